@@ -1,0 +1,3 @@
+"""One file to findings: parse, lower, execute abstractly, judge."""
+
+from __future__ import annotations

@@ -1,0 +1,260 @@
+"""The vocabulary both engines speak and all rules judge: what a program did to autograd, and where.
+
+An event describes one fact about one execution (abstract or real). Engines emit events when a path ends, so an
+event already knows its consequence: a `Write` says whether a later backward found its target changed.
+`certain` is False when the fact depends on something the engine does not know; a rule may then warn, never accuse.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place in the program.
+
+    `token` is whatever the emitting engine needs to find the range again (a LibCST node; a position);
+    `calls` are the calls that led there, outermost first.
+    """
+
+    filename: str
+    token: Hashable
+    calls: tuple[Site, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, Hashable]:
+        """The place alone, without how it was reached."""
+        return (self.filename, self.token)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRef:
+    """What a message needs to know of a tensor.
+
+    `in_graph`: it has a `grad_fn`; None when not known. `made` is the operation that made it.
+    """
+
+    name: str
+    in_graph: bool | None = None
+    leaf: bool | None = None
+    parameter: bool = False
+    made: Site | None = None
+    made_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One fact about one execution."""
+
+    site: Site
+    certain: bool = True
+
+
+class How(enum.Enum):
+    """The form a write takes in the source."""
+
+    METHOD = "method"
+    FUNCTION = "function"
+    AUGMENTED = "augmented assignment"
+    INDEX = "index assignment"
+    INDEX_AUGMENTED = "augmented index assignment"
+    MODULE = "module with inplace=True"
+    OUT = "out="
+    DATA_ASSIGN = "assignment to .data"
+    OPTIMIZER = "optimizer step"
+    STATE = "state of a module"
+
+
+class Refusal(enum.Enum):
+    """Why torch raises at once."""
+
+    LEAF = "a leaf that requires grad"
+    VIEW_OF_LEAF = "a view of a leaf that requires grad"
+    MULTI_VIEW = "an output of a function that returns multiple views"
+    NO_GRAD_VIEW = "a view made in no_grad mode"
+    INFERENCE = "an inference tensor"
+    OVERLAP = "more than one element shares a memory location"
+    CUSTOM_VIEW = "a view made by a custom Function"
+    OUT = "out= with an argument that requires grad"
+    NUMPY = "numpy() on a tensor that requires grad"
+    INTEGER_GRAD = "requires_grad on an integer tensor"
+    NON_LEAF_OPTIMIZER = "an optimizer over a non-leaf tensor"
+    NON_LEAF_FLAG = "requires_grad changed on a non-leaf tensor"
+    DEEPCOPY = "deepcopy of a non-leaf tensor"
+    INFERENCE_SAVED = "an inference tensor saved for backward"
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A saved tensor that changed before it was needed: saved here, (written here), needed here.
+
+    `needed_implied`: no backward was seen; the graph leaves through the `return` at `needed`.
+    `silent`: no version counter moved, so torch computes a wrong gradient without an error.
+    """
+
+    saved: Site
+    saved_by: str
+    saved_name: str
+    needed: Site
+    needed_implied: bool = False
+    silent: bool = False
+    saved_result: bool = False
+    version_saved: int | None = None
+    version_found: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRead:
+    """An alias (`how`: detach, data, numpy) made at `made` and read at `read` after its memory was written."""
+
+    made: Site
+    how: str
+    name: str
+    read: Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write(Event):
+    """A tensor's memory is written; at most one of `stale`, `refusal`, `alias_read` tells what came of it.
+
+    `through` names the alias the write went through (`detach`, `data`, `numpy`), empty for the tensor or a view of it.
+    `constructor` is where a module with `inplace=True` was built. `origin` is the place that made the refused view.
+    """
+
+    target: TensorRef
+    how: How
+    op: str
+    value_in_graph: bool = False
+    grad_enabled: bool = True
+    through: str = ""
+    constructor: Site | None = None
+    origin: Site | None = None
+    stale: Stale | None = None
+    refusal: Refusal | None = None
+    alias_read: AliasRead | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused(Event):
+    """Torch raises at this call, which is no write."""
+
+    reason: Refusal
+    target: TensorRef
+    origin: Site | None = None
+
+
+class Failure(enum.Enum):
+    """Why a backward raises, other than by a stale saved tensor (see `Write.stale`)."""
+
+    TWICE = "the graph was already freed"
+    NON_SCALAR = "the root is no scalar"
+    NO_GRAPH = "the root has no graph"
+    NOT_IMPLEMENTED = "an operation has no derivative"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backward(Event):
+    """A backward pass (`backward()` or `autograd.grad`).
+
+    `shape` is the root's shape when known. For TWICE: `freed` is the pass that freed the graph, `shared` the operation
+    both passes need, `loop_carried` whether it was made in an earlier round of a loop that runs this same backward.
+    For NO_GRAPH and NOT_IMPLEMENTED `shared` is the place that explains it.
+    `reused` are later passes that needed what `retain_graph=True` kept; `stepped` an optimizer step before the first of
+    them; `retain` is the `retain_graph=True` argument's place.
+    """
+
+    root: TensorRef
+    call: str = "backward"
+    retain_graph: bool = False
+    create_graph: bool = False
+    retain: Site | None = None
+    failure: Failure | None = None
+    shape: tuple[int | None, ...] | None = None
+    freed: Site | None = None
+    shared: Site | None = None
+    shared_by: str = ""
+    loop_carried: bool = False
+    in_loop: bool = False
+    explanation: str = ""
+    reused: tuple[Site, ...] = ()
+    reused_roots: tuple[str, ...] = ()
+    stepped: Site | None = None
+    scalar: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accumulation(Event):
+    """A backward (`site`) added into gradients that the backward at `first` had left, with nothing clearing between.
+
+    `stepped` is the optimizer step that already used the old gradients; `in_loop` whether `site` runs in a loop.
+    """
+
+    first: Site
+    leaf: TensorRef
+    stepped: Site | None = None
+    in_loop: bool = False
+    partly_cleared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradRead(Event):
+    """`.grad` is read. `backwards` are the passes summed in it; `expected_alone` when an earlier read took it as one's."""
+
+    target: TensorRef
+    retained: bool = False
+    backwards: tuple[Site, ...] = ()
+    expected_alone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradZero(Event):
+    """A gradient is set to zero by hand; `owner` names an optimizer or module in scope that holds the tensor."""
+
+    target: TensorRef
+    op: str
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRegistered(Event):
+    """A hook is registered; `repeated`: again each round of a loop (or each forward) on something that outlives it."""
+
+    target: TensorRef
+    method: str
+    repeated: bool = False
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeBound(Event):
+    """A Module's constructor binds an attribute to a value computed from a Parameter; `site` is the value.
+
+    `move`: the computation may do nothing (`.to(device)`, `.float()`).
+    """
+
+    attribute: str
+    owner: str
+    value: TensorRef
+    parameter: Site | None = None
+    op: str = ""
+    move: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafLost(Event):
+    """A leaf with `requires_grad=True` is computed on and lost: only the result has a name; `site` is the value."""
+
+    leaf: Site
+    name: str
+    op: str
+    move: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexRead(Event):
+    """`x[i]` reads a view of a graph tensor."""
+
+    target: TensorRef

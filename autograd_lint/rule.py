@@ -1,0 +1,109 @@
+"""The contract of a rule, and how rules are found: one file in `autograd_lint.rules` each, no list to edit."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar, Final
+
+from autograd_lint.errors import RuleError
+from autograd_lint.events import Event, Site
+from autograd_lint.finding import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a rule says of an event: the place, the message, and every other place of the fault.
+
+    `related` pairs a message with a place; `severity` lowers the rule's own when the event does not prove it.
+    """
+
+    site: Site
+    message: str
+    related: tuple[tuple[str, Site], ...] = ()
+    help: str = ""
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """The two programs in a rule's docstring: one that is flagged, one that is clean."""
+
+    bad: str
+    good: str
+
+
+class Rule:
+    """Base of all rules. The subclass's docstring is its documentation, in Markdown under fixed headings:
+
+    `## What it does`, `## Why is this bad`, `## Example`, `## Use instead`, `## References`; the two code blocks
+    run, and the tests run them.
+    """
+
+    code: ClassVar[str]
+    name: ClassVar[str]
+    severity: ClassVar[Severity]
+    on: ClassVar[tuple[type[Event], ...]] = ()
+    """The event types `judge` is given."""
+    default: ClassVar[bool] = True
+    """False: runs only when selected."""
+    talk: ClassVar[bool] = False
+    """The talk shows it."""
+    since: ClassVar[str] = "0.1.0"
+    supersedes: ClassVar[tuple[str, ...]] = ()
+    """Codes that are not reported at a place where this rule reports."""
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """Yield what is wrong with `event`; nothing if it is fine. Only called with types named in `on`."""
+        raise RuleError(f"{type(self).__name__} listens to events but does not judge them")
+
+    @classmethod
+    def documentation(cls) -> str:
+        """The docstring, dedented."""
+        return inspect.cleandoc(cls.__doc__ or "")
+
+    @classmethod
+    def example(cls) -> Example | None:
+        """The programs under `## Example` and `## Use instead`, if the rule has them."""
+        blocks = dict(_BLOCK.findall(cls.documentation()))
+        if "Example" not in blocks:
+            return None
+        return Example(bad=blocks["Example"], good=blocks.get("Use instead", ""))
+
+
+_BLOCK: Final = re.compile(r"^## (Example|Use instead)\n+```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_CODE: Final = re.compile(r"AGL\d{3}\Z")
+_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
+
+
+@cache
+def all_rules() -> tuple[type[Rule], ...]:
+    """Every rule class in `autograd_lint.rules`, by code. Raises RuleError when a file breaks the contract."""
+    package = importlib.import_module("autograd_lint.rules")
+    found: dict[str, type[Rule]] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"autograd_lint.rules.{info.name}")
+        for rule in _rules_in(module.__name__, vars(module)):
+            if rule.code in found:
+                raise RuleError(f"{module.__name__}: {rule.code} is already taken by {found[rule.code].__module__}")
+            found[rule.code] = rule
+    return tuple(found[code] for code in sorted(found))
+
+
+def _rules_in(module: str, names: dict[str, object]) -> list[type[Rule]]:
+    rules = [
+        value
+        for value in names.values()
+        if isinstance(value, type) and issubclass(value, Rule) and value.__module__ == module
+    ]
+    if len(rules) != 1:
+        raise RuleError(f"{module}: a rule file defines exactly one rule, this one defines {len(rules)}")
+    rule = rules[0]
+    if not _CODE.match(rule.code) or not _NAME.match(rule.name):
+        raise RuleError(f"{module}: code {rule.code!r} or name {rule.name!r} is not of the form AGL123, kebab-case")
+    return rules
