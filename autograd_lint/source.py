@@ -1,0 +1,162 @@
+"""One file as text: reads it, decodes it as Python would, and says where and why that fails."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import re
+import stat
+import sys
+import tokenize
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from autograd_lint.errors import SourceError
+from autograd_lint.layout import Layout, read_layout, split_lines
+from autograd_lint.suppress import Suppressions, read_suppressions
+
+STDIN_NAME: Final = "-"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """The text of one file. `path` is absolute, or `-` for standard input without a name.
+
+    `text` has no byte order mark and keeps its line ends. Not slotted, for its two lazy properties.
+    """
+
+    path: str
+    text: str
+    encoding: str = "utf-8"
+    has_bom: bool = False
+    newline: str = "\n"
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where logical lines and comments are."""
+        return read_layout(self.text)
+
+    @cached_property
+    def suppressions(self) -> Suppressions:
+        """The suppression comments; costs a tokenization only where the text has any."""
+        return read_suppressions(self)
+
+
+def read_source(path: str) -> SourceFile:
+    """The file at `path`. Raises SourceError, with the reason, when it cannot be read or decoded."""
+    try:
+        data = _read_bytes(path)
+    except (OSError, ValueError) as error:
+        raise SourceError(_reason(error)) from error
+    return decode_source(data, path)
+
+
+def read_stdin(name: str | None) -> SourceFile:
+    """Standard input, called `name` in reports."""
+    data = sys.stdin.buffer.read()
+    return decode_source(data, os.path.abspath(name) if name else STDIN_NAME)
+
+
+def decode_source(data: bytes, path: str) -> SourceFile:
+    """`data` decoded as Python would: byte order mark, then encoding declaration (PEP 263), then UTF-8."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SourceError("the file is encoded in UTF-16, which Python does not read; save it as UTF-8")
+    encoding, has_bom = _declared_encoding(data)
+    body = data[len(codecs.BOM_UTF8) :] if has_bom else data
+    text = _decode(body, encoding)
+    if "\0" in text:
+        row, column = _place(text[: text.index("\0")])
+        raise SourceError("source code cannot contain null bytes; is this a binary file?", row=row, column=column)
+    return SourceFile(path, text, encoding, has_bom, _newline(text))
+
+
+# Names that only a program near torch uses. Generous: a false hit costs one parse, a miss costs a finding.
+_TORCH_SIGN: Final = re.compile(
+    r"torch|\b(?:lightning|accelerate|transformers|fastai|ignite|timm|diffusers|peft|deepspeed|functorch)\b"
+    r"|\brequires?_grad|\bretain_graph\b|\bzero_grad\b|\bno_grad\b|\.backward\s*\(|\bnn\.\w"
+)
+
+
+def has_torch_sign(text: str) -> bool:
+    """Whether `text` can matter to a rule at all; cheap enough to ask before parsing."""
+    return _TORCH_SIGN.search(text) is not None
+
+
+def _read_bytes(path: str) -> bytes:
+    """All bytes of a regular file. Anything else is refused unopened, so that a pipe or device never blocks."""
+    kind = os.stat(path).st_mode
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(0, "it is a folder")
+    if not stat.S_ISREG(kind):
+        raise ValueError(f"it is {_KINDS.get(stat.S_IFMT(kind), 'no regular file')}, not a regular file")
+    # The file may have been replaced by a pipe since: never wait for one.
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as stream:
+        return stream.read()
+
+
+_KINDS: Final = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "cannot read the file: it does not exist"
+    if isinstance(error, PermissionError):
+        return "cannot read the file: permission denied"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"cannot read the file: {text[:1].lower()}{text[1:]}"
+
+
+def _declared_encoding(data: bytes) -> tuple[str, bool]:
+    """The encoding and whether a byte order mark precedes the text."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    except SyntaxError as error:
+        # Raised for an unknown encoding, for a mark that contradicts the declaration, and for bad UTF-8 up there.
+        _decode(data.removeprefix(codecs.BOM_UTF8), "utf-8")
+        raise SourceError(f"cannot decode the file: {error.msg}", row=_cookie_row(data)) from error
+    has_bom = data.startswith(codecs.BOM_UTF8)
+    return ("utf-8" if encoding == "utf-8-sig" else encoding), has_bom
+
+
+_COOKIE: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=]")
+
+
+def _cookie_row(data: bytes) -> int:
+    return 2 if not _COOKIE.match(data.removeprefix(codecs.BOM_UTF8)) and b"\n" in data else 1
+
+
+def _decode(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        row, column = _place(data[: error.start].decode(encoding, errors="replace"))
+        byte = data[error.start]
+        raise SourceError(
+            f"cannot decode the file as {encoding}: {error.reason} (byte 0x{byte:02x}); "
+            "save it as UTF-8 or declare its encoding in the first line",
+            row=row,
+            column=column,
+        ) from error
+    except (LookupError, UnicodeError) as error:
+        raise SourceError(f"cannot decode the file as {encoding}: {error}") from error
+
+
+def _place(before: str) -> tuple[int, int]:
+    """Row and column of what follows `before`."""
+    lines = split_lines(before + "x")
+    return len(lines), len(lines[-1])
+
+
+_NEWLINE: Final = re.compile(r"\r\n|\r|\n")
+
+
+def _newline(text: str) -> str:
+    found = _NEWLINE.search(text)
+    return found.group() if found else "\n"
