@@ -1,0 +1,48 @@
+"""Colours for a terminal, and none elsewhere."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import IO
+
+from autograd_lint.finding import Severity
+
+
+def wants_colour(stream: IO[str]) -> bool:
+    """Whether to colour what goes to `stream`; `NO_COLOR` and `FORCE_COLOR` overrule the terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """Puts colours around text, or leaves it as it is."""
+
+    on: bool
+
+    def bold(self, text: str) -> str:
+        """Bright."""
+        return self._wrap("1", text)
+
+    def gutter(self, text: str) -> str:
+        """Line numbers and rules."""
+        return self._wrap("1;34", text)
+
+    def related(self, text: str) -> str:
+        """The marks of related places."""
+        return self._wrap("1;36", text)
+
+    def help(self, text: str) -> str:
+        """The word before advice."""
+        return self._wrap("1;32", text)
+
+    def severity(self, severity: Severity, text: str) -> str:
+        """The colour of a severity."""
+        return self._wrap({Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.INFO: "1;35"}[severity], text)
+
+    def _wrap(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.on and text else text

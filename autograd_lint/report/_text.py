@@ -1,0 +1,48 @@
+"""Text for a terminal: how wide it is, and nothing in it that could move the cursor or hide code."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+TAB: Final = 4
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, with control characters made visible."""
+    return "".join(_visible(character) for character in text)
+
+
+def expand(text: str) -> tuple[str, list[int]]:
+    """`text` as a terminal should show it, and the cell where each character begins (one more: the end)."""
+    cells: list[int] = []
+    shown: list[str] = []
+    cell = 0
+    for character in text:
+        cells.append(cell)
+        if character == "\t":
+            piece = " " * (TAB - cell % TAB)
+            cell += len(piece)
+        else:
+            piece = _visible(character)
+            cell += _width(piece)
+        shown.append(piece)
+    cells.append(cell)
+    return "".join(shown), cells
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cc":
+        code = ord(character)
+        return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
+    # Format characters can reorder what is read; lone surrogates come from file names that are not UTF-8.
+    if category in ("Cf", "Cs", "Zl", "Zp"):
+        return "\ufffd"
+    return character
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
