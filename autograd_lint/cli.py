@@ -1,0 +1,233 @@
+"""The command line: options, commands, exit status; nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import click
+
+from autograd_lint import __version__
+from autograd_lint.errors import AutogradLintError
+from autograd_lint.streams import flush
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autograd_lint.runner import RunResult
+    from autograd_lint.settings import Options, Settings
+
+_FAILED: Final = 2
+_INTERRUPTED: Final = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line; ends the process with the exit status of the contract."""
+    status = _run(arguments)
+    flush()
+    sys.exit(status)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        result = cli.main(
+            args=None if arguments is None else list(arguments), prog_name="autograd-lint", standalone_mode=False
+        )
+    except click.exceptions.Exit as exit_request:
+        return exit_request.exit_code
+    except click.ClickException as error:
+        error.show()
+        return _FAILED
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return _INTERRUPTED
+    except AutogradLintError as error:
+        click.echo(f"error: {error}", err=True)
+        return _FAILED
+    except Exception as error:  # noqa: BLE001 - the border of the command: reported, exit status 2
+        from autograd_lint.run_findings import describe_crash
+
+        click.echo(f"error: internal error: {describe_crash(error)}\nplease report it", err=True)
+        return _FAILED
+    return result if isinstance(result, int) else 0
+
+
+class _DefaultCommand(click.Group):
+    """A group in which `check` is meant when no command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h", "--version", "-V")):
+            args = ["check", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_DefaultCommand, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, "-V", "--version", message="autograd-lint %(version)s")
+def cli() -> None:
+    """Find the places where a PyTorch program misuses autograd.
+
+    `autograd-lint PATH` is `autograd-lint check PATH`; see `autograd-lint check --help`.
+    """
+
+
+if TYPE_CHECKING:
+    _StrType = click.ParamType[str]
+else:
+    _StrType = click.ParamType  # not generic in older versions of click
+
+
+class _Lazy(_StrType):
+    """A choice whose values are looked up, and whose errors name the nearest one, only when it is used."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def values(self) -> Sequence[str]:
+        """What may be chosen."""
+        if self.name == "level":
+            from autograd_lint.finding import Severity
+
+            return [level.label for level in Severity]
+        from autograd_lint.report import format_names
+
+        return format_names()
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from autograd_lint.selectors import did_you_mean
+
+        if value not in self.values():
+            self.fail(f"unknown {self.name} {value!r}{did_you_mean(value, self.values())}", param, ctx)
+        return str(value)
+
+
+_FORMAT: Final = _Lazy("format")
+_LEVEL: Final = _Lazy("level")
+_PATHS: Final = click.Path(path_type=str)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, type=_PATHS, metavar="[PATH]...")
+@click.option("--select", multiple=True, metavar="RULES", help="Run only these rules: codes, prefixes, names, ALL.")
+@click.option("--extend-select", multiple=True, metavar="RULES", help="Run these rules too.")
+@click.option("--ignore", multiple=True, metavar="RULES", help="Do not run these rules.")
+@click.option(
+    "--per-file-ignores", multiple=True, metavar="PATTERN:RULES", help="Ignore rules in files that match a pattern."
+)
+@click.option("--output-format", type=_FORMAT, help="full (default), concise, json, github, ...")
+@click.option(
+    "--output-file", multiple=True, metavar="[FORMAT=]PATH", help="Write a report to a file too; may be repeated."
+)
+@click.option("--fail-level", type=_LEVEL, help="Least severity that makes the exit status 1 (default: warning).")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even with findings.")
+@click.option("--config", type=_PATHS, metavar="FILE", help="Use this configuration file.")
+@click.option("--isolated", is_flag=True, help="Use no configuration file.")
+@click.option("--force-exclude", is_flag=True, help="Apply exclusions to files named on the command line too.")
+@click.option("--stdin-filename", type=_PATHS, metavar="NAME", help="What to call standard input (`-`).")
+@click.option("--show-suppressed", is_flag=True, help="Show findings that comments suppress too.")
+@click.option("--statistics", is_flag=True, help="Show how often each rule reported, not the findings.")
+@click.option("--show-files", is_flag=True, help="List the files that would be checked, and stop.")
+@click.option("--show-settings", is_flag=True, help="Show the settings that would be used, and stop.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Number of processes.")
+@click.option("--verbose", "-v", is_flag=True, help="Say on standard error what is done.")
+def check(paths: tuple[str, ...], **options: Any) -> int:
+    """Check files and folders (default: the current folder); `-` is standard input.
+
+    Exit status: 0 no finding, 1 findings of at least the fail level, 2 the command or the tool failed.
+    """
+    from autograd_lint import console
+    from autograd_lint.settings import resolve_settings
+
+    if options["config"] and options["isolated"]:
+        raise click.UsageError("--config and --isolated exclude each other")
+    settings = resolve_settings(paths or (".",), _options(options))
+    files = [_output_file(value, settings.output_format) for value in options["output_file"]]
+    if options["show_settings"]:
+        return console.show_settings(settings)
+    if options["show_files"]:
+        return console.show_files(paths or (".",), settings)
+    return _check(paths or (".",), settings, files=files, options=options)
+
+
+def _check(paths: tuple[str, ...], settings: Settings, *, files: list[tuple[str, str]], options: dict[str, Any]) -> int:
+    from autograd_lint import console
+    from autograd_lint.runner import run
+
+    console.tell_before(settings, verbose=options["verbose"])
+    result: RunResult = run(paths, settings)
+    console.tell_after(result, verbose=options["verbose"])
+    view = console.make_view(result, show_suppressed=options["show_suppressed"])
+    for name, path in files:
+        console.write_file(path, name, view)
+    console.print_report(view, settings.output_format, statistics=options["statistics"])
+    return result.exit_status(settings.fail_level, exit_zero=options["exit_zero"])
+
+
+def _options(options: dict[str, Any]) -> Options:
+    from autograd_lint.selectors import Layer
+    from autograd_lint.settings import Options
+
+    return Options(
+        rules=Layer(
+            select=_split(options["select"]) if options["select"] else None,
+            extend_select=_split(options["extend_select"]),
+            ignore=_split(options["ignore"]),
+        ),
+        per_file_ignores=tuple(_per_file(item) for item in _split(options["per_file_ignores"])),
+        **{key: options[key] for key in _PLAIN_OPTIONS},
+    )
+
+
+_PLAIN_OPTIONS: Final = (
+    "output_format",
+    "fail_level",
+    "config",
+    "isolated",
+    "force_exclude",
+    "jobs",
+    "stdin_filename",
+)
+
+
+def _split(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def _per_file(item: str) -> tuple[str, tuple[str, ...]]:
+    pattern, _, selector = item.rpartition(":")
+    if not pattern or not selector:
+        raise click.UsageError(f"--per-file-ignores: {item!r} is not of the form PATTERN:RULE[,PATTERN:RULE]")
+    return pattern, (selector,)
+
+
+def _output_file(value: str, usual: str) -> tuple[str, str]:
+    """Format and path of an `--output-file`."""
+    from autograd_lint.report import format_names
+    from autograd_lint.selectors import did_you_mean, nearest
+
+    name, separator, path = value.partition("=")
+    if not separator:
+        return usual, value
+    if name not in format_names():
+        if name.isidentifier() and nearest(name, format_names()) is None:
+            return usual, value  # a file whose name has an equals sign
+        raise click.UsageError(f"--output-file: unknown format {name!r}{did_you_mean(name, format_names())}")
+    if not path:
+        raise click.UsageError(f"--output-file: {value!r} names no file")
+    return name, path
+
+
+@cli.command()
+@click.argument("rule", required=False)
+@click.option("--all", "every", is_flag=True, help="All rules.")
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def rule(rule: str | None, *, every: bool, output_format: str) -> int:
+    """Explain a RULE, given by code or name."""
+    from autograd_lint import console
+
+    if (rule is None) != every:
+        raise click.UsageError("name one rule (`autograd-lint rule AGL101`), or give --all")
+    return console.show_rules(rule, as_json=output_format == "json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The `full` format: a code frame for each finding, with every place that explains it, and a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+
+from autograd_lint.finding import Finding, Severity
+from autograd_lint.report._colour import Paint
+from autograd_lint.report._frame import Frame, Painter, frames_of
+from autograd_lint.report._text import one_line
+from autograd_lint.report._view import View
+
+
+def render(view: View) -> str:
+    """Every finding, then one line that counts them."""
+    paint = Paint(view.colour)
+    blocks = ["\n".join(_block(finding, view, paint)) + "\n" for finding in view.findings]
+    return "\n".join([*blocks, summary(view) + "\n"])
+
+
+def summary(view: View) -> str:
+    """What was found, in one line."""
+    files = _count(len(view.files), "file")
+    levels = Counter(finding.severity for finding in view.findings if finding.suppressed is None)
+    hidden = sum(finding.suppressed is not None for finding in view.findings)
+    if not levels:
+        told = f"All clear: {files} checked"
+    else:
+        words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+        counts = ", ".join(_count(levels[level], word) for level, word in words.items() if levels[level])
+        told = f"Found {counts} in {files}"
+    return told + (f" ({hidden} suppressed)" if hidden else "")
+
+
+def _block(finding: Finding, view: View, paint: Paint) -> Iterator[str]:
+    colour = partial(paint.severity, finding.severity)
+    place = f"{one_line(view.shown_path(finding.filename))}:{finding.range.start.row}:{finding.range.start.column}"
+    hidden = ", suppressed" if finding.suppressed else ""
+    yield f"{paint.bold(place)}: {colour(finding.code)} {paint.bold(finding.name)} ({finding.severity.label}{hidden})"
+    yield "  " + one_line(finding.message)
+    frames = [frame for frame in frames_of(finding) if _has_text(frame, view)]
+    width = max((len(str(mark.range.end.row)) for frame in frames for mark in frame.marks), default=1)
+    painter = Painter(view.texts, paint, width, colour)
+    for frame in frames:
+        if frame.path != finding.filename:
+            start = frame.marks[0].range.start
+            path = one_line(view.shown_path(frame.path))
+            yield f"{' ' * width}{paint.gutter(':::')} {path}:{start.row}:{start.column}"
+        yield from painter.draw(frame)
+    if finding.help:
+        if frames:
+            yield painter.gutter()
+        yield f"{' ' * width} {paint.gutter('=')} {paint.help('help:')} {one_line(finding.help)}"
+
+
+def _has_text(frame: Frame, view: View) -> bool:
+    return any(view.texts.line(frame.path, mark.range.start.row) for mark in frame.marks)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
