@@ -162,8 +162,8 @@ class Backward(Event):
     `shape` is the root's shape when known. For TWICE: `freed` is the pass that freed the graph, `shared` the operation
     both passes need, `loop_carried` whether it was made in an earlier round of a loop that runs this same backward.
     For NO_GRAPH and NOT_IMPLEMENTED `shared` is the place that explains it.
-    `reused` are later passes that needed what `retain_graph=True` kept; `stepped` an optimizer step before the first of
-    them; `retain` is the `retain_graph=True` argument's place.
+    `reused` are later passes that needed what `retain_graph=True` kept, `reused_scalars` whether the root of each is
+    a scalar; `stepped` an optimizer step before the first of them; `retain` is the `retain_graph=True` argument's place.
     """
 
     root: TensorRef
@@ -181,6 +181,7 @@ class Backward(Event):
     explanation: str = ""
     reused: tuple[Site, ...] = ()
     reused_roots: tuple[str, ...] = ()
+    reused_scalars: tuple[bool | None, ...] = ()
     stepped: Site | None = None
     scalar: bool | None = None
 
@@ -189,7 +190,8 @@ class Backward(Event):
 class Accumulation(Event):
     """A backward (`site`) added into gradients that the backward at `first` had left, with nothing clearing between.
 
-    `stepped` is the optimizer step that already used the old gradients; `in_loop` whether `site` runs in a loop.
+    `stepped` is the optimizer step that already used the old gradients; `in_loop` whether `site` runs in a loop;
+    `recomputed` whether both passes start at the same variable, which was computed anew in between.
     """
 
     first: Site
@@ -197,6 +199,7 @@ class Accumulation(Event):
     stepped: Site | None = None
     in_loop: bool = False
     partly_cleared: bool = False
+    recomputed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

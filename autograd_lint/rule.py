@@ -12,7 +12,7 @@ from functools import cache
 from typing import ClassVar, Final
 
 from autograd_lint.errors import RuleError
-from autograd_lint.events import Event, Site
+from autograd_lint.events import Event, How, Site, Write
 from autograd_lint.finding import Severity
 
 
@@ -36,6 +36,32 @@ class Example:
 
     bad: str
     good: str
+
+
+def quoted(name: str, *, otherwise: str) -> str:
+    """`name` as messages show code, or `otherwise` for what the source gives no name."""
+    return f"`{name}`" if name else otherwise
+
+
+def writer(event: Write) -> str:
+    """What writes, as the subject of a message."""
+    if event.how is How.MODULE:
+        return "a module built with `inplace=True`"
+    if event.how is How.OUT:
+        return f"`out=` of `{event.op}`"
+    if event.op == "[]=":
+        return "an index assignment"
+    return f"`{event.op}`"
+
+
+def ways_in(event: Write) -> tuple[tuple[str, Site], ...]:
+    """The places that lead to a write: the outermost call of the helper it is in, the module's constructor."""
+    places: list[tuple[str, Site]] = []
+    if event.constructor is not None:
+        places.append(("built with `inplace=True` here", event.constructor))
+    if event.site.calls:
+        places.append(("called from here", event.site.calls[0]))
+    return tuple(places)
 
 
 class Rule:
