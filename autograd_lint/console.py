@@ -12,7 +12,7 @@ from autograd_lint.discovery import repository_root
 from autograd_lint.errors import AutogradLintError, ConfigError
 from autograd_lint.report import render
 from autograd_lint.report._colour import wants_colour
-from autograd_lint.report._text import one_line
+from autograd_lint.report._text import count, one_line
 from autograd_lint.report._view import Texts, View
 from autograd_lint.rule import Rule, all_rules
 from autograd_lint.runner import RunResult, list_files
@@ -66,9 +66,8 @@ def tell_after(result: RunResult, *, verbose: bool) -> None:
     if not result.files:
         print_error("warning: no Python files found under the given paths [no-files]")
     if verbose:
-        print_error(f"checked {len(result.files)} files in {result.seconds:.2f} s")
-        hidden = len(result.findings) - len(result.visible)
-        print_error(f"{hidden} findings suppressed by comments")
+        print_error(f"checked {count(len(result.files), 'file')} in {result.seconds:.2f} s")
+        print_error(f"{count(len(result.findings) - len(result.visible), 'finding')} suppressed by comments")
 
 
 def show_files(paths: Sequence[str], settings: Settings) -> int:

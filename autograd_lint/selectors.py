@@ -15,6 +15,9 @@ ALL: Final = "ALL"
 ALWAYS: Final = frozenset({"AGL000", "AGL003"})
 """Codes that report on the run itself: no `select` leaves them out."""
 
+_CUTOFF: Final = 0.5
+"""How alike (0 to 1) two names must be for one to be proposed for the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -59,10 +62,16 @@ def known_selectors() -> tuple[str, ...]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The member of `known` most like `word`; case does not count."""
-    folded = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
-    return folded[found[0]] if found else None
+    """The member of `known` most like `word`, the first of several; case does not count."""
+    matcher = difflib.SequenceMatcher(b=word.lower())
+    best, best_ratio = None, _CUTOFF
+    for name in known:
+        matcher.set_seq1(name.lower())
+        if matcher.real_quick_ratio() > best_ratio and matcher.quick_ratio() > best_ratio:
+            ratio = matcher.ratio()
+            if ratio > best_ratio:
+                best, best_ratio = name, ratio
+    return best
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -13,6 +13,11 @@ def one_line(text: str) -> str:
     return "".join(_visible(character) for character in text)
 
 
+def count(number: int, word: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {word}" + ("" if number == 1 else "s")
+
+
 def expand(text: str) -> tuple[str, list[int]]:
     """`text` as a terminal should show it, and the cell where each character begins (one more: the end)."""
     cells: list[int] = []

@@ -9,7 +9,7 @@ from functools import partial
 from autograd_lint.finding import Finding, Severity
 from autograd_lint.report._colour import Paint
 from autograd_lint.report._frame import Frame, Painter, frames_of
-from autograd_lint.report._text import one_line
+from autograd_lint.report._text import count, one_line
 from autograd_lint.report._view import View
 
 
@@ -22,14 +22,14 @@ def render(view: View) -> str:
 
 def summary(view: View) -> str:
     """What was found, in one line."""
-    files = _count(len(view.files), "file")
+    files = count(len(view.files), "file")
     levels = Counter(finding.severity for finding in view.findings if finding.suppressed is None)
     hidden = sum(finding.suppressed is not None for finding in view.findings)
     if not levels:
         told = f"All clear: {files} checked"
     else:
         words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
-        counts = ", ".join(_count(levels[level], word) for level, word in words.items() if levels[level])
+        counts = ", ".join(count(levels[level], word) for level, word in words.items() if levels[level])
         told = f"Found {counts} in {files}"
     return told + (f" ({hidden} suppressed)" if hidden else "")
 
@@ -57,7 +57,3 @@ def _block(finding: Finding, view: View, paint: Paint) -> Iterator[str]:
 
 def _has_text(frame: Frame, view: View) -> bool:
     return any(view.texts.line(frame.path, mark.range.start.row) for mark in frame.marks)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
