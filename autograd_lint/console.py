@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from autograd_lint.discovery import repository_root
 from autograd_lint.errors import AutogradLintError, ConfigError
+from autograd_lint.links import rule_url
 from autograd_lint.report import render
 from autograd_lint.report._colour import wants_colour
 from autograd_lint.report._text import count, one_line
@@ -121,6 +122,7 @@ def _rule_to_json(rule: type[Rule]) -> dict[str, object]:
         "default": rule.default,
         "talk": rule.talk,
         "since": rule.since,
+        "url": rule_url(rule.code, rule.name),
         "documentation": rule.documentation(),
     }
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from autograd_lint import engine
@@ -19,6 +19,7 @@ from autograd_lint.discovery import Target, discover
 from autograd_lint.errors import SourceError
 from autograd_lint.finding import Finding, Severity
 from autograd_lint.fingerprint import add_fingerprints
+from autograd_lint.links import rule_url
 from autograd_lint.progress import Progress
 from autograd_lint.run_findings import CRASHED, UNREADABLE, crashed, describe_crash, unreadable
 from autograd_lint.selectors import rules_by_code
@@ -108,7 +109,11 @@ def _finished(
     """The findings in one file: suppressed, filtered, sorted and identified."""
     codes = settings.codes_for(source.path)
     found = apply_suppressions(source, findings, ran=ran)
-    kept = [finding for finding in found if finding.code in codes or finding.code == CRASHED]
+    kept = [
+        finding if finding.url else replace(finding, url=rule_url(finding.code, finding.name))
+        for finding in found
+        if finding.code in codes or finding.code == CRASHED
+    ]
     kept.sort(key=lambda finding: (finding.range, finding.code, finding.message))
     return add_fingerprints(source, kept, root=settings.root)
 

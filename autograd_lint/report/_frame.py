@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -75,10 +76,10 @@ class Painter:
         return self.paint.gutter(f"{'' if row is None else row:>{self.width}} |")
 
     def _row(self, row: int, text: str, marks: Sequence[Mark]) -> Iterator[str]:
-        shown, cells = expand(text)
+        pieces, cells = expand(text)
         spans = [(mark, *_span(mark, row, text, cells)) for mark in marks]
-        cut = _Cut.around(shown, cells, [(start, end) for _, start, end in spans])
-        body = cut.text(shown, cells)
+        cut = _Cut.around(cells, [start for _, start, _ in spans])
+        body = cut.text(pieces, cells)
         yield f"{self.gutter(row)} {body}".rstrip() if body.strip() else self.gutter(row)
         for mark, start, end in sorted(spans, key=lambda span: not span[0].main):
             left, right = cut.cell(start), max(cut.cell(end), cut.cell(start) + 1)
@@ -96,26 +97,21 @@ class _Cut:
     end: int
 
     @classmethod
-    def around(cls, shown: str, cells: Sequence[int], spans: Sequence[tuple[int, int]]) -> _Cut:
-        """All of a short line; of a long one, the cells near the first of `spans`."""
+    def around(cls, cells: Sequence[int], starts: Sequence[int]) -> _Cut:
+        """All of a short line; of a long one, the cells near the first of `starts`."""
         total = cells[-1]
         if total <= _WIDTH:
             return cls(0, total)
-        first = min((start for start, _ in spans), default=0)
+        first = min(starts, default=0)
         start = 0 if first < _WIDTH // 2 else max(0, min(first - _WIDTH // 4, total - _WIDTH))
         return cls(start, min(total, start + _WIDTH))
 
-    def text(self, shown: str, cells: Sequence[int]) -> str:
+    def text(self, pieces: Sequence[str], cells: Sequence[int]) -> str:
         """The part of a line that is shown; dots stand for what is not."""
-        if self.start == 0 and self.end == cells[-1]:
-            return shown
-        part, cell = [], 0
-        for character in shown:
-            width = len(expand(character)[0]) and expand(character)[1][-1]
-            if self.start <= cell and cell + width <= self.end:
-                part.append(character)
-            cell += width
-        return ("..." if self.start else "") + "".join(part) + ("..." if self.end < cells[-1] else "")
+        first = bisect.bisect_left(cells, self.start)
+        last = bisect.bisect_right(cells, self.end) - 1
+        before, after = "..." if self.start else "", "..." if self.end < cells[-1] else ""
+        return before + "".join(pieces[first:last]) + after
 
     def cell(self, cell: int) -> int:
         """Where a cell of the whole line is in what is shown."""

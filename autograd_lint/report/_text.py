@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 TAB: Final = 4
@@ -18,22 +19,20 @@ def count(number: int, word: str) -> str:
     return f"{number} {word}" + ("" if number == 1 else "s")
 
 
-def expand(text: str) -> tuple[str, list[int]]:
-    """`text` as a terminal should show it, and the cell where each character begins (one more: the end)."""
+def expand(text: str) -> tuple[Sequence[str], Sequence[int]]:
+    """What a terminal should show for each character, and the cell where each begins (one more: the end)."""
+    if text.isascii() and text.isprintable():
+        return text, range(len(text) + 1)
     cells: list[int] = []
-    shown: list[str] = []
+    pieces: list[str] = []
     cell = 0
     for character in text:
         cells.append(cell)
-        if character == "\t":
-            piece = " " * (TAB - cell % TAB)
-            cell += len(piece)
-        else:
-            piece = _visible(character)
-            cell += _width(piece)
-        shown.append(piece)
+        piece = " " * (TAB - cell % TAB) if character == "\t" else _visible(character)
+        cell += len(piece) if character == "\t" else _width(piece)
+        pieces.append(piece)
     cells.append(cell)
-    return "".join(shown), cells
+    return pieces, cells
 
 
 def _visible(character: str) -> str:
