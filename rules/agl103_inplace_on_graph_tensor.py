@@ -1,0 +1,89 @@
+"""AGL103: a tensor of the graph is changed in place, though nothing known has saved it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Event, How, Write
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
+
+
+class InplaceOnGraphTensor(Rule):
+    """A tensor of the graph is changed in place, though nothing known has saved it.
+
+    ## What it does
+
+    Reports in-place methods, augmented assignments and modules with `inplace=True` whose target has a `grad_fn`, where
+    no operation is known to have saved that tensor. Where one has, it is AGL101.
+
+    Writes under `torch.no_grad()`, and writes to tensors outside the graph, are left alone.
+
+    ## Why is this bad
+
+    It runs, today. Whether it does depends on which of the operations on that tensor, and on any view of it, saves
+    its operand: one more `*`, or an `exp` in place of a `neg`, and backward raises in another place of the program.
+    Every other name of the tensor changes too. And the saving is small: the graph often keeps the memory alive anyway.
+
+    Overwriting is best done explicitly, by binding the name to a new tensor.
+
+    ## Example
+
+    ```python
+    import torch
+
+    x = torch.ones(3, requires_grad=True)
+    h = x * 2
+    h.add_(1)
+    h.sum().backward()
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    x = torch.ones(3, requires_grad=True)
+    h = x * 2
+    h = h + 1
+    h.sum().backward()
+    ```
+
+    ## Confirmation
+
+    Confirmed when the written tensor had a `grad_fn` and its version moved at the write. Refuted when the write was
+    reached and the tensor had no `grad_fn`.
+
+    ## References
+
+    - [Autograd mechanics: in-place operations](https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-operations-with-autograd)
+    """
+
+    code = "AGL103"
+    name = "inplace-on-graph-tensor"
+    severity = Severity.WARNING
+    on = (Write,)
+    talk = True
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A recorded write to a graph tensor that did no harm so far; one that is not certain would be noise."""
+        if not isinstance(event, Write) or not event.certain or not event.target.in_graph or not event.grad_enabled:
+            return
+        if event.stale or event.refusal or event.alias_read or event.how in _JUDGED_ELSEWHERE:
+            return
+        name = quoted(event.target.name, otherwise="a tensor")
+        yield Report(event.site, f"{writer(event)} changes {name}, which is in the graph", ways_in(event), _help(event))
+
+
+_JUDGED_ELSEWHERE = (How.INDEX, How.INDEX_AUGMENTED, How.OPTIMIZER, How.STATE, How.DATA_ASSIGN)
+
+
+def _help(event: Write) -> str:
+    name = event.target.name or "x"
+    if event.how is How.MODULE:
+        return "build the module with `inplace=False`"
+    if event.how is How.AUGMENTED:
+        return f"use the out-of-place form: `{name} = {name} {event.op.removesuffix('=')} …`"
+    if event.how is How.METHOD and event.op.endswith("_"):
+        return f"use the out-of-place form: `{name} = {name}.{event.op.removesuffix('_')}(…)`"
+    return "use the out-of-place form, and bind its result to a name"

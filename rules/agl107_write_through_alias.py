@@ -1,0 +1,136 @@
+"""AGL107: memory shared through `.detach()`, `.data` or `.numpy()` is written while its old value is still needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import AliasRead, Event, How, Site, Stale, Write
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
+
+
+class WriteThroughAlias(Rule):
+    """Memory shared through `.detach()`, `.data` or `.numpy()` is written while its old value is still needed.
+
+    ## What it does
+
+    `x.detach()`, `x.data` and `x.numpy()` are no copies: they give other names to the memory of `x`. Reported is
+
+    - a write through such an alias, where an operation has saved `x` for a backward that comes later;
+    - a write that moves no version counter, `x.data = …` included, to what an operation has saved;
+    - a write to a tensor of the graph, where an alias of it, made before, is read afterwards.
+
+    ## Why is this bad
+
+    The write reaches further than the name suggests. Through `detach()` torch notices, as the version counter is
+    shared, and backward raises. Through `.data` and NumPy it does not: backward uses the new values, and the gradient
+    is wrong without an error. In the other direction the alias silently follows the tensor: a "copy" kept for later
+    holds what the tensor became.
+
+    ## What torch says
+
+    For `detach()`, "one of the variables needed for gradient computation has been modified by an inplace operation".
+    For `.data`, `.numpy()` and an alias that is read, nothing.
+
+    ## Example
+
+    ```python
+    import torch
+
+    p = torch.tensor(2.0, requires_grad=True)
+    c = p * 2
+    before = c.detach()
+    c.mul_(2)
+    print(before)  # 8, not 4
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    p = torch.tensor(2.0, requires_grad=True)
+    c = p * 2
+    before = c.detach().clone()
+    d = c * 2
+    print(before)  # 4
+    ```
+
+    ## Confirmation
+
+    Confirmed when the alias's value changed at the write, when the gradient differs from the one computed with a
+    clone, or when backward raises. Refuted when the alias kept its value and the gradient is the same.
+
+    ## References
+
+    - [`torch.Tensor.detach`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html)
+    - [`torch.Tensor.numpy`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.numpy.html)
+    - [Autograd mechanics: in-place correctness checks](https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-correctness-checks)
+    """
+
+    code = "AGL107"
+    name = "write-through-alias"
+    severity = Severity.ERROR
+    on = (Write,)
+    talk = True
+    supersedes = ("AGL103", "AGL104")
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A write whose harm goes through an alias; what optimizers and modules write is judged by AGL108."""
+        if not isinstance(event, Write) or event.how in (How.OPTIMIZER, How.STATE):
+            return
+        severity = None if event.certain else Severity.WARNING
+        stale, alias = event.stale, event.alias_read
+        if stale is not None and (event.through or stale.silent):
+            places = (*_stale_places(stale), *ways_in(event))
+            yield Report(event.site, _stale_message(event, stale), places, _stale_help(event), severity)
+        elif alias is not None:
+            places = (*_alias_places(alias), *ways_in(event))
+            yield Report(event.site, _alias_message(event, alias), places, _alias_help(alias), severity)
+
+
+def _stale_message(event: Write, stale: Stale) -> str:
+    changes = "changes" if event.certain else "may change"
+    saved = quoted(stale.saved_name, otherwise="a tensor")
+    through = f" through `{event.through}`" if event.through else ""
+    told = f"{writer(event)} {changes} {saved}{through}, which `{stale.saved_by}` saved for backward"
+    return f"{told}; no version counter moves, so the gradient is wrong without an error" if stale.silent else told
+
+
+def _stale_places(stale: Stale) -> Iterator[tuple[str, Site]]:
+    yield f"saved for backward here by `{stale.saved_by}`", stale.saved
+    if stale.needed_implied:
+        yield "needed when backward runs through what is returned here", stale.needed
+    else:
+        yield "needed here by backward", stale.needed
+
+
+def _stale_help(event: Write) -> str:
+    if event.how is How.DATA_ASSIGN:
+        return "assign `.data` before the forward or after the backward, not between them"
+    if event.through:
+        return f"write to a copy: `.{_call(event.through)}.clone()`"
+    return "use the out-of-place form"
+
+
+def _call(how: str) -> str:
+    return how if how == "data" else f"{how}()"
+
+
+def _alias_message(event: Write, alias: AliasRead) -> str:
+    changes = "changes" if event.certain else "may change"
+    target = quoted(event.target.name, otherwise="a tensor")
+    other = quoted(alias.name, otherwise="its alias")
+    return f"{writer(event)} {changes} {target} and with it {other}, which `{alias.how}` made from the same memory"
+
+
+def _alias_places(alias: AliasRead) -> Iterator[tuple[str, Site]]:
+    other = quoted(alias.name, otherwise="the alias")
+    yield f"{other} made here by `{alias.how}`: no copy", alias.made
+    yield f"{other} read here: it has the new value", alias.read
+
+
+def _alias_help(alias: AliasRead) -> str:
+    if alias.how == "numpy":
+        return "make a copy: `.detach().clone().numpy()`"
+    return "make a copy: `.detach().clone()`"

@@ -1,0 +1,106 @@
+"""AGL201: `retain_graph=True` keeps a graph alive where there is a better way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Backward, Event, Site
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class RetainGraph(Rule):
+    """`retain_graph=True` keeps a graph alive where there is a better way.
+
+    ## What it does
+
+    Reports every backward that is given `retain_graph=True`, and says which alternative fits:
+
+    - nothing uses the graph again: drop the argument;
+    - other scalars are differentiated through the same graph: sum them and run one backward;
+    - the later root is no scalar: one backward with `gradient=`;
+    - an optimizer steps in between: then the argument only trades AGL202 for AGL108.
+
+    ## Why is this bad
+
+    Backward frees what the graph saved as it goes; with `retain_graph=True` all of it stays in memory. Each further
+    backward also walks the shared part of the graph again, while the gradient of a sum costs one walk. And the argument
+    is what torch's own error message proposes for a second backward, so it is often a patch over another fault: a graph
+    carried from one iteration to the next (AGL203), or a forward hoisted out of the loop.
+
+    Where the graph really is needed again, for rows of a Jacobian say, suppress the finding with the reason.
+
+    ## Example
+
+    ```python
+    import torch
+
+    x = torch.arange(4.0, requires_grad=True)
+    squares = x**2
+    mean, total = squares.mean(), squares.sum()
+    mean.backward(retain_graph=True)
+    total.backward()
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    x = torch.arange(4.0, requires_grad=True)
+    squares = x**2
+    mean, total = squares.mean(), squares.sum()
+    (mean + total).backward()
+    ```
+
+    ## Confirmation
+
+    Confirmed when the call ran with the argument; the evidence says whether a later backward used the graph, how many
+    bytes of saved tensors were held for it, and whether the alternative gives equal gradients.
+
+    ## References
+
+    - [`torch.autograd.backward`](https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html)
+    - [`torch.Tensor.backward`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html)
+    """
+
+    code = "AGL201"
+    name = "retain-graph"
+    severity = Severity.WARNING
+    on = (Backward,)
+    talk = True
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A call with the argument."""
+        if not isinstance(event, Backward) or not event.retain_graph:
+            return
+        yield Report(event.site, _message(event), tuple(_places(event)), _help(event))
+
+
+def _message(event: Backward) -> str:
+    root = quoted(event.root.name, otherwise="its root")
+    if not event.reused:
+        return f"`retain_graph=True` keeps the graph of {root}, and no later backward uses it"
+    if event.stepped is not None:
+        return f"`retain_graph=True` keeps the graph of {root} across an optimizer step, which changes what it saved"
+    return f"`retain_graph=True` keeps the graph of {root} for another backward"
+
+
+def _places(event: Backward) -> Iterator[tuple[str, Site]]:
+    if event.stepped is not None:
+        yield "the parameters are changed here", event.stepped
+    for site in event.reused:
+        yield "the graph is used again here", site
+
+
+def _help(event: Backward) -> str:
+    if not event.reused:
+        return "drop the argument"
+    if event.stepped is not None:
+        return "run every backward before the step, or the forward again after it: else AGL202 only turns into AGL108"
+    roots = [event.root.name, *event.reused_roots]
+    if event.scalar is False or False in event.reused_scalars:
+        return "pass `gradient=` to one backward, or reduce each root to a scalar and sum them: the gradients add up"
+    if len(set(roots)) < len(roots) or not all(roots):
+        return "sum the losses, each with its factor, and run one backward: the gradients add up"
+    return f"sum the losses, `({' + '.join(roots)}).backward()`: the gradients add up"

@@ -1,0 +1,81 @@
+"""AGL304: a gradient is read as one backward's while it is the sum of several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Event, GradRead
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class AccumulatedGradRead(Rule):
+    """A gradient is read as one backward's while it is the sum of several.
+
+    ## What it does
+
+    Reports a read of `.grad` after two or more backwards without clearing in between, where an earlier read took it as
+    the gradient of one backward alone.
+
+    ## Why is this bad
+
+    Backward adds to `.grad`. Two reads of it, one after each backward, do not give two gradients: the second gives the
+    sum of both. Moreover both may be the same tensor object, as backward adds in place: unless the first was cloned, it
+    has changed too.
+
+    ## Example
+
+    ```python
+    import torch
+
+    x = torch.tensor(3.0, requires_grad=True)
+    square, cube = x**2, x**3
+    square.backward()
+    print(x.grad)  # 6
+    cube.backward()
+    print(x.grad)  # 33, not 27
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    x = torch.tensor(3.0, requires_grad=True)
+    square, cube = x**2, x**3
+    square.backward()
+    print(x.grad)  # 6
+    x.grad = None
+    cube.backward()
+    print(x.grad)  # 27
+    ```
+
+    ## Confirmation
+
+    Confirmed when the value read is the sum of what the passes computed. Refuted when it is the last pass's alone.
+
+    ## References
+
+    - [`torch.Tensor.grad`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.grad.html)
+    - [`torch.autograd.grad`](https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html), which returns
+      gradients and accumulates nothing
+    """
+
+    code = "AGL304"
+    name = "accumulated-grad-read"
+    severity = Severity.WARNING
+    on = (GradRead,)
+    talk = True
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A read of a sum, where an earlier read expected one backward's gradient."""
+        if not isinstance(event, GradRead) or not event.certain or not event.expected_alone or len(event.backwards) < 2:
+            return
+        tensor = event.target.name.removesuffix(".grad")
+        name = f"`{tensor}.grad`" if tensor else "a gradient"
+        yield Report(
+            event.site,
+            f"{name} is the sum of {len(event.backwards)} backwards here, and was read as that of one before",
+            tuple(("this backward adds to it", site) for site in event.backwards),
+            "clear the gradient between the backwards, or use `torch.autograd.grad`, which accumulates nothing",
+        )
