@@ -138,7 +138,8 @@ def _check_stdin(settings: Settings) -> tuple[SourceFile | None, list[Finding]]:
     try:
         source = read_stdin(settings.stdin_filename)
     except SourceError as error:
-        return None, _not_read(settings.stdin_filename or STDIN_NAME, error, settings)
+        name = settings.stdin_filename
+        return None, _not_read(os.path.abspath(name) if name else STDIN_NAME, error, settings)
     return source, check_text(source, settings)
 
 
