@@ -123,6 +123,7 @@ def _rule_to_json(rule: type[Rule]) -> dict[str, object]:
         "talk": rule.talk,
         "since": rule.since,
         "url": rule_url(rule.code, rule.name),
+        "summary": rule.documentation().split("\n", 1)[0],
         "documentation": rule.documentation(),
     }
 

@@ -7,7 +7,9 @@ from autograd_lint.rule import Rule
 
 
 class UnreadableFile(Rule):
-    """## What it does
+    """A file cannot be read, decoded or parsed.
+
+    ## What it does
 
     Reports a file that was named or found but cannot be judged: it cannot be opened, its bytes are not text in the
     encoding it declares, or it is not valid Python 3. The message says why, and the position is where reading stopped.

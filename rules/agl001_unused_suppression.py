@@ -7,7 +7,9 @@ from autograd_lint.rule import Rule
 
 
 class UnusedSuppression(Rule):
-    """## What it does
+    """A suppression comment suppresses nothing.
+
+    ## What it does
 
     Reports an `# autograd-lint: ignore[…]` or `file-ignore[…]` comment, or an `AGL…` code in a `# noqa:` comment, that
     hides no finding. A bare `# noqa` and the codes of other tools are left alone.

@@ -7,7 +7,9 @@ from autograd_lint.rule import Rule
 
 
 class UnknownSuppression(Rule):
-    """## What it does
+    """A suppression comment names a rule that does not exist, or cannot be understood.
+
+    ## What it does
 
     Reports an `# autograd-lint:` comment that cannot be understood, or that names a code, prefix or rule name no rule
     has, and an `AGL…` code in a `# noqa:` comment that no rule has. The message gives the nearest known name.

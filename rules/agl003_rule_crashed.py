@@ -7,7 +7,9 @@ from autograd_lint.rule import Rule
 
 
 class RuleCrashed(Rule):
-    """## What it does
+    """autograd-lint itself failed on a file.
+
+    ## What it does
 
     Reports an internal error: a rule, the analysis or a worker process failed on a file. The message names the file
     and line of autograd-lint that failed. The rest of the run is not affected, but the exit status is 2.

@@ -94,7 +94,8 @@ def test_rule_is_documented(rule: type[Rule]) -> None:
     headings = re.findall(r"^## (.+)$", rule.documentation(), re.MULTILINE)
     wanted = [heading for heading in HEADINGS if rule.code not in WITHOUT_EXAMPLE or heading not in HEADINGS[2:4]]
     assert [heading for heading in headings if heading in HEADINGS] == wanted
-    sections = re.split(r"^## .+$", rule.documentation(), flags=re.MULTILINE)[1:]
+    summary, *sections = re.split(r"^## .+$", rule.documentation(), flags=re.MULTILINE)
+    assert summary.strip().endswith("."), "the first line says what is wrong, in a sentence"
     assert all(section.strip() for section in sections), "no section is empty"
 
 
