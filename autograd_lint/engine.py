@@ -1,3 +1,158 @@
 """One file to findings: parse, lower, execute abstractly, judge."""
 
 from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from autograd_lint.errors import SourceError
+from autograd_lint.events import Event, Site
+from autograd_lint.finding import Finding, Related, Severity
+from autograd_lint.rule import Report, Rule
+from autograd_lint.run_findings import crashed, describe_crash, unreadable
+from autograd_lint.source import SourceFile, has_torch_sign
+from autograd_lint.static.stack import with_room
+
+if TYPE_CHECKING:
+    from autograd_lint.static.explore import PathResult
+    from autograd_lint.static.positions import Positions
+
+Place: TypeAlias = tuple[str, object]
+
+
+def check_source(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Finding]:
+    """What is wrong in one file, before suppression, in no order. A file without a sign of torch is not parsed."""
+    if not has_torch_sign(source.text):
+        return []
+    try:
+        return with_room(lambda: _check(source, rules))
+    except SourceError as error:
+        return [unreadable(source.path, error)]
+    except Exception as error:  # one file must not end the run: reported with the place in the tool
+        return [crashed(source.path, describe_crash(error))]
+
+
+def _check(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Finding]:
+    from autograd_lint.static.explore import explore
+    from autograd_lint.static.lower import lower_module
+    from autograd_lint.static.parse import parse
+    from autograd_lint.static.positions import Positions
+
+    tree = parse(source.text)
+    verdicts = Verdicts(rules)
+    for paths in explore(lower_module(tree, source.path)):
+        verdicts.add(paths)
+    findings = verdicts.findings(Positions(tree)) if verdicts.found else []
+    return [*findings, *(crashed(source.path, text) for text in verdicts.crashes)]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What one rule says of one place, over all paths of one program."""
+
+    rule: type[Rule]
+    report: Report
+    places: frozenset[object]
+    seen: int = 0
+    severity: Severity = Severity.INFO
+    doubtful: bool = False
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """The reports of all rules, joined over the paths of a program and over the programs of a file."""
+
+    rules: Sequence[type[Rule]]
+    found: dict[tuple[str, Place], Verdict] = field(default_factory=dict)
+    crashes: list[str] = field(default_factory=list)
+
+    def add(self, paths: list[PathResult]) -> None:
+        """Judge the paths of one program. An error must hold on every path that reaches all its places."""
+        judges: dict[type[Event], list[Rule]] = defaultdict(list)
+        for rule in self.rules:
+            for kind in rule.on:
+                judges[kind].append(rule())
+        here: dict[tuple[str, Place], Verdict] = {}
+        holding: dict[tuple[str, Place], set[int]] = defaultdict(set)
+        for number, path in enumerate(paths):
+            for event, late in path.events:
+                for judge in judges.get(type(event), ()):
+                    self._judge(judge, event, late=late, here=here, holding=holding, number=number)
+        for key, verdict in here.items():
+            if verdict.severity is Severity.ERROR:
+                verdict.doubtful = _missing_somewhere(verdict, holding[key], paths)
+            self._merge(key, verdict)
+
+    def _judge(
+        self,
+        judge: Rule,
+        event: Event,
+        *,
+        late: bool,
+        here: dict[tuple[str, Place], Verdict],
+        holding: dict[tuple[str, Place], set[int]],
+        number: int,
+    ) -> None:
+        try:
+            reports = list(judge.judge(event))
+        except Exception as error:  # one rule must not silence the others: reported as AGL003
+            self.crashes.append(f"{judge.code}: {describe_crash(error)}")
+            return
+        for report in reports:
+            severity = judge.severity if report.severity is None else min(report.severity, judge.severity)
+            if late and severity is Severity.ERROR:
+                continue
+            key = (judge.code, report.site.key)
+            holding[key].add(number)
+            known = here.get(key)
+            if known is None or severity > known.severity:
+                places = frozenset(site.token for site in (report.site, *(site for _, site in report.related)))
+                here[key] = Verdict(type(judge), report, places, severity=severity)
+
+    def _merge(self, key: tuple[str, Place], verdict: Verdict) -> None:
+        if verdict.doubtful:
+            verdict.severity = Severity.WARNING
+        known = self.found.get(key)
+        if known is None or verdict.severity > known.severity:
+            self.found[key] = verdict
+
+    def findings(self, positions: Positions) -> list[Finding]:
+        """The findings with their ranges; a rule's finding hides those of the rules it supersedes at that place."""
+        codes_at: dict[Place, set[str]] = defaultdict(set)
+        for (_, place), verdict in self.found.items():
+            codes_at[place].update(verdict.rule.supersedes)
+        kept = [v for (code, place), v in self.found.items() if code not in codes_at[place]]
+        return [_finding(verdict, positions) for verdict in kept]
+
+
+def _missing_somewhere(verdict: Verdict, holding: set[int], paths: Iterable[PathResult]) -> bool:
+    """Some path reaches all the places of the report, and torch does not raise there."""
+    return any(
+        number not in holding and not path.failed and all(place in path.reached for place in verdict.places)
+        for number, path in enumerate(paths)
+    )
+
+
+def _finding(verdict: Verdict, positions: Positions) -> Finding:
+    report, rule = verdict.report, verdict.rule
+    message = f"{report.message} (on some paths)" if verdict.doubtful else report.message
+    place = positions.range_of(report.site.token)
+    related = tuple(_related(text, site, positions) for text, site in report.related)
+    statement = positions.statement_range_of(report.site.token)
+    return Finding(
+        code=rule.code,
+        name=rule.name,
+        severity=verdict.severity,
+        message=message,
+        filename=report.site.filename,
+        range=place,
+        related=related,
+        help=report.help,
+        noqa_row=statement.end.row,
+    )
+
+
+def _related(text: str, site: Site, positions: Positions) -> Related:
+    return Related(text, site.filename, positions.range_of(site.token))

@@ -1,0 +1,290 @@
+"""Reading, writing and deleting attributes of abstract values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from autograd_lint.events import How
+from autograd_lint.static import ir
+from autograd_lint.static.modules import MODULE_METHODS
+from autograd_lint.static.passes import forget_gradient
+from autograd_lint.static.state import Args, Run
+from autograd_lint.static.tensor_methods import read_tensor_attribute
+from autograd_lint.static.tensors import describe, known_tensor, new_record
+from autograd_lint.static.torch_names import canonical
+from autograd_lint.static.values import (
+    NONE,
+    Bound,
+    Builtin,
+    Class,
+    Const,
+    Context,
+    Dict,
+    Foreign,
+    Function,
+    Instance,
+    Method,
+    NNModule,
+    OptimizerValue,
+    Seq,
+    SuperValue,
+    Tensor,
+    TorchName,
+    Unknown,
+    Value,
+)
+
+
+def read_attribute(run: Run, base: Value, name: str, node: ir.Node) -> Value:
+    """`base.name`."""
+    reader = _READERS.get(type(base))
+    if reader is not None:
+        return reader(run, base, name, node)
+    return Method(base, name)
+
+
+def _of_tensor(run: Run, base: Tensor, name: str, node: ir.Node) -> Value:
+    return read_tensor_attribute(run, base, name, node)
+
+
+def _of_unknown(run: Run, base: Unknown, name: str, node: ir.Node) -> Value:
+    if base.attrs is not None and name in base.attrs:
+        return base.attrs[name]
+    if base.kind == "tensor" and base.tensor is not None:
+        return read_tensor_attribute(run, base.tensor, name, node)
+    value = base.attr(name)
+    if type(value) is Unknown and not value.name:
+        value.name = describe(node)
+    return value
+
+
+def class_chain(cls: Class) -> Iterator[Value]:
+    """The class and its bases, nearest first (depth first, as good as the MRO for single inheritance)."""
+    yield cls
+    for base in cls.bases:
+        if isinstance(base, Class):
+            yield from class_chain(base)
+        else:
+            yield base
+
+
+def find_in_class(cls: Class, name: str, *, after: Class | None = None) -> tuple[Value | None, Class | None]:
+    """The attribute `name` of a class; `after` skips everything up to and including that class."""
+    skipping = after is not None
+    for link in class_chain(cls):
+        if isinstance(link, Class):
+            if not skipping and name in link.attrs:
+                return link.attrs[name], link
+            skipping = skipping and link is not after
+    return None, None
+
+
+def bind_method(run: Run, value: Value, owner: Value, node: ir.Node) -> Value:
+    """What reading a class attribute through an object gives."""
+    if not isinstance(value, Function) or value.kind == "static":
+        return value
+    if value.kind == "class":
+        return Bound(value, owner.cls if isinstance(owner, Instance) else owner)
+    if value.kind == "property":
+        return run.call(Bound(value, owner), Args([]), node)
+    return Bound(value, owner)
+
+
+def _of_instance(run: Run, base: Instance, name: str, node: ir.Node) -> Value:
+    value = base.attrs.get(name)
+    if value is not None:
+        return value
+    found, _ = find_in_class(base.cls, name)
+    if found is not None:
+        return bind_method(run, found, base, node)
+    if name == "__class__":
+        return base.cls
+    if base.module and name in MODULE_METHODS:
+        return Method(base, name)
+    if base.module and name == "training":
+        if type(base.training) is not Const:
+            return base.training
+        value = base.attrs["training"] = Unknown()
+        return value
+    inner = base.attrs.get("__base__")
+    if isinstance(inner, NNModule):
+        return read_attribute(run, inner, name, node)
+    value = base.attrs[name] = Unknown()
+    value.name = describe(node)
+    return value
+
+
+def _of_nn_module(run: Run, base: NNModule, name: str, node: ir.Node) -> Value:
+    for place in (base.params, base.buffers, base.children, base.attrs):
+        if name in place:
+            return place[name]
+    if name == "training":
+        return base.training
+    if name in MODULE_METHODS:
+        return Method(base, name)
+    if name in base.options:
+        return base.options[name]
+    value = base.attrs[name] = Unknown()
+    return value
+
+
+def _of_optimizer(run: Run, base: OptimizerValue, name: str, node: ir.Node) -> Value:
+    if name in base.attrs:
+        return base.attrs[name]
+    if name == "param_groups":
+        group = Dict({"params": Seq("list", list(base.params), open=base.open)}, open=True)
+        base.attrs[name] = Seq("list", [group])
+        return base.attrs[name]
+    if name in ("state", "defaults"):
+        base.attrs[name] = Unknown()
+        return base.attrs[name]
+    return Method(base, name)
+
+
+def _of_torch_name(run: Run, base: TorchName, name: str, node: ir.Node) -> Value:
+    return TorchName(canonical(f"{base.name}.{name}"))
+
+
+def _of_foreign(run: Run, base: Foreign, name: str, node: ir.Node) -> Value:
+    return Foreign(f"{base.name}.{name}")
+
+
+def _of_class(run: Run, base: Class, name: str, node: ir.Node) -> Value:
+    found, _ = find_in_class(base, name)
+    if isinstance(found, Function) and found.kind == "class":
+        return Bound(found, base)
+    if found is not None:
+        return found
+    if name == "__name__":
+        return Const(base.node.name)
+    return Method(base, name)
+
+
+def _of_super(run: Run, base: SuperValue, name: str, node: ir.Node) -> Value:
+    owner = base.self.cls if isinstance(base.self, Instance) else base.self
+    if isinstance(owner, Class):
+        found, _ = find_in_class(owner, name, after=base.owner)
+        if found is not None:
+            return bind_method(run, found, base.self, node)
+    return Method(base, name)
+
+
+def _of_seq(run: Run, base: Seq, name: str, node: ir.Node) -> Value:
+    if name in base.fields and base.fields.index(name) < len(base.items):
+        return base.items[base.fields.index(name)]
+    return Method(base, name)
+
+
+def _of_function(run: Run, base: Function, name: str, node: ir.Node) -> Value:
+    return base.attrs.setdefault(name, Unknown())
+
+
+def _of_context(run: Run, base: Context, name: str, node: ir.Node) -> Value:
+    if name in ("saved_tensors", "saved_variables"):
+        return Seq("tuple", list(base.saved), open=not base.saved)
+    if name in base.attrs:
+        return base.attrs[name]
+    if name in ("save_for_backward", "mark_dirty", "mark_non_differentiable", "set_materialize_grads"):
+        return Method(base, name)
+    return base.attrs.setdefault(name, Unknown())
+
+
+def _of_builtin(run: Run, base: Builtin, name: str, node: ir.Node) -> Value:
+    return Unknown()
+
+
+_READERS: Final[dict[type, Callable[[Run, Any, str, ir.Node], Value]]] = {
+    Tensor: _of_tensor,
+    Unknown: _of_unknown,
+    Instance: _of_instance,
+    NNModule: _of_nn_module,
+    OptimizerValue: _of_optimizer,
+    TorchName: _of_torch_name,
+    Foreign: _of_foreign,
+    Class: _of_class,
+    SuperValue: _of_super,
+    Seq: _of_seq,
+    Function: _of_function,
+    Context: _of_context,
+    Builtin: _of_builtin,
+}
+
+
+# -------------------------------------------------------------------- writing
+
+
+def write_attribute(run: Run, base: Value, name: str, value: Value, node: ir.Attr) -> None:
+    """`base.name = value`."""
+    tensor = known_tensor(base)
+    if tensor is not None:
+        _write_tensor(run, tensor, name, value, node)
+    elif isinstance(base, Instance):
+        base.attrs[name] = value
+        _name_tensor(value, node)
+    elif isinstance(base, NNModule):
+        _write_nn_module(base, name, value)
+        _name_tensor(value, node)
+    elif isinstance(base, Unknown):
+        if base.attrs is None:
+            base.attrs = {}
+        base.attrs[name] = value
+        _name_tensor(value, node)
+    elif isinstance(base, Class | OptimizerValue | Function | Context):
+        base.attrs[name] = value
+
+
+def _name_tensor(value: Value, node: ir.Attr) -> None:
+    if isinstance(value, Tensor | Unknown) and not value.name:
+        value.name = describe(node)
+
+
+def _write_nn_module(base: NNModule, name: str, value: Value) -> None:
+    if isinstance(value, Tensor) and value.parameter:
+        base.params[name] = value
+    elif name in base.children or isinstance(value, NNModule | Instance):
+        base.children[name] = value
+    else:
+        base.params.pop(name, None)
+        base.attrs[name] = value
+
+
+def _write_tensor(run: Run, tensor: Tensor, name: str, value: Value, node: ir.Attr) -> None:
+    if name == "grad":
+        _write_grad(tensor, value)
+    elif name == "data":
+        assign_data(run, tensor, value, node)
+    elif name == "requires_grad" and tensor.node is None:
+        flag = value.value if type(value) is Const else None
+        tensor.requires_grad = bool(flag) if flag is not None else None
+
+
+def _write_grad(tensor: Tensor, value: Value) -> None:
+    if value is NONE or (type(value) is Const and value.value is None):
+        forget_gradient(tensor, False)
+        return
+    forget_gradient(tensor, True)
+    tensor.grad = value if isinstance(value, Tensor) else Unknown()
+
+
+def assign_data(run: Run, tensor: Tensor, value: Value, node: ir.Node) -> None:
+    """`x.data = v`: the tensor gets other memory, and no version counter moves."""
+    source = known_tensor(value)
+    record = new_record(run, tensor, run.site(node), how=How.DATA_ASSIGN, op=".data =", name=tensor.name)
+    record.bumps = False
+    machine = run.machine
+    record.late = machine.failed
+    if not machine.expecting:
+        machine.writes.append(record)
+    fresh = source if source is not None else machine.tensor()
+    tensor.memory = fresh.memory
+    tensor.memory.writes.insert(0, (record, source is not None))
+    tensor.layout = fresh.layout
+
+
+def delete_attribute(base: Value, name: str) -> None:
+    """`del base.name`."""
+    if isinstance(base, Tensor) and name == "grad":
+        forget_gradient(base, False)
+    elif isinstance(base, Instance | NNModule):
+        base.attrs.pop(name, None)

@@ -1,0 +1,261 @@
+"""Which programs a file holds, and along which paths each is executed.
+
+A file is run from the top, as a script; then every function, and every method of every class, that nobody called is
+run with unknown arguments. Each is run again and again, deciding unknown branches differently, until all paths or the
+budget are exhausted; paths with fewer decisions changed come first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import libcst as cst
+
+from autograd_lint.events import Event
+from autograd_lint.static import ir
+from autograd_lint.static.attributes import find_in_class
+from autograd_lint.static.calls import call_hook, call_value, instantiate, run_frame
+from autograd_lint.static.expressions import evaluate
+from autograd_lint.static.gradients import flush_pending
+from autograd_lint.static.machine import TorchError
+from autograd_lint.static.passes import Request, needed_by_return
+from autograd_lint.static.state import Args, Frame, Language, Path, PathEnded, ProgramRaised, Run
+from autograd_lint.static.statements import assign, execute
+from autograd_lint.static.values import Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
+
+_LANGUAGE: Final = Language(evaluate, execute, assign, call_value, call_hook)
+_MOST_PATHS: Final = 48
+_STEPS_A_PATH: Final = 6_000
+_STEPS_AN_ENTRY: Final = 24_000
+_STEPS_A_FILE: Final = 150_000
+
+
+@dataclass(frozen=True, slots=True)
+class PathResult:
+    """What one path told: events, each with whether torch had already raised; and what it executed."""
+
+    events: tuple[tuple[Event, bool], ...]
+    reached: frozenset[cst.CSTNode]
+    failed: bool
+
+
+@dataclass(slots=True)
+class Budget:
+    """Steps left for the file."""
+
+    steps: int = _STEPS_A_FILE
+
+
+Entry: TypeAlias = Callable[[Run], "Value | None"]
+
+
+def explore(module: ir.Module) -> Iterator[list[PathResult]]:
+    """The paths of every program in the file, one list a program."""
+    budget = Budget()
+    called: set[int] = set()
+    if not module.scope.triggers:
+        return
+    scopes: list[Env] = []
+
+    def script(run: Run) -> Value | None:
+        env = Env()
+        scopes.append(env)
+        run.frames.append(Frame(env))
+        run.execute(module.body)
+        return None
+
+    yield _paths(module, script, budget, called)
+    relevant = _relevant_names(module)
+    env = scopes[0]
+    for function in _functions(module.body):
+        value = env.names.get(function.name)
+        if id(function) not in called and function.name in relevant and isinstance(value, Function):
+            if value.node is function:
+                yield _paths(module, _function_entry(env, value), budget, called)
+    for node in _classes(module.body):
+        value = env.names.get(node.name)
+        if isinstance(value, Class) and value.node is node and node.scope.triggers:
+            yield from _explore_class(module, env, value, budget, called)
+
+
+def _explore_class(
+    module: ir.Module, env: Env, cls: Class, budget: Budget, called: set[int]
+) -> Iterator[list[PathResult]]:
+    """Every method of a class that nobody called, `forward` first; the constructor alone when that is all there is."""
+    methods = [v for v in cls.attrs.values() if isinstance(v, Function) and v.owner is cls]
+    methods.sort(key=lambda f: _method_order(f))
+    ran = False
+    for method in methods:
+        if id(method.node) in called or not _worth(method) or _is_init(method):
+            continue
+        ran = True
+        yield _paths(module, _method_entry(env, cls, method), budget, called)
+    init, _ = find_in_class(cls, "__init__")
+    if not ran and isinstance(init, Function) and id(init.node) not in called and init.node.scope.triggers:
+        yield _paths(module, _construction_entry(env, cls), budget, called)
+
+
+def _method_order(function: Function) -> int:
+    return 0 if isinstance(function.node, ir.FunctionDef) and function.node.name == "forward" else 1
+
+
+def _is_init(function: Function) -> bool:
+    return isinstance(function.node, ir.FunctionDef) and function.node.name == "__init__"
+
+
+def _worth(function: Function) -> bool:
+    """The method could lead to a finding: by itself, or as the `forward` of a class that has something to find."""
+    return function.node.scope.triggers or _method_order(function) == 0
+
+
+def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) -> list[PathResult]:
+    """Run one program along its paths."""
+    results: list[PathResult] = []
+    queue: deque[tuple[bool, ...]] = deque([()])
+    left = min(_STEPS_AN_ENTRY, budget.steps)
+    while queue and left > 0 and len(results) < _MOST_PATHS:
+        prefix = queue.popleft()
+        path = Path(prefix)
+        run = Run(module.filename, path, steps=min(_STEPS_A_PATH, left), language=_LANGUAGE)
+        before = run.steps
+        results.append(_one_path(run, entry))
+        spent = before - max(run.steps, 0) + 1
+        left -= spent
+        budget.steps -= spent
+        called |= run.called
+        choices = path.choices
+        if len(queue) < _MOST_PATHS:
+            queue.extend((*choices[:i], not choices[i]) for i in range(len(prefix), min(len(choices), _MOST_PATHS)))
+    return results
+
+
+def _one_path(run: Run, entry: Entry) -> PathResult:
+    machine = run.machine
+    try:
+        value = entry(run)
+        flush_pending(run)
+        if value is not None and run.last_return is not None:
+            _need_what_is_returned(run, value)
+    except (PathEnded, ProgramRaised):
+        flush_pending(run)
+    except TorchError:
+        machine.failed = True
+    events = list(machine.events)
+    events.extend((record.event(), record.late) for record in machine.writes)
+    events.extend((done.event, done.late) for done in run.gradients.passes)
+    removed = {id(handle) for handle, _ in run.hooks if isinstance(handle, Unknown) and _was_removed(handle)}
+    events.extend((event, False) for handle, event in run.hooks if id(handle) not in removed)
+    return PathResult(tuple(events), frozenset(run.reached), machine.failed)
+
+
+def _was_removed(handle: Unknown) -> bool:
+    return handle.attrs is not None and "remove" in handle.attrs
+
+
+def _need_what_is_returned(run: Run, value: Value) -> None:
+    """A graph that leaves through `return` is needed by whoever runs backward through it."""
+    roots = tuple(t for t in _tensors(value) if t.node is not None and t.node.certain)
+    if not roots or run.last_return is None or run.machine.failed:
+        return
+    site = run.site(run.last_return)
+    names = tuple(root.name for root in roots)
+    request = Request(site, roots, names, seeded=True, retain=None, create=False, name="return")
+    needed_by_return(run.machine, request)
+
+
+def _tensors(value: Value, depth: int = 0) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Seq) and depth < 3:
+        for item in value.items:
+            yield from _tensors(item, depth + 1)
+    elif isinstance(value, Dict) and depth < 3:
+        for item in value.items.values():
+            yield from _tensors(item, depth + 1)
+
+
+# -------------------------------------------------------------------- entries
+
+
+def _function_entry(env: Env, function: Function) -> Entry:
+    def enter(run: Run) -> Value | None:
+        run.frames.append(Frame(env))
+        return _call_unknown_arguments(run, function, [])
+
+    return enter
+
+
+def _method_entry(env: Env, cls: Class, method: Function) -> Entry:
+    def enter(run: Run) -> Value | None:
+        run.frames.append(Frame(env))
+        if method.kind == "static":
+            return _call_unknown_arguments(run, method, [])
+        if method.kind == "class":
+            return _call_unknown_arguments(run, method, [cls])
+        instance = instantiate(run, cls, Args([], open=True), cls.node)
+        run.calls = ()
+        run.last_return = None
+        return _call_unknown_arguments(run, method, [instance])
+
+    return enter
+
+
+def _construction_entry(env: Env, cls: Class) -> Entry:
+    def enter(run: Run) -> Value | None:
+        run.frames.append(Frame(env))
+        instantiate(run, cls, Args([], open=True), cls.node)
+        return None
+
+    return enter
+
+
+def _call_unknown_arguments(run: Run, function: Function, first: list[Value]) -> Value:
+    from autograd_lint.static.calls import bind_parameters
+
+    env = Env(function.env)
+    bind_parameters(run, function, Args(first, open=True), env)
+    owner = first[0] if first and isinstance(first[0], Instance) else None
+    frame = Frame(env, function, function.owner, owner)
+    return run_frame(run, frame, None)
+
+
+def _functions(block: ir.Block) -> Iterator[ir.FunctionDef]:
+    """The functions a file defines at its top, under `if` and `try` too."""
+    for statement in block:
+        if isinstance(statement, ir.FunctionDef):
+            yield statement
+        else:
+            for inner in _inner_blocks(statement):
+                yield from _functions(inner)
+
+
+def _classes(block: ir.Block) -> Iterator[ir.ClassDef]:
+    for statement in block:
+        if isinstance(statement, ir.ClassDef):
+            yield statement
+        else:
+            for inner in _inner_blocks(statement):
+                yield from _classes(inner)
+
+
+def _inner_blocks(statement: ir.Stmt) -> tuple[ir.Block, ...]:
+    if isinstance(statement, ir.If):
+        return (statement.body, statement.orelse)
+    if isinstance(statement, ir.Try):
+        return (statement.body, *(h.body for h in statement.handlers), statement.orelse, statement.finalbody)
+    return (statement.body,) if isinstance(statement, ir.With) else ()
+
+
+def _relevant_names(module: ir.Module) -> set[str]:
+    """The functions that could lead to a finding, by themselves or by what they call in this file."""
+    scopes = {f.name: f.scope for f in _functions(module.body)}
+    relevant = {name for name, scope in scopes.items() if scope.triggers}
+    relevant |= {c.name for c in _classes(module.body) if c.scope.triggers}
+    while True:
+        more = {name for name, scope in scopes.items() if name not in relevant and scope.calls & relevant}
+        if not more:
+            return relevant
+        relevant |= more

@@ -1,0 +1,436 @@
+"""The abstract autograd machine: memory, version counters, views, the graph and what its nodes saved.
+
+It does to abstract tensors what torch's autograd does to real ones (torch/csrc/autograd: variable.cpp,
+VariableTypeUtils.h, saved_variable.cpp): an operation makes a node that saves tensors with the version they have, a
+write moves the version of every tensor that shares the counter, and a write through a view rebases its base.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from autograd_lint.events import AliasRead, Event, How, Refusal, Refused, Site, Stale, TensorRef, Write
+from autograd_lint.facts.model import Alias, Effect, Output, Saved
+from autograd_lint.static.values import LoopStack, Tensor, Tri
+
+_REFUSED_VIEWS: Final = {
+    "multi": Refusal.MULTI_VIEW,
+    "no_grad": Refusal.NO_GRAD_VIEW,
+    "custom": Refusal.CUSTOM_VIEW,
+    "inference": Refusal.INFERENCE,
+}
+
+
+_SEQUENCE: Final = itertools.count()
+"""Running numbers of nodes; they only order nodes, so one counter serves all paths."""
+
+
+class TorchError(Exception):
+    """Torch would raise here; ends the path, or goes to the program's own handler."""
+
+
+@dataclass(slots=True, eq=False)
+class WriteRecord:
+    """One write while its consequences are not known yet; becomes a `Write` event when the path ends."""
+
+    site: Site
+    how: How
+    op: str
+    target: TensorRef
+    tensor: Tensor
+    value_in_graph: bool
+    grad_enabled: bool
+    through: str = ""
+    constructor: Site | None = None
+    origin: Site | None = None
+    certain: bool = True
+    bumps: bool = True
+    stale: Stale | None = None
+    stale_certain: bool = True
+    refusal: Refusal | None = None
+    alias_read: AliasRead | None = None
+    late: bool = False
+
+    def event(self) -> Write:
+        """The finished event."""
+        return Write(
+            site=self.site,
+            certain=self.certain and (self.stale is None or self.stale_certain),
+            target=self.target,
+            how=self.how,
+            op=self.op,
+            value_in_graph=self.value_in_graph,
+            grad_enabled=self.grad_enabled,
+            through=self.through,
+            constructor=self.constructor,
+            origin=self.origin,
+            stale=self.stale,
+            refusal=self.refusal,
+            alias_read=self.alias_read,
+        )
+
+
+class Memory:
+    """The bytes of a storage and every write to them; `silent` writes moved no counter."""
+
+    __slots__ = ("writes",)
+
+    def __init__(self) -> None:
+        self.writes: list[tuple[WriteRecord, bool]] = []
+
+
+class Counter:
+    """A version counter, shared by all views of a storage; a version is the number of writes it has seen."""
+
+    __slots__ = ("writes",)
+
+    def __init__(self) -> None:
+        self.writes: list[tuple[WriteRecord, bool]] = []
+
+    @property
+    def version(self) -> int:
+        """How many writes moved it."""
+        return len(self.writes)
+
+
+@dataclass(slots=True, eq=False)
+class SavedRecord:
+    """A tensor a node saved, with the version it saw."""
+
+    tensor: Tensor
+    counter: Counter
+    version: int
+    memory: Memory
+    memory_version: int
+    name: str
+    result: bool
+    certain: bool
+    elementwise: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class GraphNode:
+    """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists."""
+
+    op: str
+    site: Site
+    seq: int
+    edges: list[GraphNode | Tensor]
+    saved: list[SavedRecord]
+    frees: Tri
+    certain: bool
+    loops: LoopStack
+    derivative: bool = True
+    freed: Site | None = None
+    freed_certain: bool = True
+    kept: list[Site] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """What of autograd is switched on. `grad` None: not known."""
+
+    grad: Tri = True
+    inference: bool = False
+    autocast: bool = False
+    mutation_allowed: bool = False
+    offload: bool = False
+
+
+class Machine:
+    """The state of autograd along one path of the program."""
+
+    def __init__(self) -> None:
+        self.modes = Modes()
+        self.loops: LoopStack = ()
+        self.events: list[tuple[Event, bool]] = []
+        self.writes: list[WriteRecord] = []
+        self.failed = False
+        self.expecting = 0
+        self.catching = 0
+
+    # ------------------------------------------------------------ tensors
+
+    def tensor(self, site: Site | None = None, *, requires_grad: Tri = False) -> Tensor:
+        """A leaf with memory of its own."""
+        result = Tensor(Memory(), Counter(), requires_grad=requires_grad, site=site)
+        result.loops = self.loops
+        result.inference = self.modes.inference
+        return result
+
+    def requires(self, tensor: Tensor) -> Tri:
+        """Whether `tensor` requires grad now; a view follows its base after a write."""
+        base = tensor.base
+        if base is not None and tensor.attr_version != len(tensor.counter.writes):
+            self.refresh(tensor, base)
+        return tensor.requires_grad
+
+    def refresh(self, view: Tensor, base: Tensor) -> None:
+        """Regenerate the `grad_fn` of a view whose storage was written, as `VariableHooks::grad_fn` does.
+
+        Raises TorchError for views that torch refuses to regenerate.
+        """
+        fresh_writes = view.counter.writes[view.attr_version :]
+        view.attr_version = len(view.counter.writes)
+        requires = base.requires_grad
+        if requires is False or view.numpy:
+            return
+        refusal = _REFUSED_VIEWS.get(view.view_kind)
+        if refusal is not None and view.view_kind != "inference" and requires:
+            record, certain = fresh_writes[0]
+            if certain and record.refusal is None:
+                record.refusal = refusal
+                record.origin = view.view_site
+                self.fail()
+            return
+        view.requires_grad = requires
+        view.node = self.node("view", view.site or fresh_writes[0][0].site, [self.edge(base)], frees=False)
+        view.node.certain = requires is True
+
+    def edge(self, tensor: Tensor) -> GraphNode | Tensor:
+        """Where a gradient of `tensor` flows to: its node, or itself when it is a leaf."""
+        self.requires(tensor)
+        return tensor.node or tensor
+
+    def node(self, op: str, site: Site, edges: list[GraphNode | Tensor], *, frees: Tri) -> GraphNode:
+        """A new node."""
+        return GraphNode(op, site, next(_SEQUENCE), edges, [], frees, True, self.loops)
+
+    # --------------------------------------------------------- operations
+
+    def wants_grad(self, tensors: Iterable[Tensor]) -> Tri:
+        """Whether an operation on `tensors` makes a node now."""
+        grad = self.modes.grad
+        if grad is False or self.modes.inference:
+            return False
+        answer: Tri = False
+        for tensor in tensors:
+            requires = self.requires(tensor)
+            if requires:
+                return grad
+            if requires is None:
+                answer = None
+        return answer
+
+    def save(self, node: GraphNode, tensor: Tensor, name: str, *, result: bool, certain: bool) -> None:
+        """Record that `node` saves `tensor` as it is now."""
+        if self.modes.offload:
+            certain = False
+        node.saved.append(
+            SavedRecord(
+                tensor,
+                tensor.counter,
+                len(tensor.counter.writes),
+                tensor.memory,
+                len(tensor.memory.writes),
+                name,
+                result,
+                certain,
+            )
+        )
+
+    def record(self, op: str, effect: Effect, operands: Mapping[str, list[Tensor]], *, site: Site) -> GraphNode | None:
+        """Make the node of an operation and save its inputs; None when none of the operands can require grad."""
+        flat = [t for group in operands.values() for t in group]
+        wanted = self.wants_grad(flat)
+        if wanted is False or not any(out.differentiable for out in effect.outputs):
+            return None
+        edges = [self.edge(t) for t in flat if self.requires(t) is not False]
+        node = self.node(op, site, edges, frees=effect.frees)
+        node.certain = wanted is True
+        node.derivative = effect.derivative
+        for saved in effect.saved:
+            self._save_operand(node, saved, operands)
+        return node
+
+    def _save_operand(self, node: GraphNode, saved: Saved, operands: Mapping[str, list[Tensor]]) -> None:
+        group = operands.get(saved.label.removesuffix("[]"))
+        if not group:
+            return
+        verdict = self._condition(saved.when, operands)
+        if verdict is False:
+            return
+        certain = saved.certain and verdict is True and node.certain and not self.modes.autocast
+        for tensor in group:
+            if tensor.inference and certain and not self.modes.inference:
+                self.refuse(node.site, Refusal.INFERENCE_SAVED, tensor)
+            self.save(node, tensor, tensor.name, result=False, certain=certain)
+
+    def _condition(self, when: Sequence[frozenset[str]], operands: Mapping[str, list[Tensor]]) -> Tri:
+        if not when:
+            return True
+        answer: Tri = False
+        for alternative in when:
+            verdict: Tri = True
+            for name in alternative:
+                requires = self._any_requires(operands.get(name.removesuffix("[]"), []))
+                verdict = False if requires is False else (None if requires is None else verdict)
+                if verdict is False:
+                    break
+            if verdict:
+                return True
+            answer = None if verdict is None else answer
+        return answer
+
+    def _any_requires(self, tensors: list[Tensor]) -> Tri:
+        answers = [self.requires(t) for t in tensors]
+        return True if True in answers else (None if None in answers else False)
+
+    def save_outputs(self, node: GraphNode | None, effect: Effect, outputs: Sequence[Tensor]) -> None:
+        """Save the results an operation keeps; called after its writes."""
+        if node is None:
+            return
+        for saved in effect.saved:
+            if saved.label.startswith("out") and saved.label[3:].isdigit() and int(saved.label[3:]) < len(outputs):
+                tensor = outputs[int(saved.label[3:])]
+                certain = saved.certain and node.certain and not saved.when
+                self.save(node, tensor, tensor.name, result=True, certain=certain)
+
+    def output(self, out: Output, source: Tensor | None, node: GraphNode | None, *, site: Site) -> Tensor:
+        """The tensor an operation returns, related to `source` as `out` says."""
+        if out.alias is Alias.SELF and source is not None:
+            return source
+        if out.alias in (Alias.FRESH, Alias.SELF) or source is None:
+            result = self.tensor(site)
+        elif out.alias is Alias.MAYBE:
+            result = self.tensor(site)
+            result.maybe_of = source
+        else:
+            result = self._sharing(out, source, site)
+        if node is not None and out.differentiable and out.alias not in (Alias.SHARED, Alias.MEMORY):
+            result.node = node
+            result.requires_grad = True if node.certain else None
+        result.made_by = node.op if node else ""
+        return result
+
+    def _sharing(self, out: Output, source: Tensor, site: Site) -> Tensor:
+        counter = Counter() if out.alias is Alias.MEMORY else source.counter
+        result = Tensor(source.memory, counter, requires_grad=False, site=site)
+        result.loops = self.loops
+        result.inference = source.inference
+        if out.alias is Alias.VIEW:
+            result.base = source.base or source
+            result.view_kind = self._view_kind(out, source)
+            result.view_site = site
+            result.attr_version = len(counter.writes)
+            result.alias_how, result.alias_of, result.alias_site = source.alias_how, source.alias_of, source.alias_site
+        else:
+            result.alias_how = "detach" if out.alias is Alias.SHARED else "data"
+            result.alias_of, result.alias_site = source, site
+        return result
+
+    def _view_kind(self, out: Output, source: Tensor) -> str:
+        if self.modes.inference and not source.inference:
+            return "no_grad"
+        if self.modes.grad is False:
+            return "no_grad"
+        if out.multi_view:
+            return "multi"
+        return source.view_kind or "plain"
+
+    # -------------------------------------------------------------- writes
+
+    def write(self, record: WriteRecord, values: Sequence[Tensor], node: GraphNode | None) -> None:
+        """Write to `record.tensor`; `values` are the operation's other operands, `node` the node it made.
+
+        Raises TorchError where torch refuses the write.
+        """
+        tensor = record.tensor
+        record.late = self.failed
+        if not self.expecting:
+            self.writes.append(record)
+        refusal = self._refusal(tensor, values)
+        if refusal is not None:
+            record.refusal = refusal
+            record.origin = tensor.view_site
+            self.fail()
+            return
+        self._bump(tensor, record)
+        if node is not None:
+            self._rebase(tensor, node)
+
+    def _refusal(self, tensor: Tensor, values: Sequence[Tensor]) -> Refusal | None:
+        if tensor.inference and not self.modes.inference:
+            return Refusal.INFERENCE
+        if self.wants_grad([tensor, *values]) is not True or tensor.numpy:
+            return None
+        base = tensor.base
+        if base is not None:
+            refused = _REFUSED_VIEWS.get(tensor.view_kind)
+            if refused is not None:
+                return refused
+            if tensor.requires_grad and base.node is None and base.requires_grad:
+                return Refusal.VIEW_OF_LEAF
+        if tensor.requires_grad and tensor.node is None:
+            return Refusal.LEAF
+        return None
+
+    def _bump(self, tensor: Tensor, record: WriteRecord) -> None:
+        tensor.memory.writes.append((record, True))
+        if record.bumps:
+            tensor.counter.writes.append((record, True))
+        seen = {id(tensor)}
+        root = tensor.base or tensor
+        other = tensor.maybe_of or root.maybe_of
+        while other is not None and id(other) not in seen:
+            seen.add(id(other))
+            other.memory.writes.append((record, False))
+            if record.bumps:
+                other.counter.writes.append((record, False))
+            other = other.maybe_of or (other.base.maybe_of if other.base else None)
+
+    def _rebase(self, tensor: Tensor, node: GraphNode) -> None:
+        """Make `node` the history of the written tensor, and of its base when it is a view."""
+        requires: Tri = True if node.certain else (tensor.requires_grad or None)
+        base = tensor.base
+        if base is None:
+            tensor.node = node
+            tensor.requires_grad = requires
+            return
+        if base.requires_grad is not False:
+            node.edges.append(base.node or base)
+        base.node = node
+        base.requires_grad = requires
+        tensor.node = self.node("view", node.site, [node], frees=False)
+        tensor.node.certain = node.certain
+        tensor.requires_grad = requires
+        tensor.attr_version = len(tensor.counter.writes)
+
+    # -------------------------------------------------------------- errors
+
+    def refuse(self, site: Site, reason: Refusal, tensor: Tensor, *, origin: Site | None = None) -> None:
+        """Torch raises at `site`, for `reason`."""
+        self.emit(Refused(site=site, reason=reason, target=self.ref(tensor), origin=origin))
+        self.fail()
+
+    def fail(self) -> None:
+        """Torch raises here: go to the program's handler if it has one, else remember that nothing later runs."""
+        if self.catching or self.expecting:
+            raise TorchError
+        self.failed = True
+
+    def emit(self, event: Event) -> None:
+        """Keep an event, with whether torch raised before it; where a raise is expected there is nothing to tell."""
+        if not self.expecting:
+            self.events.append((event, self.failed))
+
+    def note_alias_read(self, record: WriteRecord, alias: Tensor, site: Site) -> None:
+        """`alias` is read after `record` wrote the memory it shares."""
+        if record.target.in_graph and record.grad_enabled and alias.alias_site is not None and not self.expecting:
+            record.alias_read = AliasRead(alias.alias_site, alias.alias_how, alias.name, site)
+
+    def ref(self, tensor: Tensor, name: str = "") -> TensorRef:
+        """What a message says of `tensor`."""
+        requires = tensor.requires_grad
+        in_graph: Tri = (tensor.node is not None and tensor.node.certain) if requires else requires
+        return TensorRef(
+            name=name or tensor.name,
+            in_graph=None if requires is None else in_graph,
+            leaf=tensor.node is None,
+            parameter=tensor.parameter,
+            made=tensor.node.site if tensor.node else tensor.site,
+            made_by=tensor.node.op if tensor.node else "",
+        )

@@ -1,0 +1,592 @@
+"""Operations on tensors: operators, indexing and named operations, from the measured facts to the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from autograd_lint.events import How, IndexRead, Refusal, Site
+from autograd_lint.facts import table
+from autograd_lint.facts.model import Alias, Effect, Output
+from autograd_lint.static import ir
+from autograd_lint.static import layout as layouts
+from autograd_lint.static.layout import Layout
+from autograd_lint.static.machine import GraphNode, WriteRecord
+from autograd_lint.static.shapes import indexed_layout, result_layout, settled_alias
+from autograd_lint.static.state import Run
+from autograd_lint.static.values import (
+    Const,
+    Dict,
+    Instance,
+    Seq,
+    SliceValue,
+    Tensor,
+    TorchName,
+    Unknown,
+    Value,
+)
+
+_INTEGERS: Final = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})
+_OPERATORS: Final = {
+    "+": "add",
+    "-": "sub",
+    "*": "mul",
+    "/": "truediv",
+    "//": "floordiv",
+    "%": "mod",
+    "**": "pow",
+    "@": "matmul",
+    "&": "and",
+    "|": "or",
+    "^": "xor",
+    "<<": "lshift",
+    ">>": "rshift",
+}
+_COMPARISONS: Final = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+_UNARY: Final = {"-": "neg", "+": "pos", "~": "invert"}
+_SYMBOLS: Final = (
+    {f"__{name}__": op for op, name in _OPERATORS.items()}
+    | {f"__r{name}__": op for op, name in _OPERATORS.items()}
+    | {f"__i{name}__": f"{op}=" for op, name in _OPERATORS.items()}
+    | {"__neg__": "-", "__pos__": "+", "__getitem__": "[]", "__setitem__": "[]="}
+)
+_OVERLAP_ALLOWED: Final = frozenset({"fill_", "zero_"})
+
+
+def tensor_of(run: Run, value: Value) -> Tensor | None:
+    """The tensor `value` is, or must be once a torch operation takes it."""
+    if type(value) is Tensor:
+        return value
+    if type(value) is Unknown and value.kind != "number":
+        if value.tensor is None:
+            tensor = run.machine.tensor(None, requires_grad=None)
+            tensor.loops = ()
+            tensor.name = value.name
+            value.tensor = tensor
+        return value.tensor
+    return None
+
+
+def proven_tensor(run: Run, value: Value) -> Tensor | None:
+    """As `tensor_of`, for a place where only a tensor works: from now on `value` is known to be one."""
+    tensor = tensor_of(run, value)
+    if tensor is not None and type(value) is Unknown:
+        value.kind = "tensor"
+    return tensor
+
+
+def known_tensor(value: Value) -> Tensor | None:
+    """The tensor `value` is known to be."""
+    if type(value) is Tensor:
+        return value
+    if type(value) is Unknown and value.kind == "tensor":
+        return value.tensor
+    return None
+
+
+def annotated(run: Run, value: Unknown, annotation: Value) -> Value:
+    """`value` with what its annotation says."""
+    if isinstance(annotation, TorchName) and annotation.name in ("torch.Tensor", "torch.FloatTensor"):
+        proven_tensor(run, value)
+    return value
+
+
+def describe(node: ir.Node) -> str:
+    """The source of a short expression, for messages."""
+    if isinstance(node, ir.Name):
+        return node.id
+    if isinstance(node, ir.Attr):
+        base = describe(node.base)
+        return f"{base}.{node.name}" if base else node.name
+    if isinstance(node, ir.Subscript):
+        base = describe(node.base)
+        return f"{base}[…]" if base else ""
+    if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr):
+        base = describe(node.func.base)
+        return f"{base}.{node.func.name}(…)" if base else ""
+    return ""
+
+
+def kind_of(value: Value) -> str:
+    """How the table of facts calls an argument (see `facts.table.effect`)."""
+    kind = type(value)
+    if kind is Tensor:
+        return "I" if value.dtype in _INTEGERS else "T"  # type: ignore[attr-defined]
+    if kind is Const:
+        return _constant_kind(value.value)  # type: ignore[attr-defined]
+    if kind is Unknown:
+        return {"tensor": "T", "number": "n"}.get(value.kind, "?")  # type: ignore[attr-defined]
+    if kind is Seq:
+        return _sequence_kind(value)  # type: ignore[arg-type]
+    return "?"
+
+
+def _constant_kind(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int | float):
+        return "0" if value == 0 else "1" if value == 1 else "n"
+    return repr(value) if isinstance(value, str) else "?"
+
+
+def _sequence_kind(value: Seq) -> str:
+    kinds = {type(item) for item in value.items}
+    if Tensor in kinds:
+        return "L"
+    if kinds == {Const} and not value.open:
+        return "i"
+    return "?"
+
+
+def display(name: str) -> str:
+    """An operation as a reader writes it: `exp`, `*`, `add_`."""
+    short = name.rpartition(".")[2]
+    return _SYMBOLS.get(short, short)
+
+
+# ----------------------------------------------------------- named operations
+
+
+def apply_named(
+    run: Run,
+    name: str,
+    params: Mapping[str, Value],
+    node: ir.Node,
+    *,
+    how: How = How.METHOD,
+    target: str = "",
+    constructor: Site | None = None,
+) -> Value | None:
+    """Do what the table says that `name` does; None when the table does not know it."""
+    kinds = {key: kind_of(value) for key, value in params.items()}
+    effect = table.effect(name, kinds)
+    if effect is None:
+        return None
+    return apply_effect(run, name, effect, params, node, how=how, target=target, constructor=constructor)
+
+
+def operand_tensors(run: Run, params: Mapping[str, Value]) -> dict[str, list[Tensor]]:
+    """The tensors among the arguments, by parameter."""
+    operands: dict[str, list[Tensor]] = {}
+    for key, value in params.items():
+        if type(value) is Seq:
+            group = [t for item in value.items if (t := tensor_of(run, item)) is not None]
+        else:
+            tensor = tensor_of(run, value)
+            group = [] if tensor is None else [tensor]
+        if group:
+            operands[key] = group
+    return operands
+
+
+def apply_effect(
+    run: Run,
+    name: str,
+    effect: Effect,
+    params: Mapping[str, Value],
+    node: ir.Node,
+    *,
+    how: How = How.METHOD,
+    target: str = "",
+    constructor: Site | None = None,
+    inner: frozenset[str] = frozenset(),
+) -> Value:
+    """Carry out a measured effect: node, writes, outputs. Torch itself writes `inner` under `no_grad`."""
+    machine = run.machine
+    site = run.site(node)
+    operands = operand_tensors(run, params)
+    made = machine.record(display(name), effect, operands, site=site)
+    _uncertain_operands(made, params, effect)
+    _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
+    for written in effect.written:
+        for tensor in operands.get(written, ()) if written not in inner else ():
+            others = [t for group in operands.values() for t in group if t is not tensor]
+            record = new_record(run, tensor, site, how=how, op=display(name), name=target)
+            record.constructor = constructor
+            record.value_in_graph = any(machine.requires(t) for t in others)
+            record.certain = certainly_tensor(params.get(written))
+            if not _overlap_refused(run, record, tensor.layout, [t for t in others if t.memory is tensor.memory]):
+                machine.write(record, others, made)
+    outputs = [_output(run, name, out, i, effect, params, operands, made, site) for i, out in enumerate(effect.outputs)]
+    machine.save_outputs(made, effect, outputs)
+    return pack(effect, outputs)
+
+
+def _inner_writes(run: Run, tensors: list[Tensor], site: Site) -> None:
+    modes = run.machine.modes
+    run.machine.modes = replace(modes, grad=False)
+    for tensor in tensors:
+        run.machine.write(new_record(run, tensor, site, how=How.STATE, op="forward"), [], None)
+    run.machine.modes = modes
+
+
+def certainly_tensor(value: Value | None) -> bool:
+    """What is written is surely a tensor, and not perhaps a number or an array."""
+    return value is not None and (type(value) is not Unknown or value.kind == "tensor")
+
+
+def _uncertain_operands(made: GraphNode | None, params: Mapping[str, Value], effect: Effect) -> None:
+    """An operand that may be a number saves nothing for certain."""
+    if made is None:
+        return
+    doubtful = {id(v.tensor) for v in params.values() if type(v) is Unknown and v.kind != "tensor" and v.tensor}
+    for saved in made.saved:
+        if id(saved.tensor) in doubtful:
+            saved.certain = False
+
+
+def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name: str = "") -> WriteRecord:
+    """A write about to happen."""
+    machine = run.machine
+    machine.requires(tensor)
+    root = tensor.base or tensor
+    through = root.alias_how if tensor.node is None else ""
+    return WriteRecord(
+        site=site,
+        how=how,
+        op=op,
+        target=machine.ref(tensor, name),
+        tensor=tensor,
+        value_in_graph=False,
+        grad_enabled=machine.modes.grad is not False and not machine.modes.inference,
+        through=through,
+    )
+
+
+def _overlap_refused(run: Run, record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:
+    """Torch refuses to write to memory that overlaps itself, or partly overlaps what is read."""
+    refused = region is not None and region.overlapping and record.op not in _OVERLAP_ALLOWED
+    if not refused and not any(layouts.partly_overlap(region, other.layout) for other in sharing):
+        return False
+    record.refusal = Refusal.OVERLAP
+    record.late = run.machine.failed
+    run.machine.writes.append(record)
+    run.machine.fail()
+    return True
+
+
+def _output(
+    run: Run,
+    name: str,
+    out: Output,
+    index: int,
+    effect: Effect,
+    params: Mapping[str, Value],
+    operands: Mapping[str, list[Tensor]],
+    made: GraphNode | None,
+    site: Site,
+) -> Tensor:
+    source = operands.get(out.of.removesuffix("[]"), [None])[0] if out.of else None
+    shape = result_layout(name, out, index, params, operands)
+    if out.alias is Alias.MAYBE and source is not None:
+        out = settled_alias(name, out, source, params, shape)
+    result = run.machine.output(out, source, made, site=site)
+    if result is source:
+        return result
+    result.layout = _laid_out(out, source, shape)
+    result.dtype = _dtype(out, operands)
+    result.device = (
+        source.device if source is not None else next((t.device for g in operands.values() for t in g), None)
+    )
+    return result
+
+
+def _laid_out(out: Output, source: Tensor | None, shape: Layout | None) -> Layout | None:
+    if out.alias in (Alias.SHARED, Alias.MEMORY) and source is not None:
+        return source.layout
+    return shape
+
+
+def _dtype(out: Output, operands: Mapping[str, list[Tensor]]) -> str | None:
+    if out.dtype not in ("same", ""):
+        return out.dtype
+    dtypes = {t.dtype for group in operands.values() for t in group}
+    if out.dtype == "same" and len(dtypes) == 1:
+        return next(iter(dtypes))
+    floats = dtypes - _INTEGERS
+    return next(iter(floats)) if len(floats) == 1 and None not in dtypes else None
+
+
+def pack(effect: Effect, outputs: list[Tensor]) -> Value:
+    """The outputs in the container the call returns."""
+    if effect.container == "single":
+        return outputs[0]
+    if effect.container in ("tuple", "list"):
+        return Seq("list" if effect.container == "list" else "tuple", list(outputs))
+    return Seq("tuple", list(outputs), fields=tuple(effect.container.split(",")))
+
+
+# ----------------------------------------------------------------- operators
+
+
+def binary(run: Run, op: str, left: Value, right: Value, node: ir.Node) -> Value:
+    """`left op right` where at least one side is no constant."""
+    if isinstance(left, Seq) or isinstance(right, Seq):
+        joined = _sequence_operator(op, left, right)
+        if joined is not None:
+            return joined
+    name = _OPERATORS[op]
+    ours, theirs = known_tensor(left), known_tensor(right)
+    if ours is not None:
+        params, called = {"self": left, "other": right}, f"Tensor.__{name}__"
+    elif theirs is not None and type(left) is Const:
+        params, called = {"self": right, "other": left}, f"Tensor.__r{name}__"
+    elif theirs is not None:
+        params, called = {"self": left, "other": right}, f"Tensor.__{name}__"
+    else:
+        return Unknown(_sources(left, right), kind=_number_kind(left, right))
+    _note_difference(op, left, right)
+    if (ours is not None and ours.numpy) or (theirs is not None and theirs.numpy):
+        return Unknown()
+    return apply_named(run, called, params, node) or Unknown(_sources(left, right))
+
+
+def _number_kind(left: Value, right: Value) -> str:
+    def number(value: Value) -> bool:
+        if type(value) is Unknown:
+            return value.kind == "number"
+        return type(value) is Const and isinstance(value.value, int | float)
+
+    return "number" if number(left) and number(right) else ""
+
+
+def _sources(*values: Value) -> tuple[Value, ...]:
+    found: list[Value] = []
+    for value in values:
+        if type(value) is Unknown:
+            found.extend(value.sources)
+            if value.tensor is not None:
+                found.append(value.tensor)
+        elif type(value) is Tensor:
+            found.append(value)
+    return tuple(found[:8])
+
+
+def _note_difference(op: str, left: Value, right: Value) -> None:
+    """`x.grad - before`: whoever subtracts knows that gradients accumulate."""
+    if op != "-":
+        return
+    for value in (left, right):
+        if type(value) is Tensor and value.grad_owner is not None:
+            value.grad_owner.grad_differenced = True
+
+
+def _sequence_operator(op: str, left: Value, right: Value) -> Value | None:
+    if op == "+" and isinstance(left, Seq):
+        if isinstance(right, Seq):
+            return Seq(left.kind, [*left.items, *right.items], open=left.open or right.open)
+        return Seq(left.kind, list(left.items), open=True) if type(right) is Unknown else None
+    if op == "*" and isinstance(left, Seq) and type(right) is Const and isinstance(right.value, int):
+        return Seq(left.kind, left.items * max(0, min(right.value, 16)), open=left.open or right.value > 16)
+    if op == "*" and isinstance(left, Seq):
+        return Seq(left.kind, list(left.items), open=True)
+    return None
+
+
+def unary(run: Run, op: str, value: Value, node: ir.Node) -> Value:
+    """`op value`."""
+    if known_tensor(value) is None:
+        return Unknown(_sources(value), kind=_number_kind(value, value))
+    return apply_named(run, f"Tensor.__{_UNARY[op]}__", {"self": value}, node) or Unknown()
+
+
+def compare(run: Run, op: str, left: Value, right: Value, node: ir.Node) -> Value:
+    """`left op right` for a comparison of values not all known."""
+    if known_tensor(left) is None and known_tensor(right) is None:
+        return Unknown()
+    flipped = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+    if known_tensor(left) is None:
+        left, right, op = right, left, flipped.get(op, op)
+    return apply_named(run, f"Tensor.__{_COMPARISONS[op]}__", {"self": left, "other": right}, node) or Unknown()
+
+
+def augment(run: Run, node: ir.AugAssign, old: Value, value: Value, *, how: How) -> Value | None:
+    """`old op= value` as an in-place operation; None when it is none and the plain operator applies."""
+    tensor = known_tensor(old)
+    name = f"Tensor.__i{_OPERATORS[node.op]}__"
+    if tensor is None:
+        return None
+    if tensor.numpy:
+        _write_array(run, tensor, node, op=f"{node.op}=", how=how)
+        return old
+    parameters = table.parameters(name)
+    if parameters is None or node.op == "@":
+        return None
+    params = dict(zip(parameters, (old, value), strict=False))
+    result = apply_named(run, name, params, node, how=how, target=describe(node.target))
+    return old if result is not None else None
+
+
+def _write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How) -> None:
+    """A NumPy array is written: memory changes and no version counter moves."""
+    record = new_record(run, array, run.site(node), how=how, op=op)
+    record.through = "numpy"
+    record.bumps = False
+    run.machine.write(record, [], None)
+
+
+# ------------------------------------------------------------------ indexing
+
+
+def index_kind(index: Value) -> str:
+    """Whether indexing with `index` gives a view ("basic", "full") or a copy ("advanced"); "?" when not known."""
+    if isinstance(index, Seq) and index.kind == "tuple":
+        kinds = {index_kind(item) for item in index.items} - {"full"}
+        for kind in ("advanced", "?"):
+            if kind in kinds:
+                return kind
+        return "basic" if index.items else "full"
+    if isinstance(index, SliceValue):
+        bounds = (index.lower, index.upper, index.step)
+        return "full" if all(type(b) is Const and b.value is None for b in bounds) else "basic"
+    if type(index) is Const:
+        if index.value is Ellipsis:
+            return "full"
+        return "advanced" if isinstance(index.value, bool) else "basic"
+    if type(index) is Tensor:
+        scalar = index.layout is not None and not index.layout.shape and index.dtype in _INTEGERS - {"bool", "uint8"}
+        return "basic" if scalar else "advanced"
+    if isinstance(index, Seq):
+        return "advanced"
+    return "basic" if type(index) is Unknown and index.kind == "number" else "?"
+
+
+def index_tensors(index: Value) -> Value:
+    """What of an index a node can save."""
+    if isinstance(index, Seq) and index.kind == "tuple":
+        return Seq("list", [item for item in index.items if type(item) is Tensor])
+    return index
+
+
+def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
+    """`base[index]`."""
+    if isinstance(base, Seq):
+        return _read_sequence(run, base, index)
+    if isinstance(base, Dict):
+        return _read_dict(base, index)
+    tensor = known_tensor(base)
+    if tensor is None:
+        if isinstance(base, Unknown):
+            return _read_unknown(base, index)
+        return run.call_hook(base, "__getitem__", [index], node) if isinstance(base, Instance) else Unknown()
+    if tensor.numpy:
+        return _array_view(run, tensor)
+    kind = index_kind(index)
+    effect = table.effect("Tensor.__getitem__", {"self": "T", "index": kind})
+    if effect is None:
+        return Unknown()
+    params = {"self": base, "index": index_tensors(index)}
+    result = apply_effect(run, "Tensor.__getitem__", effect, params, node)
+    if isinstance(result, Tensor) and result is not tensor:
+        result.layout = indexed_layout(tensor.layout, index)
+        result.dtype = tensor.dtype
+        name = describe(node)
+        result.name = name
+        if kind in ("basic", "full") and run.machine.ref(tensor).in_graph:
+            run.machine.emit(IndexRead(site=run.site(node), target=run.machine.ref(tensor)))
+    return result
+
+
+def _array_view(run: Run, array: Tensor) -> Tensor:
+    result = run.machine.tensor(array.site)
+    result.memory, result.counter, result.numpy = array.memory, array.counter, True
+    return result
+
+
+def _read_unknown(base: Unknown, index: Value) -> Value:
+    if type(index) is Const and isinstance(index.value, int | str):
+        return base.attr(f"[{index.value!r}]")
+    return Unknown(base.sources)
+
+
+def _read_sequence(run: Run, base: Seq, index: Value) -> Value:
+    if type(index) is Const and isinstance(index.value, int):
+        if -len(base.items) <= index.value < len(base.items) and not (base.open and index.value < 0):
+            return base.items[index.value]
+        return base.items[index.value] if base.open and -len(base.items) <= index.value < 0 else Unknown()
+    if isinstance(index, SliceValue):
+        bounds = slice_of(index)
+        if bounds is not None:
+            return Seq(base.kind, base.items[bounds], open=base.open)
+        return Seq(base.kind, list(base.items), open=True)
+    return Unknown(tuple(item for item in base.items if type(item) is Tensor)[:4])
+
+
+def slice_of(index: SliceValue) -> slice | None:
+    """The Python slice with the same constant bounds."""
+    bounds: list[int | None] = []
+    for bound in (index.lower, index.upper, index.step):
+        value = bound.value if type(bound) is Const else index
+        if value is not None and not isinstance(value, int):
+            return None
+        bounds.append(value)
+    return None if bounds[2] == 0 else slice(*bounds)
+
+
+def _read_dict(base: Dict, index: Value) -> Value:
+    if type(index) is Const:
+        try:
+            return base.items.get(index.value) or Unknown()
+        except TypeError:
+            return Unknown()
+    return Unknown()
+
+
+def write_index(
+    run: Run, base: Value, index: Value, value: Value, node: ir.Node, *, how: How, target: ir.Node | None = None
+) -> None:
+    """`base[index] = value`."""
+    if isinstance(base, Seq):
+        _write_sequence(base, index, value)
+        return
+    if isinstance(base, Dict):
+        if type(index) is Const and isinstance(index.value, str | int | float | bool | type(None)):
+            base.items[index.value] = value
+        else:
+            base.open = True
+        return
+    tensor = known_tensor(base)
+    if tensor is None:
+        if type(base) is Unknown and type(index) is Const and isinstance(index.value, int | str):
+            if base.attrs is None:
+                base.attrs = {}
+            base.attrs[f"[{index.value!r}]"] = value
+        elif isinstance(base, Instance):
+            run.call_hook(base, "__setitem__", [index, value], node)
+        return
+    if tensor.numpy:
+        _write_array(run, tensor, node, op="[]=", how=How.INDEX)
+        return
+    _write_elements(run, base, tensor, index, value, node, how=how, target=target or node)
+
+
+def _write_sequence(base: Seq, index: Value, value: Value) -> None:
+    if type(index) is Const and isinstance(index.value, int) and -len(base.items) <= index.value < len(base.items):
+        base.items[index.value] = value
+    elif type(index) is not Const:
+        base.open = True
+
+
+def _write_elements(
+    run: Run, base: Value, tensor: Tensor, index: Value, value: Value, node: ir.Node, *, how: How, target: ir.Node
+) -> None:
+    machine = run.machine
+    kinds = {"self": "T", "index": index_kind(index), "value": kind_of(value)}
+    effect = table.effect("Tensor.__setitem__", kinds)
+    if effect is None:
+        return
+    params = {"self": base, "index": index_tensors(index), "value": value}
+    operands = operand_tensors(run, params)
+    site = run.site(node)
+    named = describe(target.base) if isinstance(target, ir.Subscript) else ""
+    record = new_record(run, tensor, site, how=how, op="[]=", name=named)
+    values = [t for key in ("value", "index") for t in operands.get(key, ())]
+    record.value_in_graph = any(machine.ref(t).in_graph for t in operands.get("value", ()))
+    region = indexed_layout(tensor.layout, index)
+    sharing = [t for t in operands.get("value", ()) if t.memory is tensor.memory]
+    if sharing and _overlap_refused(run, record, region, sharing):
+        return
+    made = machine.record("[]=", replace(effect, outputs=(Output(),)), operands, site=site)
+    _uncertain_operands(made, params, effect)
+    machine.write(record, values, made)
