@@ -87,12 +87,12 @@ class Layout:
 
 def read_layout(text: str) -> Layout:
     """The layout of `text`. Where the tokenizer gives up, each remaining row is taken for a logical line."""
-    builder = _Builder()
+    builder = _Builder(split_lines(text))
     try:
         for token in tokenize.generate_tokens(io.StringIO(text, newline=None).readline):
             builder.add(token)
     except (tokenize.TokenError, SyntaxError):
-        builder.give_up(split_lines(text))
+        builder.give_up()
     return builder.layout()
 
 
@@ -103,7 +103,8 @@ _ANY_COMMENT: Final = re.compile(r"#\s*(?:noqa|autograd-lint)\b.*", re.IGNORECAS
 class _Builder:
     """Gathers logical lines token by token."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: list[str]) -> None:
+        self._rows = rows
         self._lines: list[LogicalLine] = []
         self._comments: list[Comment] = []
         self._joined: dict[int, int] = {}
@@ -115,8 +116,7 @@ class _Builder:
     def add(self, token: tokenize.TokenInfo) -> None:
         """Take in the next token."""
         if token.type == tokenize.COMMENT:
-            alone = not token.line[: token.start[1]].strip()
-            self._comments.append(Comment(token.start[0], token.start[1] + 1, token.string, alone))
+            self._add_comment(token.start[0], token.start[1], token.string)
         elif token.type == tokenize.INDENT:
             self._depth += 1
         elif token.type == tokenize.DEDENT:
@@ -128,23 +128,26 @@ class _Builder:
             self._tokens.append(token)
         self._previous_row = token.end[0] + (token.type == tokenize.NL)
 
-    def give_up(self, rows: list[str]) -> None:
+    def give_up(self) -> None:
         """The tokenizer failed: go on row by row after the last complete line."""
         done = self._lines[-1].last if self._lines else 0
         self._comments = [comment for comment in self._comments if comment.row <= done]
-        for row, line in enumerate(rows[done:], start=done + 1):
+        for row, line in enumerate(self._rows[done:], start=done + 1):
             if not line.strip():
                 continue
             found = _ANY_COMMENT.search(line)
             if found:
-                alone = not line[: found.start()].strip()
-                self._comments.append(Comment(row, found.start() + 1, found.group(), alone))
+                self._add_comment(row, found.start(), found.group())
             if not line.lstrip().startswith("#"):
                 self._lines.append(LogicalLine(row, row, ""))
 
     def layout(self) -> Layout:
         """What was gathered."""
         return Layout(tuple(self._lines), tuple(self._comments), self._joined)
+
+    def _add_comment(self, row: int, offset: int, text: str) -> None:
+        alone = not self._rows[row - 1][:offset].strip()
+        self._comments.append(Comment(row, offset + 1, text, alone))
 
     def _note_join(self, token: tokenize.TokenInfo) -> None:
         first = token.start[0]
