@@ -190,8 +190,8 @@ class Backward(Event):
 class Accumulation(Event):
     """A backward (`site`) added into gradients that the backward at `first` had left, with nothing clearing between.
 
-    `stepped` is the optimizer step that already used the old gradients; `in_loop` whether `site` runs in a loop;
-    `recomputed` whether both passes start at the same variable, which was computed anew in between.
+    `stepped` is the optimizer step that already used the old gradients; `in_loop` whether `site` runs in a loop.
+    Without a step it is certain only when the sum was read where an earlier read took one pass's gradient.
     """
 
     first: Site
@@ -199,7 +199,6 @@ class Accumulation(Event):
     stepped: Site | None = None
     in_loop: bool = False
     partly_cleared: bool = False
-    recomputed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,8 @@ class LoopCarriedGraph(Rule):
     would run, slower and with more memory every iteration, and in a training loop meet parameters that were stepped in
     between (AGL108).
 
-    Carry the value, not the history: `state = state.detach()`. Zeroing the state in place, `state.zero_()`, does not cut
-    the history.
+    Carry the value, not the history: `state = state.detach()`. Zeroing the state in place, `state.zero_()`, does not
+    cut the history.
 
     ## What torch says
 

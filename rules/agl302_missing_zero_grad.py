@@ -14,12 +14,12 @@ class MissingZeroGrad(Rule):
 
     ## What it does
 
-    Reports a loop that runs backward and an optimizer's `step()` where nothing clears the gradients in between: neither
-    `zero_grad()` of the optimizer or of a module, nor `.grad = None`, nor a function called on the way; or only those of
-    one of several optimizers are cleared.
+    Reports a loop that runs backward and an optimizer's `step()` where nothing clears the gradients in between:
+    neither `zero_grad()` of the optimizer or of a module, nor `.grad = None`, nor a function called on the way; or
+    only those of one of several optimizers are cleared.
 
-    Outside a loop, a variable that is computed anew and differentiated again without clearing is a code smell, and a
-    warning. Gradient accumulation, with several backwards to a step, is left alone.
+    Without an optimizer it is a code smell, and a warning: a gradient is read after one backward, and read again, as if
+    it were another's alone, after a second. Gradient accumulation, several backwards to a step, is left alone.
 
     ## Why is this bad
 
@@ -71,11 +71,11 @@ class MissingZeroGrad(Rule):
     talk = True
 
     def judge(self, event: Event) -> Iterator[Report]:
-        """Gradients that a step has used, in a loop; else only what looks like one computation done twice."""
+        """Gradients that a step has used, in a loop; without a step, only a sum that is surely not meant."""
         if not isinstance(event, Accumulation):
             return
         trains = event.stepped is not None and event.in_loop
-        if not trains and not event.recomputed:
+        if not trains and (event.stepped is not None or not event.certain):
             return
         yield Report(
             event.site,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from autograd_lint.events import Event, GradRead
 from autograd_lint.finding import Severity
-from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.rule import Report, Rule
 
 
 class AccumulatedGradRead(Rule):
@@ -14,8 +14,9 @@ class AccumulatedGradRead(Rule):
 
     ## What it does
 
-    Reports a read of `.grad` after two or more backwards without clearing in between, where an earlier read took it as
-    the gradient of one backward alone.
+    Reports a read of `.grad` after two or more backwards through one graph, without clearing in between, where an
+    earlier read took it as the gradient of one backward alone. A program that subtracts the earlier value knows that
+    gradients add up, and is left alone.
 
     ## Why is this bad
 
@@ -28,12 +29,13 @@ class AccumulatedGradRead(Rule):
     ```python
     import torch
 
-    x = torch.tensor(3.0, requires_grad=True)
-    square, cube = x**2, x**3
-    square.backward()
-    print(x.grad)  # 6
-    cube.backward()
-    print(x.grad)  # 33, not 27
+    x = torch.tensor([1.0, 3.0], requires_grad=True)
+    squares = x**2
+    mean, total = squares.mean(), squares.sum()
+    mean.backward(retain_graph=True)
+    print(x.grad)  # 1, 3
+    total.backward()
+    print(x.grad)  # 3, 9 and not 2, 6
     ```
 
     ## Use instead
@@ -41,13 +43,12 @@ class AccumulatedGradRead(Rule):
     ```python
     import torch
 
-    x = torch.tensor(3.0, requires_grad=True)
-    square, cube = x**2, x**3
-    square.backward()
-    print(x.grad)  # 6
+    x = torch.tensor([1.0, 3.0], requires_grad=True)
+    (x**2).mean().backward()
+    print(x.grad)  # 1, 3
     x.grad = None
-    cube.backward()
-    print(x.grad)  # 27
+    (x**2).sum().backward()
+    print(x.grad)  # 2, 6
     ```
 
     ## Confirmation

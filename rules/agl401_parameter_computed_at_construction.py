@@ -1,0 +1,108 @@
+"""AGL401: a module's constructor computes on a Parameter and keeps the result, which is no Parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import AttributeBound, Event
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule
+
+
+class ParameterComputedAtConstruction(Rule):
+    """A module's constructor computes on a Parameter and keeps the result, which is no Parameter.
+
+    ## What it does
+
+    Reports an attribute that a Module's constructor binds to the result of an operation on a Parameter that has no
+    other name, as in `self.weights = nn.Parameter(torch.rand(n)) ** 2`.
+
+    A move, `nn.Parameter(…).to(device)` or `.float()`, does nothing where device and dtype already fit, so it is a
+    warning.
+
+    ## Why is this bad
+
+    The result of an operation on a Parameter is a plain tensor with a `grad_fn`. Three things follow. The module
+    registers nothing, so the optimizer, `state_dict()` and `.to()` pass it by. Its `.grad` stays `None`. And the
+    operation ran once, at construction: all forwards share its node, which the first backward frees, so the second
+    backward raises (AGL202).
+
+    ## Example
+
+    ```python
+    import torch
+    from torch import nn
+
+
+    class Scale(nn.Module):
+        def __init__(self, n):
+            super().__init__()
+            self.weights = nn.Parameter(torch.rand(n)) ** 2
+
+        def forward(self, x):
+            return x * self.weights
+
+
+    scale = Scale(3)
+    scale(torch.ones(3)).sum().backward()
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+    from torch import nn
+
+
+    class Scale(nn.Module):
+        def __init__(self, n):
+            super().__init__()
+            self.weights = nn.Parameter(torch.rand(n) ** 2)
+
+        def forward(self, x):
+            return x * self.weights
+
+
+    scale = Scale(3)
+    scale(torch.ones(3)).sum().backward()
+    ```
+
+    Or, where the parameter itself is to be learned, keep it plain and compute `self.weights**2` in `forward`.
+
+    ## Confirmation
+
+    Confirmed when the attribute is missing from `named_parameters()`; a second backward that raises adds to it. Refuted
+    when it is registered.
+
+    ## References
+
+    - [`torch.nn.parameter.Parameter`](https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html)
+    - [`torch.nn.Module.named_parameters`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.named_parameters)
+    """
+
+    code = "AGL401"
+    name = "parameter-computed-at-construction"
+    severity = Severity.ERROR
+    on = (AttributeBound,)
+    talk = True
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """Every such binding; a move that may do nothing is a warning."""
+        if not isinstance(event, AttributeBound):
+            return
+        sure = event.certain and not event.move
+        parameter = () if event.parameter is None else (("the Parameter is made here", event.parameter),)
+        attribute = event.value.name or event.attribute
+        yield Report(
+            event.site,
+            f"`{attribute}` {'is' if sure else 'may be'} the result of `{event.op}`, not a Parameter",
+            parameter,
+            _help(event),
+            None if sure else Severity.WARNING,
+        )
+
+
+def _help(event: AttributeBound) -> str:
+    if event.move:
+        return "make the move inside: `nn.Parameter(tensor.to(…))`, or pass `device=` and `dtype=`"
+    return "compute inside, `nn.Parameter(…)` around the whole value, or compute on the plain Parameter in `forward`"

@@ -1,0 +1,80 @@
+"""AGL402: what requires grad is computed on before it gets a name, so the variable is no leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Event, LeafLost
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class NonLeafRequiresGrad(Rule):
+    """What requires grad is computed on before it gets a name, so the variable is no leaf.
+
+    ## What it does
+
+    Reports a variable bound to the result of an operation on a tensor with `requires_grad=True` that has no other name,
+    as in `torch.rand(n, requires_grad=True) ** 2`, or whose only name is bound anew, as in
+    `w = torch.rand(n, requires_grad=True); w = w * 0.1`.
+
+    A move, `.cuda()`, `.to(…)` or `.float()`, does nothing where device and dtype already fit, so it is a warning.
+
+    ## Why is this bad
+
+    Gradients end up in leaves. The leaf here has no name any more: its gradient is computed and lost, while `.grad` of
+    the variable stays `None`. An optimizer refuses the variable, and a program that updates it by hand meets `None`.
+
+    ## Example
+
+    ```python
+    import torch
+
+    weight = torch.rand(3, requires_grad=True) * 0.1
+    weight.sum().backward()
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    weight = (torch.rand(3) * 0.1).requires_grad_()
+    weight.sum().backward()
+    ```
+
+    ## Confirmation
+
+    Confirmed when `is_leaf` is False and `.grad` is `None` after a backward that reaches the variable. A device move is
+    shown with a change of dtype or the `meta` device. Refuted when the variable is a leaf.
+
+    ## References
+
+    - [`torch.Tensor.is_leaf`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.is_leaf.html)
+    - [`torch.Tensor.requires_grad_`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.requires_grad_.html)
+    """
+
+    code = "AGL402"
+    name = "non-leaf-requires-grad"
+    severity = Severity.ERROR
+    on = (LeafLost,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """Every lost leaf; a move that may do nothing is a warning."""
+        if not isinstance(event, LeafLost):
+            return
+        sure = event.certain and not event.move
+        name = quoted(event.name, otherwise="the value")
+        yield Report(
+            event.site,
+            f"{name} {'is' if sure else 'may be'} the result of `{event.op}`, not the leaf that requires grad",
+            (("the leaf is made here", event.leaf),),
+            _help(event),
+            None if sure else Severity.WARNING,
+        )
+
+
+def _help(event: LeafLost) -> str:
+    if event.move:
+        return "pass `device=` and `dtype=` where the tensor is made, or call `requires_grad_()` after the move"
+    return "compute first and call `requires_grad_()` last, or keep the leaf under a name of its own"

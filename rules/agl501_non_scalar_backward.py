@@ -1,0 +1,89 @@
+"""AGL501: backward is called without `gradient` on a tensor that is no scalar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Backward, Event, Failure
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class NonScalarBackward(Rule):
+    """Backward is called without `gradient` on a tensor that is no scalar.
+
+    ## What it does
+
+    Reports `y.backward()` and `torch.autograd.grad(y, x)` where `y` is known to have more or less than one element and
+    no `gradient` (`grad_outputs`) is given.
+
+    ## Why is this bad
+
+    Backward computes a vector-Jacobian product: each element of `y` needs a weight. Only for a tensor of one element
+    does torch supply it, 1. For any other it raises.
+
+    Most often a reduction was forgotten: `.sum()` or `.mean()`.
+
+    ## What torch says
+
+    ```text
+    RuntimeError: grad can be implicitly created only for scalar outputs
+    ```
+
+    ## Example
+
+    ```python
+    import torch
+
+    x = torch.ones(3, requires_grad=True)
+    y = x * 2
+    y.backward()
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    x = torch.ones(3, requires_grad=True)
+    y = x * 2
+    y.backward(gradient=torch.ones_like(y))  # the same as y.sum().backward()
+    ```
+
+    ## Confirmation
+
+    Confirmed when the call raises the error above. Refuted when it ran.
+
+    ## References
+
+    - [`torch.Tensor.backward`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html)
+    - [`torch.autograd.grad`](https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html)
+    """
+
+    code = "AGL501"
+    name = "non-scalar-backward"
+    severity = Severity.ERROR
+    on = (Backward,)
+    talk = True
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A pass that fails because its root needs a weight for each element."""
+        if not isinstance(event, Backward) or event.failure is not Failure.NON_SCALAR:
+            return
+        name = quoted(event.root.name, otherwise="its root")
+        argument = "grad_outputs" if event.call.endswith("grad") else "gradient"
+        yield Report(
+            event.site,
+            f"backward of {name} without `{argument}`, but {name} {_shape(event)}",
+            () if event.root.made is None else (("computed here", event.root.made),),
+            f"reduce it first, with `.sum()` or `.mean()`, or pass `{argument}=torch.ones_like(…)`",
+            None if event.certain else Severity.WARNING,
+        )
+
+
+def _shape(event: Backward) -> str:
+    verb = "is" if event.certain else "may be"
+    if event.shape is None:
+        return f"{verb} no scalar"
+    sizes = ", ".join("?" if size is None else str(size) for size in event.shape)
+    return f"{verb} no scalar: its shape is ({sizes}{',' if len(event.shape) == 1 else ''})"

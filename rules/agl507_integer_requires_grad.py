@@ -1,0 +1,74 @@
+"""AGL507: an integer tensor is asked to require grad."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Event, Refusal, Refused
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class IntegerRequiresGrad(Rule):
+    """An integer tensor is asked to require grad.
+
+    ## What it does
+
+    Reports `requires_grad=True`, `requires_grad_()` and `nn.Parameter(…)` for a tensor of an integer or Boolean dtype.
+    `torch.tensor(5)` and `torch.tensor([1, 2])` are int64; with one decimal point among the numbers the tensor is
+    float32.
+
+    ## Why is this bad
+
+    A derivative needs numbers that can change by a little. Torch raises.
+
+    ## What torch says
+
+    ```text
+    RuntimeError: Only Tensors of floating point and complex dtype can require gradients
+    ```
+
+    ## Example
+
+    ```python
+    import torch
+
+    x = torch.tensor(5, requires_grad=True)
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    x = torch.tensor(5.0, requires_grad=True)
+    ```
+
+    ## Confirmation
+
+    Confirmed when the call raises the error above. Refuted when it ran.
+
+    ## References
+
+    - [`torch.tensor`](https://docs.pytorch.org/docs/stable/generated/torch.tensor.html)
+    - [`torch.Tensor.requires_grad_`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.requires_grad_.html)
+    """
+
+    code = "AGL507"
+    name = "integer-requires-grad"
+    severity = Severity.ERROR
+    on = (Refused,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A flag that torch refuses because of the dtype."""
+        if not isinstance(event, Refused) or event.reason is not Refusal.INTEGER_GRAD:
+            return
+        name = quoted(event.target.name, otherwise="a tensor")
+        made = event.origin
+        yield Report(
+            event.site,
+            f"{name} is to require grad, and its dtype {'is' if event.certain else 'may be'} no floating-point one",
+            () if made is None else (("the tensor is made here", made),),
+            "write a decimal point, `5.0`, or pass a floating-point `dtype=`",
+            None if event.certain else Severity.WARNING,
+        )
