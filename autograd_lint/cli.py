@@ -44,7 +44,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except AutogradLintError as error:
         click.echo(f"error: {error}", err=True)
         return _FAILED
-    except Exception as error:  # noqa: BLE001 - the border of the command: reported, exit status 2
+    except Exception as error:  # the border of the command: reported, exit status 2
         from autograd_lint.run_findings import describe_crash
 
         click.echo(f"error: internal error: {describe_crash(error)}\nplease report it", err=True)

@@ -99,7 +99,7 @@ def check_text(source: SourceFile, settings: Settings) -> list[Finding]:
             there = [finding for finding in found if finding.filename == path]
             result += _finished(read_source(path), there, settings, ran=frozenset())
         return result
-    except Exception as error:  # noqa: BLE001 - the border of one file: whatever failed becomes a finding
+    except Exception as error:  # the border of one file: whatever failed becomes a finding
         return [crashed(source.path, describe_crash(error))]
 
 

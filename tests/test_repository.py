@@ -68,6 +68,20 @@ def test_no_unfinished_work_is_marked(path: Path) -> None:
     assert not re.search(r"#.*\b(?:TODO|FIXME|XXX|HACK)\b", path.read_text(encoding="utf-8"))
 
 
+BORDERS = {"autograd_lint/cli.py", "autograd_lint/engine.py", "autograd_lint/runner.py"}
+"""Where any exception becomes a finding or a message: the command, the rule, the file."""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_exceptions_are_caught_by_type(path: Path) -> None:
+    handlers = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ExceptHandler)]
+    caught = {ast.unparse(handler.type) if handler.type else "everything" for handler in handlers}
+    # BaseException is caught only to tidy up and raise it again.
+    assert "everything" not in caught
+    assert "Exception" not in caught or path.relative_to(ROOT).as_posix() in BORDERS
+    assert not [handler for handler in handlers if len(handler.body) == 1 and isinstance(handler.body[0], ast.Pass)]
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_linter_imports_no_torch(path: Path) -> None:
     if path.stem.startswith("measure"):
