@@ -12,7 +12,7 @@ from functools import cache
 from typing import ClassVar, Final
 
 from autograd_lint.errors import RuleError
-from autograd_lint.events import Event, How, Site, Write
+from autograd_lint.events import Event, How, Site, Stale, Write
 from autograd_lint.finding import Severity
 
 
@@ -52,6 +52,14 @@ def writer(event: Write) -> str:
     if event.op == "[]=":
         return "an index assignment"
     return f"`{event.op}`"
+
+
+def saved_and_needed(stale: Stale) -> tuple[tuple[str, Site], tuple[str, Site]]:
+    """The places that explain a stale saved tensor: where it was saved, and where backward needs it."""
+    needed = (
+        "needed when backward runs through what is returned here" if stale.needed_implied else "needed here by backward"
+    )
+    return (f"saved for backward here by `{stale.saved_by}`", stale.saved), (needed, stale.needed)
 
 
 def ways_in(event: Write) -> tuple[tuple[str, Site], ...]:

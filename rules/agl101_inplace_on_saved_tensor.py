@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lint.events import Event, How, Site, Stale, Write
+from autograd_lint.events import Event, How, Stale, Write
 from autograd_lint.finding import Severity
-from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
+from autograd_lint.rule import Report, Rule, quoted, saved_and_needed, ways_in, writer
 
 
 class InplaceOnSavedTensor(Rule):
@@ -87,7 +87,7 @@ class InplaceOnSavedTensor(Rule):
         yield Report(
             event.site,
             _message(event, event.stale),
-            (*_places(event.stale), *ways_in(event)),
+            (*saved_and_needed(event.stale), *ways_in(event)),
             _help(event, event.stale),
             None if event.certain else Severity.WARNING,
         )
@@ -100,14 +100,6 @@ def _message(event: Write, stale: Stale) -> str:
         return f"{writer(event)} {changes} `{event.target.name}`, {shared}"
     name = quoted(event.target.name or stale.saved_name, otherwise="a tensor")
     return f"{writer(event)} {changes} {name}, which `{stale.saved_by}` saved for backward"
-
-
-def _places(stale: Stale) -> Iterator[tuple[str, Site]]:
-    yield f"saved for backward here by `{stale.saved_by}`", stale.saved
-    if stale.needed_implied:
-        yield "needed when backward runs through what is returned here", stale.needed
-    else:
-        yield "needed here by backward", stale.needed
 
 
 def _help(event: Write, stale: Stale) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from autograd_lint.events import AliasRead, Event, How, Site, Stale, Write
 from autograd_lint.finding import Severity
-from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
+from autograd_lint.rule import Report, Rule, quoted, saved_and_needed, ways_in, writer
 
 
 class WriteThroughAlias(Rule):
@@ -82,7 +82,7 @@ class WriteThroughAlias(Rule):
         severity = None if event.certain else Severity.WARNING
         stale, alias = event.stale, event.alias_read
         if stale is not None and (event.through or stale.silent):
-            places = (*_stale_places(stale), *ways_in(event))
+            places = (*saved_and_needed(stale), *ways_in(event))
             yield Report(event.site, _stale_message(event, stale), places, _stale_help(event), severity)
         elif alias is not None:
             places = (*_alias_places(alias), *ways_in(event))
@@ -95,14 +95,6 @@ def _stale_message(event: Write, stale: Stale) -> str:
     through = f" through `{event.through}`" if event.through else ""
     told = f"{writer(event)} {changes} {saved}{through}, which `{stale.saved_by}` saved for backward"
     return f"{told}; no version counter moves, so the gradient is wrong without an error" if stale.silent else told
-
-
-def _stale_places(stale: Stale) -> Iterator[tuple[str, Site]]:
-    yield f"saved for backward here by `{stale.saved_by}`", stale.saved
-    if stale.needed_implied:
-        yield "needed when backward runs through what is returned here", stale.needed
-    else:
-        yield "needed here by backward", stale.needed
 
 
 def _stale_help(event: Write) -> str:

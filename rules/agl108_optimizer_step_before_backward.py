@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lint.events import Event, How, Site, Stale, Write
+from autograd_lint.events import Event, How, Stale, Write
 from autograd_lint.finding import Severity
-from autograd_lint.rule import Report, Rule, quoted, ways_in
+from autograd_lint.rule import Report, Rule, quoted, saved_and_needed, ways_in
 
 
 class OptimizerStepBeforeBackward(Rule):
@@ -89,7 +89,7 @@ class OptimizerStepBeforeBackward(Rule):
         yield Report(
             event.site,
             _message(event, event.stale),
-            (*_places(event.stale), *ways_in(event)),
+            (*saved_and_needed(event.stale), *ways_in(event)),
             _help(event),
             None if event.certain else Severity.WARNING,
         )
@@ -101,14 +101,6 @@ def _message(event: Write, stale: Stale) -> str:
     name = quoted(event.target.name or stale.saved_name, otherwise=otherwise)
     told = f"`{event.op}` {changes} {name}, which `{stale.saved_by}` saved for a backward that runs later"
     return f"{told}; no version counter moves, so the gradient is wrong without an error" if stale.silent else told
-
-
-def _places(stale: Stale) -> Iterator[tuple[str, Site]]:
-    yield f"saved for backward here by `{stale.saved_by}`", stale.saved
-    if stale.needed_implied:
-        yield "needed when backward runs through what is returned here", stale.needed
-    else:
-        yield "needed here by backward", stale.needed
 
 
 def _help(event: Write) -> str:

@@ -78,7 +78,7 @@ class RetainGraph(Rule):
 
 
 def _message(event: Backward) -> str:
-    root = quoted(event.root.name, otherwise="its root")
+    root = quoted(event.root.name, otherwise="a tensor")
     if not event.reused:
         return f"`retain_graph=True` keeps the graph of {root}, and no later backward uses it"
     if event.stepped is not None:
@@ -98,9 +98,6 @@ def _help(event: Backward) -> str:
         return "drop the argument"
     if event.stepped is not None:
         return "run every backward before the step, or the forward again after it: else AGL202 only turns into AGL108"
-    roots = [event.root.name, *event.reused_roots]
-    if event.scalar is False or False in event.reused_scalars:
-        return "pass `gradient=` to one backward, or reduce each root to a scalar and sum them: the gradients add up"
-    if len(set(roots)) < len(roots) or not all(roots):
-        return "sum the losses, each with its factor, and run one backward: the gradients add up"
-    return f"sum the losses, `({' + '.join(roots)}).backward()`: the gradients add up"
+    if len(event.reused_roots) == 1 and event.root.name and event.reused_roots[0] not in ("", event.root.name):
+        return f"sum the losses, `({event.root.name} + {event.reused_roots[0]}).backward()`: the gradients add up"
+    return "sum the losses, each with its factor, and run one backward: the gradients add up"

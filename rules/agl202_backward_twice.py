@@ -80,7 +80,7 @@ class BackwardTwice(Rule):
         if not isinstance(event, Backward) or event.failure is not Failure.TWICE or event.loop_carried:
             return
         needs = "needs" if event.certain else "may need"
-        root = quoted(event.root.name, otherwise="its root")
+        root = quoted(event.root.name, otherwise="a tensor")
         yield Report(
             event.site,
             f"backward of {root} {needs} a graph that an earlier backward freed",

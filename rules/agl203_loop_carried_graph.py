@@ -79,7 +79,7 @@ class LoopCarriedGraph(Rule):
         if not isinstance(event, Backward) or event.failure is not Failure.TWICE or not event.loop_carried:
             return
         reaches = "reaches" if event.certain else "may reach"
-        root = quoted(event.root.name, otherwise="its root")
+        root = quoted(event.root.name, otherwise="a tensor")
         yield Report(
             event.site,
             f"backward of {root} {reaches} the graph of an earlier iteration, already freed",

@@ -70,11 +70,11 @@ class NonScalarBackward(Rule):
         """A pass that fails because its root needs a weight for each element."""
         if not isinstance(event, Backward) or event.failure is not Failure.NON_SCALAR:
             return
-        name = quoted(event.root.name, otherwise="its root")
+        name = quoted(event.root.name, otherwise="a tensor")
         argument = "grad_outputs" if event.call.endswith("grad") else "gradient"
         yield Report(
             event.site,
-            f"backward of {name} without `{argument}`, but {name} {_shape(event)}",
+            f"backward without `{argument}` of {name}, which {_shape(event)}",
             () if event.root.made is None else (("computed here", event.root.made),),
             f"reduce it first, with `.sum()` or `.mean()`, or pass `{argument}=torch.ones_like(…)`",
             None if event.certain else Severity.WARNING,
@@ -86,4 +86,4 @@ def _shape(event: Backward) -> str:
     if event.shape is None:
         return f"{verb} no scalar"
     sizes = ", ".join("?" if size is None else str(size) for size in event.shape)
-    return f"{verb} no scalar: its shape is ({sizes}{',' if len(event.shape) == 1 else ''})"
+    return f"{verb} no scalar but of shape ({sizes}{',' if len(event.shape) == 1 else ''})"

@@ -71,7 +71,7 @@ class BackwardWithoutGraph(Rule):
         """A pass that fails because its root does not require grad."""
         if not isinstance(event, Backward) or event.failure is not Failure.NO_GRAPH:
             return
-        name = quoted(event.root.name, otherwise="its root")
+        name = quoted(event.root.name, otherwise="a tensor")
         made = event.shared or event.root.made
         has = "has" if event.certain else "may have"
         yield Report(

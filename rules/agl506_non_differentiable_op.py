@@ -70,7 +70,7 @@ class NonDifferentiableOp(Rule):
         if not isinstance(event, Backward) or event.failure is not Failure.NOT_IMPLEMENTED:
             return
         operation = quoted(event.shared_by, otherwise="an operation")
-        name = quoted(event.root.name, otherwise="its root")
+        name = quoted(event.root.name, otherwise="a tensor")
         reaches = "reaches" if event.certain else "may reach"
         yield Report(
             event.site,
