@@ -1,0 +1,223 @@
+"""Watches a run from inside torch: which tensors were saved where, and which write was the first to change each."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Final
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+PROGRAM: Final = "<program>"
+
+
+@dataclass(slots=True)
+class Write:
+    """One operation that wrote a storage."""
+
+    op: str
+    line: int | None
+
+
+@dataclass(slots=True)
+class Saved:
+    """A tensor saved for backward, a copy of its value then, and the first write after which it differed."""
+
+    tensor: torch.Tensor
+    copy: torch.Tensor
+    version: int
+    line: int | None
+    bumped_by: Write | None = None
+    changed_by: Write | None = None
+
+    def settle(self, write: Write) -> None:
+        """Blame `write`, the last thing that happened, for what differs since."""
+        if self.bumped_by is None and self.tensor._version != self.version:
+            self.bumped_by = write
+        if self.changed_by is None and not same_bits(self.tensor, self.copy):
+            self.changed_by = write
+
+
+@dataclass(slots=True)
+class Silent:
+    """A backward at `line` used a saved tensor whose value changed though its version did not."""
+
+    saved: Saved
+    line: int | None
+
+
+@dataclass
+class Watch:
+    """The record of one run. `protect`: backward gets the copies, so it computes what it would had nothing written."""
+
+    protect: bool = False
+    stale: Saved | None = None
+    silent: list[Silent] = field(default_factory=list)
+    gradients: list[torch.Tensor | None] = field(default_factory=list)
+    _saved: dict[int, list[Saved]] = field(default_factory=lambda: defaultdict(list))
+    _unsettled: list[tuple[int, Write]] = field(default_factory=list)
+
+    def pack(self, tensor: torch.Tensor) -> Saved:
+        """Saved-tensor hook: remembers the tensor itself, so that `.data =` is seen as torch sees it."""
+        self._settle()
+        with torch.no_grad():
+            saved = Saved(tensor, tensor.detach().clone(), tensor._version, program_line())
+        self._saved[_storage(tensor)].append(saved)
+        return saved
+
+    def unpack(self, saved: Saved) -> torch.Tensor:
+        """Saved-tensor hook: torch's version check, which hooks switch off, then the value."""
+        self._settle()
+        if self.protect:
+            return saved.copy
+        version = saved.tensor._version
+        if version != saved.version:
+            self.stale = saved
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                f"is at version {version}; expected version {saved.version} instead"
+            )
+        if not same_bits(saved.tensor, saved.copy):
+            self.silent.append(Silent(saved, program_line()))
+        return saved.tensor if saved.tensor.is_leaf else saved.tensor.detach()
+
+    def wrote(self, tensors: Iterable[torch.Tensor], op: str) -> None:
+        """Called before an operation writes `tensors`; what it changed is found at the next thing that happens."""
+        self._settle()
+        write = Write(op, program_line())
+        self._unsettled += [(_storage(tensor), write) for tensor in tensors]
+
+    def line_ended(self, line: int) -> None:
+        """Blame `line` for every change that no operation accounts for (NumPy, `.data =`)."""
+        self._settle()
+        for saved in (saved for group in self._saved.values() for saved in group):
+            saved.settle(Write("", line))
+
+    def _settle(self) -> None:
+        unsettled, self._unsettled = self._unsettled, []
+        for storage, write in unsettled:
+            for saved in self._saved.get(storage, ()):
+                saved.settle(write)
+
+
+def program_line() -> int | None:
+    """The line of the innermost frame of the program."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != PROGRAM:
+        frame = frame.f_back
+    return frame.f_lineno if frame is not None else None
+
+
+def same_bits(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    """Whether two tensors hold the same values, NaN counting as equal to itself."""
+    if one is None or other is None:
+        return one is other
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    with torch.no_grad():
+        return bool(torch.equal(one, other) or torch.allclose(one, other, rtol=0, atol=0, equal_nan=True))
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+class _Operations(TorchDispatchMode):
+    """Reports every operation that writes an argument, under Python's and torch's own code alike."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if not func._schema.is_mutable:
+            return func(*args, **kwargs)
+        written, op = list(_written(func._schema.arguments, args, kwargs)), func.__name__.split(".")[0]
+        self._watch.wrote(written, op)
+        result = func(*args, **kwargs)
+        if op.startswith("_foreach_"):
+            # On CPU these move the versions in the operations they call, which do not when called from a mode.
+            torch.autograd.graph.increment_version(written)
+        return result
+
+
+def _written(parameters: Any, args: Any, kwargs: dict[str, Any]) -> Iterator[torch.Tensor]:
+    for position, parameter in enumerate(parameters):
+        if parameter.alias_info is None or not parameter.alias_info.is_write:
+            continue
+        value = args[position] if position < len(args) else kwargs.get(parameter.name)
+        values = value if isinstance(value, list | tuple) else [value]
+        yield from (item for item in values if isinstance(item, torch.Tensor))
+
+
+@contextmanager
+def watching(watch: Watch, *, lines: bool = False) -> Iterator[None]:
+    """Runs the body under `watch`; with `lines` also line by line, which is slower."""
+    previous = sys.gettrace()
+    with torch.autograd.graph.saved_tensors_hooks(watch.pack, watch.unpack), _Operations(watch), _backwards(watch):
+        if lines:
+            sys.settrace(_line_tracer(watch))
+        try:
+            yield
+        finally:
+            if lines:
+                sys.settrace(previous)
+
+
+def _line_tracer(watch: Watch) -> Callable[[FrameType, str, Any], Any]:
+    last: list[int] = []
+
+    def trace(frame: FrameType, event: str, _argument: Any) -> Any:
+        if frame.f_code.co_filename != PROGRAM:
+            return None
+        if last:
+            watch.line_ended(last.pop())
+        if event == "line":
+            last.append(frame.f_lineno)
+        return trace
+
+    return trace
+
+
+@contextmanager
+def _backwards(watch: Watch) -> Iterator[None]:
+    """Records the gradients that every backward leaves, by wrapping the one function all of them go through."""
+    original = torch.autograd.graph._engine_run_backward
+
+    def _engine_run_backward(roots: Any, *args: Any, **kwargs: Any) -> Any:
+        leaves = _leaves(roots)
+        result = original(roots, *args, **kwargs)
+        with torch.no_grad():
+            found = [leaf.grad for leaf in leaves] + list(result or ())
+            watch.gradients += [None if grad is None else grad.detach().clone() for grad in found]
+        return result
+
+    torch.autograd.graph._engine_run_backward = _engine_run_backward
+    torch.autograd._engine_run_backward = _engine_run_backward  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.autograd.graph._engine_run_backward = original
+        torch.autograd._engine_run_backward = original  # type: ignore[attr-defined]
+
+
+def _leaves(roots: Iterable[torch.Tensor]) -> list[torch.Tensor]:
+    """The leaves that a backward from `roots` reaches, in the order of a walk that every run repeats."""
+    leaves: list[torch.Tensor] = []
+    seen: set[Any] = set()
+    stack = [root.grad_fn for root in roots]
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            leaves.append(node.variable)
+        stack += [following for following, _ in node.next_functions]
+    return leaves
