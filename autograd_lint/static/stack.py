@@ -41,7 +41,7 @@ def on_large_stack(work: Callable[[], T]) -> T:
         _here.is_large = True
         try:
             results.append(work())
-        except BaseException as failure:  # noqa: BLE001 - raised again in the caller's thread
+        except BaseException as failure:  # raised again in the thread of the caller
             failures.append(failure)
 
     with _guard:
