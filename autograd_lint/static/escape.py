@@ -37,6 +37,7 @@ _EXPECTING: Final = frozenset(
     }
 )
 _ARRAYS: Final = frozenset({"numpy.asarray", "numpy.array", "numpy.ascontiguousarray", "numpy.asanyarray"})
+_NEW_ARRAYS: Final = frozenset(f"numpy.{name}" for name in ("ones", "zeros", "empty", "full", "arange", "linspace"))
 _NUMBERS: Final = ("math.", "random.", "time.", "os.")
 _MOST_SOURCES: Final = 8
 _DEPTH: Final = 3
@@ -145,9 +146,17 @@ def _foreign(run: Run, name: str, args: Args, node: ir.Node) -> Value | None:
         return _as_array(run, first, node)
     if name.startswith("numpy.") and first is not None:
         _refuse_arrays(run, first, node)
+        if name in _NEW_ARRAYS:
+            return _new_array(run, node)
     if name.startswith(_NUMBERS):
         return Unknown(kind="number" if name.startswith("math.") else "")
     return None
+
+
+def _new_array(run: Run, node: ir.Node) -> Tensor:
+    array = run.machine.tensor(run.site(node))
+    array.numpy = True
+    return array
 
 
 def _shallow_copy(value: Value) -> Value:

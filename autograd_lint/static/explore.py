@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import libcst as cst
 
-from autograd_lint.events import Event
+from autograd_lint.events import Accumulation, Backward, Event, Refused, Write
 from autograd_lint.static import ir
 from autograd_lint.static.attributes import find_in_class
 from autograd_lint.static.calls import call_hook, call_value, instantiate, run_frame
@@ -112,24 +112,69 @@ def _worth(function: Function) -> bool:
 
 
 def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) -> list[PathResult]:
-    """Run one program along its paths."""
-    results: list[PathResult] = []
-    queue: deque[tuple[bool, ...]] = deque([()])
-    left = min(_STEPS_AN_ENTRY, budget.steps)
-    while queue and left > 0 and len(results) < _MOST_PATHS:
-        prefix = queue.popleft()
+    """Run one program along its paths: first until every statement was reached, then, if torch seemed to raise, along
+    as many as the budget allows, to see whether it always does."""
+    survey = Survey(module.filename, entry, min(_STEPS_AN_ENTRY, budget.steps))
+    before = survey.steps
+    survey.run(())
+    survey.cover()
+    if any(_is_accusation(event) for result in survey.results for event, _ in result.events):
+        survey.exhaust()
+    budget.steps -= before - survey.steps
+    called |= survey.called
+    return survey.results
+
+
+def _is_accusation(event: Event) -> bool:
+    """The event may become an error, which must then hold on every path."""
+    if isinstance(event, Write):
+        return event.stale is not None or event.refusal is not None or event.alias_read is not None
+    return isinstance(event, Refused | Accumulation) or (isinstance(event, Backward) and event.failure is not None)
+
+
+@dataclass(slots=True)
+class Survey:
+    """The paths of one program run so far, and the decisions not yet tried."""
+
+    filename: str
+    entry: Entry
+    steps: int
+    results: list[PathResult] = field(default_factory=list)
+    called: set[int] = field(default_factory=set)
+    reached: set[cst.CSTNode] = field(default_factory=set)
+    waiting: deque[tuple[tuple[bool, ...], ir.Block]] = field(default_factory=deque)
+
+    def run(self, prefix: tuple[bool, ...]) -> None:
+        """Run the path that `prefix` begins, and note where it could have gone otherwise."""
         path = Path(prefix)
-        run = Run(module.filename, path, steps=min(_STEPS_A_PATH, left), language=_LANGUAGE)
+        run = Run(self.filename, path, steps=min(_STEPS_A_PATH, self.steps), language=_LANGUAGE)
         before = run.steps
-        results.append(_one_path(run, entry))
-        spent = before - max(run.steps, 0) + 1
-        left -= spent
-        budget.steps -= spent
-        called |= run.called
+        self.results.append(_one_path(run, self.entry))
+        self.steps -= before - max(run.steps, 0) + 1
+        self.called |= run.called
+        self.reached |= run.reached
         choices = path.choices
-        if len(queue) < _MOST_PATHS:
-            queue.extend((*choices[:i], not choices[i]) for i in range(len(prefix), min(len(choices), _MOST_PATHS)))
-    return results
+        for i in range(len(prefix), min(len(choices), _MOST_PATHS)):
+            self.waiting.append(((*choices[:i], not choices[i]), path.untaken.get(i, ())))
+
+    def cover(self) -> None:
+        """Run the paths that lead to statements not yet reached."""
+        others: deque[tuple[tuple[bool, ...], ir.Block]] = deque()
+        while self.waiting and self._has_room():
+            prefix, block = self.waiting.popleft()
+            if block and block[0].cst not in self.reached:
+                self.run(prefix)
+            else:
+                others.append((prefix, ()))
+        self.waiting.extend(others)
+
+    def exhaust(self) -> None:
+        """Run the other paths, those with few decisions changed first."""
+        while self.waiting and self._has_room():
+            self.run(self.waiting.popleft()[0])
+
+    def _has_room(self) -> bool:
+        return self.steps > 0 and len(self.results) < _MOST_PATHS
 
 
 def _one_path(run: Run, entry: Entry) -> PathResult:

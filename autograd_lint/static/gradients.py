@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from autograd_lint.events import Accumulation, GradRead, GradZero, TensorRef
+from autograd_lint.events import Accumulation, GradRead, GradZero, Site, TensorRef
 from autograd_lint.static import ir
 from autograd_lint.static.passes import forget_gradient
-from autograd_lint.static.state import Args, Run
+from autograd_lint.static.state import Run
 from autograd_lint.static.tensors import describe
-from autograd_lint.static.values import Const, Instance, NNModule, OptimizerValue, Tensor
+from autograd_lint.static.values import Const, Instance, NNModule, OptimizerValue, Tensor, Value
 
 
 def note_read(run: Run, tensor: Tensor, node: ir.Node) -> None:
@@ -34,8 +34,9 @@ def flush_pending(run: Run) -> None:
         name, leaf=not inner, parameter=tensor.parameter, made=tensor.node.site if tensor.node else tensor.site
     )
     passes = tuple(tensor.grad_passes)
-    taken_alone = len(passes) >= 2 and tensor.grad_reads > 0 and not tensor.grad_differenced
-    shared = taken_alone and _share_a_graph(run, tensor)
+    summed = len(passes) >= 2 and not tensor.grad_differenced
+    taken_alone = summed and tensor.grad_reads > 0
+    shared = summed and _share_a_graph(run, tensor)
     machine.emit(
         GradRead(
             site=site,
@@ -46,8 +47,9 @@ def flush_pending(run: Run) -> None:
             certain=certain,
         )
     )
-    if taken_alone and not shared and tensor.grad_stepped is None:
-        machine.emit(Accumulation(site=passes[-1], first=passes[0], leaf=target, in_loop=bool(machine.loops)))
+    if summed and not shared and tensor.grad_stepped is None and passes[0].key != passes[-1].key:
+        if taken_alone or _same_root(run, passes[0], passes[-1]):
+            machine.emit(Accumulation(site=passes[-1], first=passes[0], leaf=target))
     if len(passes) == 1:
         tensor.grad_reads += 1
 
@@ -61,14 +63,17 @@ def _share_a_graph(run: Run, tensor: Tensor) -> bool:
     )
 
 
-def note_zero(run: Run, grad: Tensor, op: str, args: Args, node: ir.Node) -> None:
-    """`x.grad.zero_()` and its kin."""
-    first = args.get(0, "value")
-    zero = isinstance(first, Const) and first.value == 0
-    if op != "zero_" and not zero:
-        return
+def _same_root(run: Run, first: Site, last: Site) -> bool:
+    """Both passes start at a variable of the same name: one computation, done twice."""
+    names = {p.event.root.name for p in run.gradients.passes if p.event.site.key in (first.key, last.key)}
+    return len(names) == 1 and "" not in names
+
+
+def note_zero(run: Run, grad: Tensor, op: str, value: Value | None, node: ir.Node) -> None:
+    """`x.grad.zero_()`, `x.grad.fill_(0)`, `x.grad *= 0`; `value` is the operand."""
+    zero = isinstance(value, Const) and value.value == 0
     owner = grad.grad_owner
-    if owner is None:
+    if owner is None or (op != "zero_" and not zero):
         return
     clear_pending(run)
     target = TensorRef(owner.name, leaf=owner.node is None, parameter=owner.parameter, made=owner.site)

@@ -316,6 +316,7 @@ class Machine:
             result.view_kind = self._view_kind(out, source)
             result.view_site = site
             result.attr_version = len(counter.writes)
+            result.requires_grad = source.requires_grad
             result.alias_how, result.alias_of, result.alias_site = source.alias_how, source.alias_of, source.alias_site
         else:
             result.alias_how = "detach" if out.alias is Alias.SHARED else "data"

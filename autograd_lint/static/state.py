@@ -65,15 +65,17 @@ class Args:
 class Path:
     """The decisions of one path: a prefix that is given, then the first alternative each time.
 
-    The same unknown value decides the same way throughout a path.
+    The same unknown value decides the same way throughout a path. `untaken` are the statements that deciding a choice
+    the other way would lead to.
     """
 
-    __slots__ = ("choices", "memo", "prefix")
+    __slots__ = ("choices", "memo", "prefix", "untaken")
 
     def __init__(self, prefix: tuple[bool, ...] = ()) -> None:
         self.prefix = prefix
         self.choices: list[bool] = []
         self.memo: dict[int, tuple[Value, bool]] = {}
+        self.untaken: dict[int, ir.Block] = {}
 
     def choose(self, value: Value | None, *, first: bool = True) -> bool:
         """Decide a branch that hangs on `value`; `first` is what is tried first."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import libcst as cst
+
 from autograd_lint.events import AttributeBound, How, LeafLost
 from autograd_lint.static import ir
 from autograd_lint.static.attributes import delete_attribute, write_attribute
 from autograd_lint.static.builtin_calls import iterate
 from autograd_lint.static.calls import enter_context, make_class, make_function
 from autograd_lint.static.expressions import combine, decide, evaluate, is_open
-from autograd_lint.static.gradients import flush_pending
+from autograd_lint.static.gradients import flush_pending, note_zero
 from autograd_lint.static.imports import bind_import, bind_import_from
 from autograd_lint.static.machine import TorchError
 from autograd_lint.static.state import (
@@ -41,6 +43,10 @@ _ROUNDS: Final = 2
 _MOST_ROUNDS: Final = 12
 """A loop of known length runs at most so often; the rest of a longer one is left out."""
 _CAUGHT_BY: Final = frozenset({"Exception", "BaseException", "RuntimeError"})
+
+
+_LEAVING: Final[ir.Block] = (ir.Jump(cst.Pass(), "pass"),)
+"""Stands for the statements behind an `if` whose arm leaves the block: never reached by itself."""
 
 
 def execute(run: Run, block: ir.Block) -> Signal | None:
@@ -179,6 +185,8 @@ def _aug_assign(run: Run, node: ir.AugAssign) -> Signal | None:
     if type(target) is ir.Attr and target.name == "grad":
         run.pending_read = None
     value = evaluate(run, node.value)
+    if isinstance(old, Tensor) and old.grad_owner is not None and node.op == "*":
+        note_zero(run, old, "*=", value, node)
     new = _augmented(run, node, old, value, how=How.AUGMENTED)
     if new is not old or type(target) is ir.Name:
         assign(run, target, new)
@@ -259,8 +267,18 @@ def _if(run: Run, node: ir.If) -> Signal | None:
         if truth(value) is None:
             run.path.memo.setdefault(id(value), (value, False))
     else:
+        at = len(run.path.choices)
         taken = decide(run, node.test)
+        for choice in range(at, len(run.path.choices)):
+            run.path.untaken[choice] = _instead(node, taken=taken)
     return execute(run, node.body if taken else node.orelse)
+
+
+def _instead(node: ir.If, *, taken: bool) -> ir.Block:
+    """What runs when the condition goes the other way; the `if` itself where the arm taken leaves the block."""
+    ours, other = (node.body, node.orelse) if taken else (node.orelse, node.body)
+    leaves = bool(ours) and isinstance(ours[-1], ir.Return | ir.Raise | ir.Jump)
+    return other or (_LEAVING if leaves else ())
 
 
 def _for(run: Run, node: ir.For) -> Signal | None:

@@ -203,7 +203,7 @@ def _generic(run: Run, tensor: Tensor, name: str, args: Args, node: ir.Node) -> 
     called = f"Tensor.{name}"
     params = bind_method(called, tensor, args)
     if tensor.grad_owner is not None and name in ("zero_", "fill_", "mul_"):
-        note_zero(run, tensor, name, args, node)
+        note_zero(run, tensor, name, args.get(0, "value"), node)
     result = apply_named(run, called, params, node, how=how, target=target)
     if result is None:
         return call_unknown(run, Method(tensor, name), args, node)

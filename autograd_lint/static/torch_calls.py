@@ -288,6 +288,8 @@ def _from_numpy(run: Run, args: Args, node: ir.Node) -> Value:
     if array is None:
         array = run.machine.tensor(run.site(node))
         array.numpy = True
+        if isinstance(data, Unknown) and data.tensor is None:
+            data.tensor, data.kind = array, "tensor"
     return _from_array(run, array, node)
 
 
