@@ -36,6 +36,7 @@ class InplaceOnGraphTensor(Rule):
     h = x * 2
     h.add_(1)
     h.sum().backward()
+    print(h._version)  # 1: changed once
     ```
 
     ## Use instead
@@ -47,6 +48,7 @@ class InplaceOnGraphTensor(Rule):
     h = x * 2
     h = h + 1
     h.sum().backward()
+    print(h._version)  # 0
     ```
 
     ## Confirmation

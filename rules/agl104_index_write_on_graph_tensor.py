@@ -33,9 +33,10 @@ class IndexWriteOnGraphTensor(Rule):
     import torch
 
     x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
-    out = torch.empty(4)
+    out = torch.zeros(4)
     out[:3] = x * 2
     out.sum().backward()
+    print(out._version)  # 1: changed once
     ```
 
     ## Use instead
@@ -46,6 +47,7 @@ class IndexWriteOnGraphTensor(Rule):
     x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     out = torch.cat([x * 2, torch.zeros(1)])
     out.sum().backward()
+    print(out._version)  # 0
     ```
 
     ## Confirmation

@@ -34,7 +34,7 @@ class IndexReadOnGraphTensor(Rule):
     x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     y = x * 2
     first = y[0]
-    (first * first).backward()
+    print(first._is_view())  # True
     ```
 
     ## Use instead
@@ -43,9 +43,8 @@ class IndexReadOnGraphTensor(Rule):
     import torch
 
     x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
-    y = x * 2
-    first = y.select(0, 0).clone()  # memory of its own: later writes to `y` do no harm
-    (first * first).backward()
+    first = x[0] * 2  # indexed before the computation: the result has memory of its own
+    print(first._is_view())  # False
     ```
 
     ## Confirmation

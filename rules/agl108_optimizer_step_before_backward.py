@@ -31,8 +31,11 @@ class OptimizerStepBeforeBackward(Rule):
 
     ## What torch says
 
-    "one of the variables needed for gradient computation has been modified by an inplace operation", at the later
-    backward. With `fused=True`, nothing.
+    ```text
+    RuntimeError: one of the variables needed for gradient computation has been modified by an inplace operation
+    ```
+
+    It says so at the later backward; with `fused=True` it says nothing.
 
     ## Example
 

@@ -40,6 +40,7 @@ class RetainGraph(Rule):
     mean, total = squares.mean(), squares.sum()
     mean.backward(retain_graph=True)
     total.backward()
+    print(x.grad)  # 0, 2.5, 5, 7.5
     ```
 
     ## Use instead
@@ -51,6 +52,7 @@ class RetainGraph(Rule):
     squares = x**2
     mean, total = squares.mean(), squares.sum()
     (mean + total).backward()
+    print(x.grad)  # 0, 2.5, 5, 7.5
     ```
 
     ## Confirmation
@@ -98,6 +100,8 @@ def _help(event: Backward) -> str:
         return "drop the argument"
     if event.stepped is not None:
         return "run every backward before the step, or the forward again after it: else AGL202 only turns into AGL108"
+    if event.scalar is False or False in event.reused_scalars:
+        return "pass `gradient=` to one backward, or reduce each root to a scalar and sum them: the gradients add up"
     if len(event.reused_roots) == 1 and event.root.name and event.reused_roots[0] not in ("", event.root.name):
         return f"sum the losses, `({event.root.name} + {event.reused_roots[0]}).backward()`: the gradients add up"
     return "sum the losses, each with its factor, and run one backward: the gradients add up"

@@ -28,7 +28,11 @@ class LoopCarriedGraph(Rule):
 
     ## What torch says
 
-    "Trying to backward through the graph a second time", in the second iteration.
+    In the second iteration:
+
+    ```text
+    RuntimeError: Trying to backward through the graph a second time
+    ```
 
     ## Example
 

@@ -29,11 +29,11 @@ class HookInLoop(Rule):
     ```python
     import torch
 
-    weight = torch.ones(2, requires_grad=True)
+    weight = torch.tensor(1.0, requires_grad=True)
     for _ in range(3):
         weight.register_hook(lambda grad: grad * 0.5)
         weight.grad = None
-        (weight * 3).sum().backward()
+        (weight * 3).backward()
     print(weight.grad)  # 0.375, not 1.5
     ```
 
@@ -42,11 +42,11 @@ class HookInLoop(Rule):
     ```python
     import torch
 
-    weight = torch.ones(2, requires_grad=True)
+    weight = torch.tensor(1.0, requires_grad=True)
     weight.register_hook(lambda grad: grad * 0.5)
     for _ in range(3):
         weight.grad = None
-        (weight * 3).sum().backward()
+        (weight * 3).backward()
     print(weight.grad)  # 1.5
     ```
 

@@ -34,6 +34,7 @@ class ManualGradZero(Rule):
     (x**2).backward()
     x.grad.zero_()
     (x**3).backward()
+    print(x.grad)  # 12
     ```
 
     ## Use instead
@@ -45,6 +46,7 @@ class ManualGradZero(Rule):
     (x**2).backward()
     x.grad = None
     (x**3).backward()
+    print(x.grad)  # 12
     ```
 
     ## Confirmation

@@ -34,9 +34,10 @@ class MissingZeroGrad(Rule):
     model = torch.nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for _ in range(3):
-        loss = model(torch.ones(4, 2)).square().mean()
+        loss = model(torch.ones(4, 2)).sum()
         loss.backward()
         optimizer.step()
+    print(model.bias.grad)  # 12, not 4
     ```
 
     ## Use instead
@@ -47,10 +48,11 @@ class MissingZeroGrad(Rule):
     model = torch.nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for _ in range(3):
-        loss = model(torch.ones(4, 2)).square().mean()
+        loss = model(torch.ones(4, 2)).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    print(model.bias.grad)  # 4
     ```
 
     ## Confirmation

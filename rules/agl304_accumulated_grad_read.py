@@ -35,7 +35,7 @@ class AccumulatedGradRead(Rule):
     mean.backward(retain_graph=True)
     print(x.grad)  # 1, 3
     total.backward()
-    print(x.grad)  # 3, 9 and not 2, 6
+    print(x.grad)  # 3, 9, not 2, 6
     ```
 
     ## Use instead

@@ -45,6 +45,7 @@ class ParameterComputedAtConstruction(Rule):
 
     scale = Scale(3)
     scale(torch.ones(3)).sum().backward()
+    print(len(list(scale.parameters())))  # 0
     ```
 
     ## Use instead
@@ -65,6 +66,7 @@ class ParameterComputedAtConstruction(Rule):
 
     scale = Scale(3)
     scale(torch.ones(3)).sum().backward()
+    print(len(list(scale.parameters())))  # 1
     ```
 
     Or, where the parameter itself is to be learned, keep it plain and compute `self.weights**2` in `forward`.

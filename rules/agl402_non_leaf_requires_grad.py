@@ -32,6 +32,7 @@ class NonLeafRequiresGrad(Rule):
 
     weight = torch.rand(3, requires_grad=True) * 0.1
     weight.sum().backward()
+    print(weight.is_leaf)  # False
     ```
 
     ## Use instead
@@ -41,6 +42,7 @@ class NonLeafRequiresGrad(Rule):
 
     weight = (torch.rand(3) * 0.1).requires_grad_()
     weight.sum().backward()
+    print(weight.is_leaf)  # True
     ```
 
     ## Confirmation

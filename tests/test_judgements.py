@@ -1,0 +1,373 @@
+"""What the rules make of events: made-up events of every kind, judged without either engine."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from autograd_lint.events import (
+    Accumulation,
+    AliasRead,
+    AttributeBound,
+    Backward,
+    Event,
+    Failure,
+    GradRead,
+    GradZero,
+    HookRegistered,
+    How,
+    IndexRead,
+    LeafLost,
+    Refusal,
+    Refused,
+    Site,
+    Stale,
+    TensorRef,
+    Write,
+)
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, all_rules
+
+HERE, SAVED, NEEDED, MADE, CALL = (Site("train.py", place) for place in ("here", "saved", "needed", "made", "call"))
+GRAPH = TensorRef("h", in_graph=True, leaf=False, made=MADE, made_by="*")
+PLAIN = TensorRef("h", in_graph=False, leaf=True)
+LEAF = TensorRef("w", in_graph=False, leaf=True, made=MADE)
+STALE = Stale(SAVED, "*", "h", NEEDED)
+ALIAS = AliasRead(MADE, "detach", "kept", NEEDED)
+WRITE = Write(site=HERE, target=GRAPH, how=How.METHOD, op="mul_")
+BACKWARD = Backward(site=HERE, root=GRAPH)
+
+NO_RULE = {Refusal.NON_LEAF_FLAG, Refusal.DEEPCOPY, Refusal.INFERENCE_SAVED}
+"""Torch raises at once for reasons that no rule of this version tells of."""
+CALLS = {Refusal.OUT, Refusal.NUMPY, Refusal.INTEGER_GRAD, Refusal.NON_LEAF_OPTIMIZER} | NO_RULE
+
+
+def judge(event: Event) -> dict[str, tuple[Report, type[Rule]]]:
+    """What each rule says of `event`, without what another supersedes."""
+    said: dict[str, tuple[Report, type[Rule]]] = {}
+    for rule in all_rules():
+        for report in rule().judge(event) if type(event) in rule.on else ():
+            assert rule.code not in said, "one event, one report of a rule"
+            said[rule.code] = (report, rule)
+    hidden = {code for _, rule in said.values() for code in rule.supersedes}
+    return {code: found for code, found in said.items() if code not in hidden}
+
+
+def codes(event: Event) -> set[str]:
+    return set(judge(event))
+
+
+def only(event: Event) -> Report:
+    ((report, _),) = judge(event).values()
+    return report
+
+
+# ------------------------------------------------------------------- writes
+
+
+@pytest.mark.parametrize("how", How)
+@pytest.mark.parametrize("silent", [False, True], ids=["counted", "silent"])
+@pytest.mark.parametrize("through", ["", "detach", "data", "numpy"])
+def test_write_to_what_was_saved(how: How, silent: bool, through: str) -> None:
+    event = replace(WRITE, how=how, through=through, stale=replace(STALE, silent=silent))
+    if how in (How.OPTIMIZER, How.STATE):
+        expected = "AGL108"
+    else:
+        expected = "AGL107" if through or silent else "AGL101"
+    assert codes(event) == {expected}
+    report = only(event)
+    assert [site for _, site in report.related] == [SAVED, NEEDED]
+    assert ("without an error" in report.message) == silent
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        (How.METHOD, "AGL103"),
+        (How.FUNCTION, "AGL103"),
+        (How.AUGMENTED, "AGL103"),
+        (How.MODULE, "AGL103"),
+        (How.INDEX, "AGL104"),
+        (How.INDEX_AUGMENTED, "AGL104"),
+        (How.OPTIMIZER, None),
+        (How.STATE, None),
+        (How.DATA_ASSIGN, None),
+    ],
+)
+def test_harmless_write(how: How, code: str | None) -> None:
+    event = replace(WRITE, how=how)
+    assert codes(event) == ({code} if code else set())
+    assert codes(replace(event, grad_enabled=False)) == set()
+    assert codes(replace(event, certain=False)) == set()
+    assert codes(replace(event, target=PLAIN)) == set()
+    assert codes(replace(event, target=replace(GRAPH, in_graph=None))) == set()
+
+
+def test_value_of_the_graph_written_by_index() -> None:
+    event = replace(WRITE, how=How.INDEX, op="[]=", target=PLAIN, value_in_graph=True)
+    assert "puts a value of the graph into `h`" in only(event).message
+    assert codes(replace(event, how=How.METHOD)) == set()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (Refusal.LEAF, "AGL102"),
+        (Refusal.VIEW_OF_LEAF, "AGL102"),
+        (Refusal.MULTI_VIEW, "AGL106"),
+        (Refusal.NO_GRAD_VIEW, "AGL106"),
+        (Refusal.OVERLAP, "AGL106"),
+        (Refusal.INFERENCE, "AGL106"),
+        (Refusal.CUSTOM_VIEW, "AGL106"),
+        (Refusal.OUT, "AGL111"),
+    ],
+)
+def test_refused_write(refusal: Refusal, code: str) -> None:
+    for how in (How.METHOD, How.INDEX, How.MODULE, How.AUGMENTED):
+        event = replace(WRITE, how=how, refusal=refusal, target=LEAF, origin=SAVED)
+        assert codes(event) == {code}
+    assert code == "AGL111" or (SAVED in {site for _, site in only(event).related}) == (refusal is not Refusal.LEAF)
+
+
+def test_every_refusal_is_judged_or_known_not_to_be() -> None:
+    for refusal in Refusal:
+        events = (Refused(site=HERE, reason=refusal, target=LEAF), replace(WRITE, refusal=refusal, target=LEAF))
+        judged = [bool(codes(event)) for event in events]
+        assert judged[0] == (refusal in CALLS - NO_RULE)
+        assert judged[1] == (refusal not in CALLS or refusal is Refusal.OUT)
+
+
+def test_alias_read_after_write() -> None:
+    report = only(replace(WRITE, alias_read=ALIAS))
+    assert report.message == "`mul_` changes `h` and with it `kept`, which `detach` made from the same memory"
+    assert [site for _, site in report.related] == [MADE, NEEDED]
+
+
+def test_helper_and_constructor_are_related_places() -> None:
+    inside = Site("train.py", "inside", calls=(CALL, MADE))
+    for event in (
+        replace(WRITE, stale=STALE),
+        replace(WRITE, refusal=Refusal.LEAF),
+        replace(WRITE, refusal=Refusal.OVERLAP),
+        WRITE,
+        replace(WRITE, alias_read=ALIAS),
+        replace(WRITE, how=How.STATE, stale=STALE),
+        replace(WRITE, how=How.INDEX),
+    ):
+        report = only(replace(event, site=inside, constructor=MADE))
+        assert ("called from here", CALL) in report.related
+        assert ("built with `inplace=True` here", MADE) in report.related
+
+
+def test_message_tells_both_names_when_a_view_was_saved() -> None:
+    report = only(replace(WRITE, op="[]=", how=How.INDEX, stale=replace(STALE, saved_name="h[…]")))
+    assert report.message == (
+        "an index assignment changes `h`, which shares memory with `h[…]`, saved for backward by `*`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "op", "result", "words"),
+    [
+        (How.METHOD, "mul_", False, "`h = h.mul(…)`, or let `*` save a copy"),
+        (How.AUGMENTED, "*=", False, "`h = h * …`"),
+        (How.AUGMENTED, "*=", True, "clone it before the write"),
+        (How.INDEX, "[]=", False, "`torch.cat`"),
+        (How.MODULE, "relu_", False, "`inplace=False`"),
+        (How.FUNCTION, "relu_", False, "use the out-of-place form"),
+    ],
+)
+def test_advice_for_a_saved_tensor(how: How, op: str, result: bool, words: str) -> None:
+    assert words in only(replace(WRITE, how=how, op=op, stale=replace(STALE, saved_result=result))).help
+
+
+def test_backward_only_implied() -> None:
+    report = only(replace(WRITE, stale=replace(STALE, needed_implied=True)))
+    assert ("needed when backward runs through what is returned here", NEEDED) in report.related
+
+
+# ------------------------------------------------------------------- backward passes
+
+
+@pytest.mark.parametrize(
+    ("failure", "carried", "code"),
+    [
+        (Failure.TWICE, False, "AGL202"),
+        (Failure.TWICE, True, "AGL203"),
+        (Failure.NON_SCALAR, False, "AGL501"),
+        (Failure.NO_GRAPH, False, "AGL505"),
+        (Failure.NOT_IMPLEMENTED, False, "AGL506"),
+    ],
+)
+def test_failing_backward(failure: Failure, carried: bool, code: str) -> None:
+    event = replace(BACKWARD, failure=failure, loop_carried=carried, shared=SAVED, shared_by="*", freed=NEEDED)
+    assert codes(event) == {code}
+    assert codes(replace(BACKWARD, failure=None)) == set()
+
+
+def test_freed_at_the_same_call() -> None:
+    event = replace(BACKWARD, failure=Failure.TWICE, shared=SAVED, shared_by="*", freed=HERE)
+    assert ("freed here, the time before", HERE) in only(event).related
+
+
+def test_shape_of_the_root() -> None:
+    event = replace(BACKWARD, failure=Failure.NON_SCALAR, shape=(3, None))
+    assert only(event).message == "backward without `gradient` of `h`, which is no scalar but of shape (3, ?)"
+    assert "`grad_outputs`" in only(replace(event, call="grad")).message
+    assert only(replace(event, shape=(3,))).message.endswith("(3,)")
+
+
+RETAIN = replace(BACKWARD, retain_graph=True, scalar=True)
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (RETAIN, "drop the argument"),
+        (replace(RETAIN, reused=(NEEDED,), reused_roots=("k",)), "`(h + k).backward()`"),
+        (replace(RETAIN, reused=(NEEDED, SAVED), reused_roots=("k", "m")), "sum the losses"),
+        (replace(RETAIN, reused=(NEEDED,), reused_roots=("h",)), "each with its factor"),
+        (replace(RETAIN, reused=(NEEDED,), reused_roots=("k",), reused_scalars=(False,)), "pass `gradient=`"),
+        (replace(RETAIN, reused=(NEEDED,), reused_roots=("k",), scalar=False), "pass `gradient=`"),
+        (replace(RETAIN, reused=(NEEDED,), reused_roots=("k",), stepped=MADE), "AGL202 only turns into AGL108"),
+    ],
+)
+def test_advice_on_retain_graph(event: Backward, words: str) -> None:
+    report = only(event)
+    assert words in report.help
+    assert {site for _, site in report.related} == {*event.reused, *((event.stepped,) if event.stepped else ())}
+
+
+# ------------------------------------------------------------------- gradients, leaves, hooks
+
+
+@pytest.mark.parametrize("stepped", [None, SAVED])
+@pytest.mark.parametrize("in_loop", [False, True])
+@pytest.mark.parametrize("certain", [False, True])
+def test_accumulation(stepped: Site | None, in_loop: bool, certain: bool) -> None:
+    event = Accumulation(site=HERE, first=NEEDED, leaf=LEAF, stepped=stepped, in_loop=in_loop, certain=certain)
+    if stepped and in_loop:
+        assert only(event).severity is (None if certain else Severity.WARNING)
+    elif stepped or not certain:
+        assert codes(event) == set()
+    else:
+        assert only(event).severity is Severity.WARNING
+
+
+def test_partly_cleared() -> None:
+    event = Accumulation(site=HERE, first=HERE, leaf=LEAF, stepped=SAVED, in_loop=True, partly_cleared=True)
+    assert "every optimizer" in only(event).help
+    assert [site for _, site in only(event).related] == [SAVED]
+
+
+def test_gradient_reads() -> None:
+    event = GradRead(site=HERE, target=GRAPH)
+    assert codes(event) == {"AGL502"}
+    assert codes(replace(event, retained=True)) == set()
+    assert codes(replace(event, certain=False)) == set()
+    assert codes(replace(event, target=LEAF)) == set()
+    assert codes(replace(event, target=replace(GRAPH, leaf=None))) == set()
+    twice = replace(event, target=LEAF, backwards=(SAVED, NEEDED), expected_alone=True)
+    assert codes(twice) == {"AGL304"}
+    assert codes(replace(twice, expected_alone=False)) == set()
+    assert codes(replace(twice, backwards=(SAVED,))) == set()
+
+
+def test_gradient_zeroed() -> None:
+    event = GradZero(site=HERE, target=LEAF, op="zero_")
+    assert "`w.grad = None`" in only(event).help
+    assert only(replace(event, target=replace(LEAF, name="w.grad"))).message == only(event).message
+    assert "`optimizer.zero_grad()`" in only(replace(event, owner="optimizer")).help
+
+
+def test_hooks() -> None:
+    event = HookRegistered(site=HERE, target=LEAF, method="register_hook", repeated=True)
+    assert codes(event) == {"AGL206"}
+    assert codes(replace(event, removed=True)) == set()
+    assert codes(replace(event, repeated=False)) == set()
+
+
+def test_moves_are_warnings() -> None:
+    bound = AttributeBound(site=HERE, attribute="w", owner="Net", value=GRAPH, parameter=MADE, op="**")
+    lost = LeafLost(site=HERE, leaf=MADE, name="w", op="**")
+    for event, code in ((bound, "AGL401"), (lost, "AGL402")):
+        assert codes(event) == {code}
+        assert only(event).severity is None
+        assert " is the result of `**`" in only(event).message
+        moved = only(replace(event, op="to", move=True))
+        assert moved.severity is Severity.WARNING
+        assert " may be the result of `to`" in moved.message
+        assert moved.help != only(event).help
+
+
+# ------------------------------------------------------------------- all of them
+
+
+WELL_FORMED = re.compile(r"(?!.*(?:  |``|\bNone`|\(\)\(\)))[`a-z].*[^.\s]")
+OPS = {
+    How.METHOD: "mul_",
+    How.FUNCTION: "relu_",
+    How.AUGMENTED: "*=",
+    How.INDEX: "[]=",
+    How.INDEX_AUGMENTED: "[]=",
+    How.MODULE: "relu_",
+    How.OUT: "add",
+    How.DATA_ASSIGN: ".data =",
+    How.OPTIMIZER: "step",
+    How.STATE: "load_state_dict",
+}
+
+
+def every_event() -> Iterator[Event]:
+    """Events of every type, with and without names, of every form."""
+    refs = (GRAPH, LEAF, TensorRef(""), replace(GRAPH, name="", made=None, made_by=""))
+    stales = (None, STALE, replace(STALE, saved_name="", saved_result=True), replace(STALE, silent=True))
+    for ref, how in itertools.product(refs, How):
+        write = Write(site=HERE, target=ref, how=how, op=OPS[how], value_in_graph=True)
+        yield from (replace(write, stale=stale) for stale in stales)
+        yield from (replace(write, through=through, stale=STALE) for through in ("detach", "data", "numpy"))
+        yield from (replace(write, refusal=refusal) for refusal in Refusal)
+        yield replace(write, alias_read=replace(ALIAS, name=ref.name, how="numpy"))
+    for ref, failure in itertools.product(refs, Failure):
+        yield Backward(site=HERE, root=ref, failure=failure)
+        yield Backward(site=HERE, root=ref, failure=failure, loop_carried=True, freed=NEEDED, shared=MADE, shape=(2,))
+        yield Backward(site=HERE, root=ref, retain_graph=True, reused=(NEEDED,), reused_roots=("",))
+    for ref in refs:
+        yield from (Refused(site=HERE, reason=reason, target=ref) for reason in Refusal)
+        yield Accumulation(site=HERE, first=NEEDED, leaf=ref, stepped=SAVED, in_loop=True)
+        yield GradRead(site=HERE, target=ref, backwards=(SAVED, NEEDED), expected_alone=True)
+        yield GradZero(site=HERE, target=ref, op="zero_")
+        yield HookRegistered(site=HERE, target=ref, method="register_hook", repeated=True)
+        yield AttributeBound(site=HERE, attribute="w", owner="Net", value=ref, op="to", move=True)
+        yield LeafLost(site=HERE, leaf=MADE, name=ref.name, op="**")
+        yield IndexRead(site=HERE, target=ref)
+
+
+def test_texts_are_well_formed_whatever_the_event() -> None:
+    heard = set()
+    for event in every_event():
+        for code, (report, _) in judge(event).items():
+            heard.add(code)
+            for text in (report.message, report.help, *(message for message, _ in report.related)):
+                assert WELL_FORMED.fullmatch(text), (code, text)
+                assert text.count("`") % 2 == 0, text
+    assert heard == {rule.code for rule in all_rules() if rule.on}
+
+
+def test_what_is_not_certain_is_never_an_error() -> None:
+    for event in every_event():
+        for code, (report, rule) in judge(replace(event, certain=False)).items():
+            assert min(report.severity or rule.severity, rule.severity) < Severity.ERROR, code
+            if rule.severity is Severity.ERROR:
+                assert " may " in report.message, report.message
+
+
+def test_what_is_certain_says_so() -> None:
+    for event in every_event():
+        for code, (report, _) in judge(event).items():
+            doubtful = isinstance(event, AttributeBound | LeafLost) and event.move
+            assert doubtful or " may " not in report.message, (code, report.message)
