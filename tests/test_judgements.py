@@ -307,7 +307,7 @@ def test_moves_are_warnings() -> None:
 # ------------------------------------------------------------------- all of them
 
 
-WELL_FORMED = re.compile(r"(?!.*(?:  |``|\bNone`|\(\)\(\)))[`a-z].*[^.\s]")
+WELL_FORMED = re.compile(r"(?!.*(?:  |``|\(\)\(\)))[`a-z].*[^.\s]")
 OPS = {
     How.METHOD: "mul_",
     How.FUNCTION: "relu_",
