@@ -84,9 +84,13 @@ class Positions:
             current = self._pass.parents[id(current)]
         return ".".join(reversed(names))
 
-    def source_of(self, node: cst.CSTNode) -> str:
+    def source_of(self, node: object) -> str:
         """The text of `node`, its parentheses included, every run of white space folded to one space."""
-        return " ".join(with_room(lambda: self.tree.code_for_node(node)).split())
+        place = self.range_with_parentheses(node)
+        lines = self._lines[place.start.row - 1 : place.end.row]
+        lines[-1] = lines[-1][: place.end.column - 1]
+        lines[0] = lines[0][place.start.column - 1 :]
+        return " ".join(" ".join(lines).split())
 
     def _header(self, node: cst.CSTNode, end: tuple[int, int]) -> Range:
         return _range((*self._span(node)[:2], *end))
@@ -96,6 +100,10 @@ class Positions:
         if span is None:
             raise LookupError(f"a {type(node).__name__} that is no part of this file's tree has no position in it")
         return span
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return _NEWLINE.split("".join(self._pass.tokens))
 
     @cached_property
     def _pass(self) -> _Recorder:
@@ -110,7 +118,6 @@ def _range(span: Span) -> Range:
 def _record(tree: cst.Module) -> _Recorder:
     recorder = _Recorder(tree)
     tree._codegen(recorder)
-    recorder.tokens.clear()
     return recorder
 
 
