@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 import libcst as cst
@@ -121,21 +122,22 @@ def _string_pieces(node: cst.ConcatenatedString) -> list[cst.BaseExpression]:
     return pieces
 
 
-def _formatted(ctx: Context, node: cst.FormattedString) -> ir.Expr:
+def _formatted(ctx: Context, node: cst.FormattedString | cst.TemplatedString) -> ir.Expr:
     parts: list[ir.Expr] = []
     _format_parts(ctx, node.parts, parts=parts)
     return ir.Formatted(node, tuple(parts))
 
 
-def _format_parts(ctx: Context, contents: object, *, parts: list[ir.Expr]) -> None:
+def _format_parts(ctx: Context, contents: Sequence[cst.CSTNode], *, parts: list[ir.Expr]) -> None:
     """Collect the expressions of an f-string or t-string, those inside format specifications too."""
-    for content in contents:  # type: ignore[attr-defined]
+    for content in contents:
         inner = getattr(content, "expression", None)
         if inner is None:
             continue
-        parts.append(EXPRESSIONS[type(inner)](ctx, inner))
-        if content.format_spec:
-            _format_parts(ctx, content.format_spec, parts=parts)
+        parts.append(expression(ctx, inner))
+        specification = getattr(content, "format_spec", None)
+        if specification:
+            _format_parts(ctx, specification, parts=parts)
 
 
 # -------------------------------------------------------- attributes and calls
@@ -151,24 +153,21 @@ def _attribute(ctx: Context, node: cst.Attribute) -> ir.Expr:
 
 def _call(ctx: Context, node: cst.Call) -> ir.Expr:
     func = node.func
-    kind = type(func)
-    if kind is cst.Name:
-        ctx.called(func.value)  # type: ignore[attr-defined]
-    elif kind is cst.Attribute:
-        ctx.called(func.attr.value)  # type: ignore[attr-defined]
-    return ir.Call(node, EXPRESSIONS[kind](ctx, func), arguments(ctx, node.args))
+    if type(func) is cst.Name:
+        ctx.called(func.value)
+    elif type(func) is cst.Attribute:
+        ctx.called(func.attr.value)
+    return ir.Call(node, EXPRESSIONS[type(func)](ctx, func), arguments(ctx, node.args))
 
 
-def arguments(ctx: Context, nodes: object) -> tuple[ir.Arg, ...]:
+def arguments(ctx: Context, nodes: Sequence[cst.Arg]) -> tuple[ir.Arg, ...]:
     """Lower the arguments of a call or the bases of a class."""
     lowered = []
-    for node in nodes:  # type: ignore[attr-defined]
+    for node in nodes:
         value = node.value
-        keyword = node.keyword
-        if keyword is not None:
-            keyword = keyword.value
-            if keyword in KEYWORDS:
-                ctx.scope.triggers = True
+        keyword = None if node.keyword is None else node.keyword.value
+        if keyword in KEYWORDS:
+            ctx.scope.triggers = True
         lowered.append(ir.Arg(node, EXPRESSIONS[type(value)](ctx, value), keyword, node.star))
     return tuple(lowered)
 
@@ -291,9 +290,9 @@ def _set(ctx: Context, node: cst.Set) -> ir.Expr:
     return ir.Sequence(node, "set", _elements(ctx, node.elements))
 
 
-def _elements(ctx: Context, nodes: object) -> tuple[ir.Expr, ...]:
+def _elements(ctx: Context, nodes: Sequence[cst.BaseElement]) -> tuple[ir.Expr, ...]:
     lowered: list[ir.Expr] = []
-    for node in nodes:  # type: ignore[attr-defined]
+    for node in nodes:
         value = EXPRESSIONS[type(node.value)](ctx, node.value)
         lowered.append(value if type(node) is cst.Element else ir.Starred(node, value))
     return tuple(lowered)

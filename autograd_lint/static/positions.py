@@ -35,6 +35,7 @@ _WITH_BODY: Final = (
     cst.FunctionDef,
     cst.ClassDef,
 )
+_SUITES: Final = frozenset({cst.IndentedBlock, cst.SimpleStatementSuite})
 _ON_ITS_OWN: Final = (cst.BaseSmallStatement, cst.SimpleStatementLine, cst.Decorator)
 
 
@@ -160,7 +161,7 @@ class _Recorder(CodegenState):
         key = id(node)
         if key not in self.spans:
             self.spans[key] = (row, column, self._row, self._column)
-        if isinstance(node, cst.BaseSuite):
+        if type(node) in _SUITES:
             self.body_starts[key] = (row, column)
 
     def record_syntactic_position(  # type: ignore[override]  # an iterator there, by its decorator a context here
