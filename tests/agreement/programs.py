@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-_FOLDER: Final = Path(__file__).parent / "programs"
+_FOLDER: Final = Path(__file__).parent / "measured"
 _CELL: Final = re.compile(r"^# %% (\w+): (.+)\n((?:(?!# %% ).*\n)*)", re.MULTILINE)
 
 _IMPORTS: Final = """\
