@@ -86,7 +86,7 @@ def note_alias_read(run: Run, alias: Tensor, node: ir.Node) -> None:
     source = alias.alias_of
     if source is None or run.machine.failed:
         return
-    for record, certain in reversed(alias.memory.writes):
+    for record, certain in reversed(alias.memory.writes[alias.alias_version :]):
         if certain and record.alias_read is None and record.tensor is not alias and _meant_for(record.tensor, alias):
             run.machine.note_alias_read(record, alias, run.site(node))
 

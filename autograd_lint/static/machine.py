@@ -318,9 +318,11 @@ class Machine:
             result.attr_version = len(counter.writes)
             result.requires_grad = source.requires_grad
             result.alias_how, result.alias_of, result.alias_site = source.alias_how, source.alias_of, source.alias_site
+            result.alias_version = source.alias_version
         else:
             result.alias_how = "detach" if out.alias is Alias.SHARED else "data"
             result.alias_of, result.alias_site = source, site
+            result.alias_version = len(source.memory.writes)
         return result
 
     def _view_kind(self, out: Output, source: Tensor) -> str:

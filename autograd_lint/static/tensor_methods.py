@@ -178,7 +178,7 @@ def bind_method(name: str, tensor: Value, args: Args) -> dict[str, Value]:
 
 def bind_parameters(names: tuple[str, ...], pos: list[Value], keywords: Mapping[str, Value]) -> dict[str, Value]:
     """Positional arguments to parameter names; what is left over joins the last parameter as a sequence."""
-    if len(pos) > len(names) or (len(pos) == len(names) and names[-1] in ("size", "dims", "shape", "repeats")):
+    if names and (len(pos) > len(names)) or (len(pos) == len(names) > 0 and names[-1] in ("size", "dims", "shape", "repeats")):
         keep = len(names) - 1
         rest = pos[keep:]
         spread = rest[0] if len(rest) == 1 and isinstance(rest[0], Seq) else Seq("tuple", list(rest))

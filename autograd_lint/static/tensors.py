@@ -204,7 +204,7 @@ def apply_effect(
             others = [t for group in operands.values() for t in group if t is not tensor]
             record = new_record(run, tensor, site, how=how, op=display(name), name=target)
             record.constructor = constructor
-            record.value_in_graph = any(machine.requires(t) for t in others)
+            record.value_in_graph = any(machine.requires(t) is True for t in others)
             record.certain = certainly_tensor(params.get(written))
             if not _overlap_refused(run, record, tensor.layout, [t for t in others if t.memory is tensor.memory]):
                 machine.write(record, others, made)
@@ -582,7 +582,7 @@ def _write_elements(
     named = describe(target.base) if isinstance(target, ir.Subscript) else ""
     record = new_record(run, tensor, site, how=how, op="[]=", name=named)
     values = [t for key in ("value", "index") for t in operands.get(key, ())]
-    record.value_in_graph = any(machine.ref(t).in_graph for t in operands.get("value", ()))
+    record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
     sharing = [t for t in operands.get("value", ()) if t.memory is tensor.memory]
     if sharing and _overlap_refused(run, record, region, sharing):

@@ -324,6 +324,7 @@ class Tensor(Value):
         "alias_how",
         "alias_of",
         "alias_site",
+        "alias_version",
         "attr_version",
         "base",
         "counter",
@@ -346,7 +347,6 @@ class Tensor(Value):
         "node",
         "numpy",
         "parameter",
-        "reads",
         "requires_grad",
         "retains_grad",
         "site",
@@ -371,6 +371,7 @@ class Tensor(Value):
         self.alias_how = ""
         self.alias_of: Tensor | None = None
         self.alias_site: Site | None = None
+        self.alias_version = 0
         self.maybe_of: Tensor | None = None
         self.grad: Value = NONE
         self.grad_owner: Tensor | None = None
@@ -387,7 +388,6 @@ class Tensor(Value):
         self.made_by = ""
         self.site = site
         self.loops: LoopStack = ()
-        self.reads: list[Site] = []
 
     @property
     def leaf(self) -> bool:
