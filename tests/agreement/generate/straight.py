@@ -56,7 +56,9 @@ def _add_leaf(sketch: Sketch) -> None:
     value = _filled(sketch, shape)
     form = sketch.rng.random()
     if form < 0.6 and value.startswith("torch."):
-        sketch.add(f"{name} = {value[:-1]}{', ' if not value.endswith('(') and value[-2] != '(' else ''}requires_grad=True)")
+        sketch.add(
+            f"{name} = {value[:-1]}{', ' if not value.endswith('(') and value[-2] != '(' else ''}requires_grad=True)"
+        )
     elif form < 0.8:
         sketch.add(f"{name} = nn.Parameter({value})")
     else:
