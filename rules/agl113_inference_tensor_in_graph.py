@@ -74,7 +74,7 @@ class InferenceTensorInGraph(Rule):
         name = quoted(event.target.name, otherwise="a tensor")
         yield Report(
             event.site,
-            f"this needs {name} for backward, which was made in inference mode",
+            f"this {'needs' if event.certain else 'may need'} {name} for backward, which was made in inference mode",
             () if made is None else (("made in inference mode here", made),),
             "make it under `no_grad`, or give this operation a copy: `.clone()`",
             None if event.certain else Severity.WARNING,

@@ -24,7 +24,8 @@ class DeepcopyOfNonLeaf(Rule):
     ## What torch says
 
     ```text
-    RuntimeError: Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.
+    RuntimeError: Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol
+    at the moment.
     ```
 
     ## Example
@@ -72,7 +73,7 @@ class DeepcopyOfNonLeaf(Rule):
         name = quoted(event.target.name, otherwise="a tensor")
         yield Report(
             event.site,
-            f"`deepcopy` meets {name}, the result of an operation and no leaf",
+            f"`deepcopy` {'meets' if event.certain else 'may meet'} {name}, the result of an operation and no leaf",
             () if made is None else (("computed here", made),),
             "use `.detach().clone()`, which copies the values without the graph",
             None if event.certain else Severity.WARNING,

@@ -8,9 +8,54 @@ from __future__ import annotations
 
 from typing import Final
 
-UNARY: Final = ["exp", "log", "sqrt", "rsqrt", "sin", "cos", "tan", "tanh", "sigmoid", "relu", "square", "reciprocal", "neg", "abs", "erf", "log1p", "expm1", "sinh", "cosh", "atan", "asinh", "floor", "round", "sign", "trunc"]
+UNARY: Final = [
+    "exp",
+    "log",
+    "sqrt",
+    "rsqrt",
+    "sin",
+    "cos",
+    "tan",
+    "tanh",
+    "sigmoid",
+    "relu",
+    "square",
+    "reciprocal",
+    "neg",
+    "abs",
+    "erf",
+    "log1p",
+    "expm1",
+    "sinh",
+    "cosh",
+    "atan",
+    "asinh",
+    "floor",
+    "round",
+    "sign",
+    "trunc",
+]
 
-ACTIVATIONS: Final = ["relu", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "softplus", "mish", "hardswish", "hardtanh", "relu6", "logsigmoid", "softsign", "tanhshrink", "hardsigmoid", "softshrink", "hardshrink"]
+ACTIVATIONS: Final = [
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "celu",
+    "gelu",
+    "silu",
+    "softplus",
+    "mish",
+    "hardswish",
+    "hardtanh",
+    "relu6",
+    "logsigmoid",
+    "softsign",
+    "tanhshrink",
+    "hardsigmoid",
+    "softshrink",
+    "hardshrink",
+]
 
 ARITHMETIC: Final = (
     "{a} * {n}", "{n} * {a}", "{a} + {n}", "{n} + {a}", "{a} - {n}", "{n} - {a}", "{a} / {k}", "{k} / {a}", "-{a}",
