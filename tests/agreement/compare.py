@@ -169,13 +169,17 @@ class _Judge:
         return self.outcome.kind is Kind.STALE and any(_covers(f, self.evidence.guilty_lines) for f in errors)
 
     def _unnoticed(self) -> Iterator[Disagreement]:
-        """Faults that raise nothing."""
-        expected = [("AGL302", each.line) for each in self.outcome.summed if each.sure]
-        expected += [("AGL401", line) for line in self.outcome.unregistered]
-        for code, line in dict.fromkeys(expected):
-            here = [f for f in self.findings if f.code == code and _covers(f, {line})]
+        """Faults that raise nothing. Of several backwards that add to what one step used, one is to be told of."""
+        lines: dict[int, list[int]] = {}
+        for each in self.outcome.summed:
+            if each.sure:
+                lines.setdefault(each.stepped, []).append(each.line)
+        expected = [("AGL302", group) for group in lines.values()]
+        expected += [("AGL401", [line]) for line in self.outcome.unregistered]
+        for code, group in expected:
+            here = [f for f in self.findings if f.code == code and _covers(f, group)]
             if not any(f.severity is Severity.ERROR for f in here):
-                yield Disagreement(Fault.MISSED, code, self.outcome.kind, line, warned=bool(here))
+                yield Disagreement(Fault.MISSED, code, self.outcome.kind, group[0], warned=bool(here))
 
     def _disagreement(self, fault: Fault, rule: str, message: str, *, warned: bool = False) -> Disagreement:
         line = next(iter(self.right_lines)) if len(self.right_lines) == 1 else self.outcome.line
@@ -228,7 +232,7 @@ class _Judge:
         if finding.code == "AGL107" and evidence.shares_memory(_lines(finding)):
             return True
         # The program ended before the backward that may have needed what was written.
-        ended = self.outcome.kind.is_fault and _covers(finding, evidence.watch.stale_lines())
+        ended = self.outcome.kind.is_fault and _covers(finding, evidence.touched_lines)
         return None if ended else False
 
 

@@ -60,6 +60,13 @@ class Evidence:
         writes = [saved.changed_by for saved in found] + [write for saved in found for write in saved.touches]
         return {write.line for write in writes if write is not None and write.line is not None}
 
+    @cached_property
+    def touched_lines(self) -> set[int]:
+        """Every line whose write reached something saved, whether or not its version moved and a backward needed it."""
+        watch = Watch()
+        run_code(self._code, watching(watch, lines=True))
+        return watch.touched_lines()
+
     def shares_memory(self, lines: range) -> bool:
         """A write in `lines` went to memory that a tensor without grad, or an array, in scope has another name for."""
         trace = Trace(probe=_AliasProbe(lines))

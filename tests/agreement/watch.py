@@ -130,11 +130,12 @@ class Watch:
         for saved in (saved for group in self._saved.values() for saved in group):
             saved.settle(Write("", line))
 
-    def stale_lines(self) -> set[int]:
-        """The lines of all writes that moved the version of something saved, whether or not it was needed later."""
+    def touched_lines(self) -> set[int]:
+        """The lines of all writes to something saved, whether or not it was needed later."""
         self._settle()
         saved = [saved for group in self._saved.values() for saved in group]
-        return {write.line for each in saved for write in each.bumps if write.line is not None}
+        writes = [write for each in saved for write in (*each.bumps, *each.touches, each.changed_by)]
+        return {write.line for write in writes if write is not None and write.line is not None}
 
     def _settle(self) -> None:
         unsettled, self._unsettled = self._unsettled, []

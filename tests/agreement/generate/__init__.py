@@ -9,15 +9,19 @@ from typing import Final
 
 import torch
 
+from tests.agreement.generate.modules import modules_program
 from tests.agreement.generate.sketch import Sketch
 from tests.agreement.generate.straight import straight_program
+from tests.agreement.generate.training import training_program
 
 KINDS: Final[dict[str, Callable[[Sketch], None]]] = {
     "straight": straight_program,
+    "modules": modules_program,
+    "training": training_program,
 }
 
 
-_FAULTLESS_KEPT: Final = {"straight": 0.4}
+_FAULTLESS_KEPT: Final = {"straight": 0.4, "modules": 0.5, "training": 0.6}
 """How often a program stays that ran to its end, so that about half of them have a fault."""
 
 

@@ -11,17 +11,18 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import torch
 from torch import nn
 
-from tests.agreement.generate.templates import SHAPES
+from tests.agreement.generate.templates import NUMBERS, SHAPES
 from tests.agreement.outcome import Kind, Outcome, sort_error
 
 T = TypeVar("T")
 
-IMPORTS: Final = ("import torch", "import torch.nn.functional as F", "from torch import nn", "")
+_IMPORTS: Final = ("import torch", "import torch.nn.functional as F", "from torch import nn")
 
 # How often a statement that autograd refuses stays (the program then ends there); otherwise another is tried.
 _KEPT: Final = {
@@ -51,19 +52,31 @@ def in_graph(tensor: torch.Tensor) -> bool:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as a template, and how many values it returns: 0 for a call that is made for what it does."""
+
+    template: str
+    results: int = 1
+
+
 class Sketch:
     """The lines so far, the names they bound, and whether a fault ended the program.
 
     `definitions` are functions and classes, which stand above the lines. `parts` are expressions that may have a tensor
-    as their value: `states[0]`, `self.weight`. `shape` is the one most tensors get.
+    as their value: `states[0]`, `self.weight`. `calls` are templates of calls of what the program defines. `numbers` are
+    what stands for a number. `shape` is the one most tensors get.
     """
 
     def __init__(self, rng: random.Random, names: dict[str, Any] | None = None) -> None:
         self.rng = rng
+        self.imports: list[str] = list(_IMPORTS)
         self.lines: list[str] = []
         self.definitions: list[str] = []
         self.names: dict[str, Any] = {"torch": torch, "F": nn.functional, "nn": nn} if names is None else names
         self.parts: list[str] = []
+        self.calls: list[Call] = []
+        self.numbers: list[str] = list(NUMBERS)
         self.shape = self.pick(SHAPES)
         self.depth = 0
         self.ended: Kind | None = None
@@ -99,8 +112,7 @@ class Sketch:
     def run(self, code: str) -> Outcome:
         """Run `code` without keeping it."""
         try:
-            with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-                warnings.simplefilter("ignore")
+            with _quiet():
                 exec(code, self.names)
         except Exception as error:
             return sort_error(error, None)
@@ -111,7 +123,8 @@ class Sketch:
         if expression in self.names:
             return self.names[expression]
         try:
-            return eval(expression, self.names)
+            with _quiet():
+                return eval(expression, self.names)
         except Exception:
             return None
 
@@ -142,24 +155,27 @@ class Sketch:
         with self.block(header):
             body()
         code = textwrap.dedent("\n".join(self.lines[start + 1 :]))
-        for bound in rounds[1:]:
-            if self.ended is not None or not code:
+        done = bool(code)
+        for bound in rounds[1:] if code else ():
+            if self.ended is not None:
                 break
             self.names.update(bound)
             outcome = self.run(code)
-            if outcome.kind is not Kind.OK and not self._keeps(outcome):
-                del self.lines[start:]
-                self.names.clear()
-                self.names.update(names)
-                self.parts = parts
-                return False
+            done = outcome.kind is Kind.OK or self._keeps(outcome)
+            if not done:
+                break
             self.ended = None if outcome.kind is Kind.OK else outcome.kind
-        return len(self.lines) > start
+        if not done:
+            del self.lines[start:]
+            self.names.clear()
+            self.names.update(names)
+            self.parts = parts
+        return done
 
     def fork(self, names: dict[str, Any]) -> Sketch:
         """A sketch of something inside this program (a function's body, a branch not taken), with names of its own."""
         inner = Sketch(self.rng, names)
-        inner.shape = self.shape
+        inner.shape, inner.calls = self.shape, [call for call in self.calls if call.template.split("(")[0] in names]
         return inner
 
     def copies(self) -> dict[str, Any]:
@@ -230,7 +246,14 @@ class Sketch:
     def text(self) -> str:
         """The program."""
         above = "".join(f"\n{definition}\n\n" for definition in self.definitions)
-        return "\n".join([*IMPORTS, *above.splitlines(), *([""] if above else []), *self.lines]) + "\n"
+        return "\n".join([*self.imports, "", *above.splitlines(), *([""] if above else []), *self.lines]) + "\n"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _weight(tensor: torch.Tensor) -> float:
@@ -257,4 +280,7 @@ def _copied_tensor(tensor: torch.Tensor) -> torch.Tensor:
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(tensor.detach().clone(), requires_grad=tensor.requires_grad)
     with torch.enable_grad():
-        return tensor.clone() if in_graph(tensor) else tensor.detach().clone().requires_grad_(tensor.requires_grad)
+        try:
+            return tensor.clone() if in_graph(tensor) else tensor.detach().clone().requires_grad_(tensor.requires_grad)
+        except RuntimeError:  # a view that went bad when its base was written
+            return tensor.data.clone()

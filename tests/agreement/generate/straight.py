@@ -109,7 +109,7 @@ def try_templates(sketch: Sketch, choices: Sequence[str], form: Callable[[str], 
 def fill(sketch: Sketch, template: str, *, near: bool = False) -> str | None:
     """The template with names and numbers in place; None if there is nothing to put in."""
     first = sketch.pick_tensor(near=near)
-    values = {"a": first, "n": sketch.pick(templates.NUMBERS), "k": sketch.pick(templates.POSITIVE)}
+    values = {"a": first, "n": sketch.pick(sketch.numbers), "k": sketch.pick(templates.POSITIVE)}
     if first and ("{b}" in template or "{e}" in template):
         shape = sketch.tensor(first).shape
         values["b"] = partner(sketch, shape)
