@@ -50,11 +50,20 @@ def signature(name: str) -> Signature | None:
     if special != name:
         return Signature(_SPECIAL.get(special, ("self", "other")), {})
     if inspect.isclass(function):
-        return _of_python(function.__init__, skip_first=True)
+        return _of_class(function)
     dispatched = _dispatched(function)
     if inspect.isfunction(dispatched):
         return _of_python(dispatched, skip_first=False)
     return _of_schemas(name, method=method)
+
+
+def _of_class(cls: type) -> Signature:
+    """The constructor's parameters; `nn.LSTM(*args)` hands them to its base behind one that it sets itself."""
+    known = _of_python(cls.__init__, skip_first=True)  # type: ignore[misc]
+    if known.names != ("*args",):
+        return known
+    inherited = _of_python(cls.__mro__[1].__init__, skip_first=True)  # type: ignore[misc]
+    return Signature(inherited.names[1:], inherited.defaults)
 
 
 def forward_signature(cls: type[torch.nn.Module]) -> Signature:

@@ -6,6 +6,7 @@ that is what user code writes, so it is added here.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ def public_names() -> Iterator[tuple[str, list[Sample]]]:
     for name, ours in _probes():
         samples.setdefault(name, []).extend(ours)
     for name, ours in samples.items():
-        if callable(resolve(name)) or name in _ATTRIBUTES:
+        if inspect.isroutine(resolve(name)) or name in _ATTRIBUTES:
             yield name, list(_varied(name, ours[:_MOST_SAMPLES]))
 
 
@@ -71,11 +72,12 @@ def _spellings(name: str, *, method: bool) -> Iterator[str]:
     if last.startswith("__"):
         yield f"Tensor.{last}"
         return
-    yield f"torch.{name}"
-    yield f"torch.{name}_"
-    if method:
-        yield f"Tensor.{last}"
-        yield f"Tensor.{last}_"
+    places = [f"torch.{name}", *([f"Tensor.{last}"] if method else [])]
+    if name.startswith("nn.functional."):  # many are functions and methods too: `torch.relu`, `x.relu_()`
+        places += [f"torch.{last}", f"Tensor.{last}"]
+    for place in dict.fromkeys(places):
+        yield place
+        yield f"{place}_"
 
 
 # --------------------------------------------------------------------- variations

@@ -8,6 +8,7 @@ from typing import Final
 
 from autograd_lint.events import HookRegistered, How, Site, TensorRef
 from autograd_lint.facts import table
+from autograd_lint.facts.model import ModuleFacts
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.escape import call_unknown, tensor_sources
@@ -32,13 +33,12 @@ from autograd_lint.static.values import (
 
 _CONTAINERS: Final = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Module"})
 _WRAPPERS: Final = frozenset({"DataParallel", "DistributedDataParallel"})
-_AFFINE: Final = ("affine", "elementwise_affine")
 
 
 def is_module_name(name: str) -> bool:
     """`name` is one of torch's module classes, containers included."""
     package, _, last = name.rpartition(".")
-    known = last in _CONTAINERS or last in _WRAPPERS or table.module(name) is not None
+    known = last in _CONTAINERS or last in _WRAPPERS or table.is_module(name)
     return package.startswith("torch.nn") and last[:1].isupper() and known
 
 
@@ -52,24 +52,19 @@ def construct_module(run: Run, name: str, args: Args, node: ir.Node) -> NNModule
         return module
     names = table.parameters(name) or ()
     module.options = {**dict(zip(names, args.pos, strict=False)), **args.kw}
-    facts = table.module(name)
+    facts = _facts(module)
     if facts is None:
         module.open = True
         return module
     for label in facts.parameters:
-        if _has_parameter(module, label):
-            module.params[label] = _parameter(run, module, label, site)
+        module.params[label] = _parameter(run, module, label, site)
     for label in facts.buffers:
-        if module.options.get("track_running_stats") is not FALSE:
-            module.buffers[label] = _named(run.machine.tensor(site), label)
+        module.buffers[label] = _named(run.machine.tensor(site), label)
     return module
 
 
-def _has_parameter(module: NNModule, label: str) -> bool:
-    options = module.options
-    if any(_is_false(options.get(flag)) for flag in _AFFINE):
-        return False
-    return not ("bias" in label and _is_false(options.get("bias")))
+def _facts(module: NNModule) -> ModuleFacts | None:
+    return table.module(module.name, {key: kind_of(value) for key, value in module.options.items()})
 
 
 def _is_false(value: Value | None) -> bool:
@@ -174,7 +169,7 @@ def call_module(run: Run, module: NNModule, args: Args, node: ir.Node) -> Value:
         return _call_sequential(run, module, args, node)
     if last in _WRAPPERS:
         return run.call(module.children["module"], args, node)
-    facts = table.module(module.name)
+    facts = _facts(module)
     own = module.attrs.get("forward")
     if isinstance(own, Function | Bound):
         return run.call(own, args, node)
@@ -183,13 +178,14 @@ def call_module(run: Run, module: NNModule, args: Args, node: ir.Node) -> Value:
     inputs = {**dict(zip(facts.inputs, args.pos, strict=False)), **args.kw}
     if args.pos:
         proven_tensor(run, args.pos[0])
-    kinds = {key: kind_of(value) for key, value in {**module.options, **inputs}.items()}
+    operands: dict[str, Value] = {**module.buffers, **module.params, **inputs}
+    kinds = {key: kind_of(value) for key, value in {**module.options, **operands}.items()}
     kinds["training"] = kind_of(module.training) if isinstance(module.training, Const) else "?"
     effect = table.module_effect(module.name, kinds)
     if effect is None:
         return Unknown(tuple(tensor_sources(args.pos[0])) if args.pos else ())
     block: Value = Seq("list", list(module.params.values()))
-    params: dict[str, Value] = {**module.buffers, **module.params, **inputs, "*": block}
+    params: dict[str, Value] = {**operands, "*": block}
     target = describe(node.args[0].value) if isinstance(node, ir.Call) and node.args else ""
     inner = frozenset(module.params) | frozenset(module.buffers)
     name = f"{module.name}"

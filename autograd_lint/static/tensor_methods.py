@@ -184,9 +184,9 @@ def bind_parameters(names: tuple[str, ...], pos: list[Value], keywords: Mapping[
     takes_rest = last.startswith("*") or (last in _SPREAD and len(pos) == len(names))
     if names and (takes_rest or len(pos) > len(names)):
         keep = len(names) - 1
-        rest = pos[keep:]
-        whole = len(rest) == 1 and isinstance(rest[0], Seq) and not last.startswith("*")
-        pos = [*pos[:keep], rest[0] if whole else Seq("tuple", list(rest))]
+        parts = [part if isinstance(part, Seq) else Seq("tuple", [part]) for part in pos[keep:]]
+        rest = Seq("tuple", [item for part in parts for item in part.items], open=any(part.open for part in parts))
+        pos = [*pos[:keep], rest]
     return {**dict(zip((name.removeprefix("*") for name in names), pos, strict=False)), **keywords}
 
 

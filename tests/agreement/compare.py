@@ -39,19 +39,21 @@ class Fault(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One. `rule` is the code found, or those that would have been right; `line` is where; `warned`: only as a warning."""
+    """One. `rule` is the code found, or those that would have been right; `torch` is the kind of outcome, with its
+    reason; `line` is where; `warned`: only as a warning.
+    """
 
     fault: Fault
     rule: str
-    kind: Kind
+    torch: str
     line: int | None
     message: str = ""
     warned: bool = False
 
     @property
-    def key(self) -> tuple[Fault, str, Kind]:
+    def key(self) -> tuple[Fault, str, str]:
         """What a shrunk program must still show."""
-        return self.fault, self.rule, self.kind
+        return self.fault, self.rule, self.torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class _Judge:
         self.findings = findings
         self.errors = [f for f in findings if f.severity is Severity.ERROR]
         self.codes = family(self.outcome)
+        self.torch = f"{self.outcome.kind.value} {self.outcome.reason}".strip()
         self.right_lines = self._right_lines()
 
     def comparison(self) -> Comparison:
@@ -179,17 +182,17 @@ class _Judge:
         for code, group in expected:
             here = [f for f in self.findings if f.code == code and _covers(f, group)]
             if not any(f.severity is Severity.ERROR for f in here):
-                yield Disagreement(Fault.MISSED, code, self.outcome.kind, group[0], warned=bool(here))
+                yield Disagreement(Fault.MISSED, code, self.torch, group[0], warned=bool(here))
 
     def _disagreement(self, fault: Fault, rule: str, message: str, *, warned: bool = False) -> Disagreement:
         line = next(iter(self.right_lines)) if len(self.right_lines) == 1 else self.outcome.line
-        return Disagreement(fault, rule, self.outcome.kind, line, message, warned)
+        return Disagreement(fault, rule, self.torch, line, message, warned)
 
     # ------------------------------------------------------------- what must hold
 
     def _false(self, finding: Finding) -> Disagreement:
         fault = Fault.CRASH if finding.code in _CRASHES else Fault.FALSE_ERROR
-        return Disagreement(fault, finding.code, self.outcome.kind, finding.range.start.row, finding.message)
+        return Disagreement(fault, finding.code, self.torch, finding.range.start.row, finding.message)
 
     def _holds(self, finding: Finding) -> bool | None:
         """Whether torch bears the error out; None where it cannot tell."""

@@ -95,6 +95,8 @@ class Ledger:
         """The lines that keep what was computed from a Parameter that the module never came to know."""
         lines = set()
         for attribute in self.attributes:
+            if "_parameters" not in vars(attribute.module):
+                continue  # its constructor never came to `super().__init__()`
             known = {id(parameter) for parameter in attribute.module.parameters()}
             if any(isinstance(leaf, nn.Parameter) and id(leaf) not in known for leaf in attribute.leaves):
                 lines.add(attribute.line)

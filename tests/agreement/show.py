@@ -39,6 +39,6 @@ def program(name: str, text: str, disagreement: Disagreement) -> str:
     if disagreement.line is not None and disagreement.line <= len(lines):
         lines[disagreement.line - 1] += "  # <-- here"
     told = "; the linter only warns" if disagreement.warned else ""
-    head = f"# {name}: {disagreement.fault.value} of {disagreement.rule}; torch: {disagreement.kind.value}{told}"
+    head = f"# {name}: {disagreement.fault.value} of {disagreement.rule}; torch: {disagreement.torch}{told}"
     message = f"# {disagreement.message}\n" if disagreement.message else ""
     return f"{head}\n{message}" + "\n".join(lines) + "\n"

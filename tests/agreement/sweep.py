@@ -67,7 +67,7 @@ class Tally:
         self.kinds[comparison.kind] += 1
         self.disagreeing += bool(comparison.disagreements)
         for each in comparison.disagreements:
-            self.faults[each.fault, each.rule, each.kind.value] += 1
+            self.faults[each.key] += 1
             self.warned += each.warned
         self.silent_found += comparison.silent_found is True
         self.silent_missed += comparison.silent_found is False
