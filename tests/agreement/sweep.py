@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -99,9 +100,10 @@ def sweep(kind: str, *, seed: int, count: int, jobs: int = 1, linter: Linter = s
         yield from (check_case(kind, seed, number, linter) for number in range(count))
         return
     # Spawned, not forked: a fork of a process that has computed with torch may hang.
-    with multiprocessing.get_context("spawn").Pool(jobs, torch.set_num_threads, (1,)) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, torch.set_num_threads, (1,)) as pool:
         tasks = ((kind, seed, number, linter) for number in range(count))
-        yield from pool.imap(_check, tasks, chunksize=_CHUNK)
+        yield from pool.map(_check, tasks, chunksize=_CHUNK)
 
 
 def _check(task: tuple[str, int, int, Linter]) -> Case:

@@ -34,7 +34,7 @@ def generate(kind: str, *, seed: int, number: int) -> str:
     rng = random.Random(f"{kind}:{seed}:{number}")
     while True:
         sketch = Sketch(rng)
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         with torch.enable_grad():
             KINDS[kind](sketch)
         if sketch.ended is not None or _UNSEEN_WRITE.search(sketch.text()) or sketch.chance(_FAULTLESS_KEPT[kind]):
