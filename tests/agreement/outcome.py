@@ -28,11 +28,24 @@ class Kind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Summed:
+    """A backward at `line` added into gradients that the same line had left before, and that `stepped` had used.
+
+    Not `sure` where the old gradients were all zero, so that they may as well have been cleared.
+    """
+
+    line: int
+    stepped: int
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended. Lines count from 1; None where there is none, or where it is not known.
 
     `line` is the statement that raised: the innermost frame of the program. For SILENT it is the backward that used
     the changed value. `reason` sorts REFUSED further. `saved_*` and `write_*` are set for STALE and SILENT only.
+    `unregistered` are the lines of constructors that keep a computed tensor whose Parameter the module does not know.
     """
 
     kind: Kind
@@ -43,11 +56,13 @@ class Outcome:
     write_line: int | None = None
     write_op: str = ""
     versions: tuple[int, int] | None = None
+    summed: tuple[Summed, ...] = ()
+    unregistered: tuple[int, ...] = ()
 
 
 _REFUSALS: Final = (
     ("a view of a leaf Variable that requires grad", "view-of-leaf"),
-    ("a leaf Variable that requires grad has been used in an in-place", "leaf"),
+    ("a leaf Variable that requires grad", "leaf"),
     ("created inside a custom Function", "custom-view"),
     ("function that returns multiple views", "multi-view"),
     ("A view was created in no_grad mode", "no_grad-view"),
