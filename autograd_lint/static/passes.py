@@ -111,9 +111,9 @@ def _refused_root(machine: Machine, request: Request, event: Backward) -> Backwa
         for root, wants in zip(request.roots, requires, strict=True):
             if wants and root.layout is not None and root.layout.numel != 1:
                 return replace(event, failure=Failure.NON_SCALAR, shape=root.layout.shape, root=machine.ref(root))
-    if all(wants is False for wants in requires) and not any(root.numpy for root in request.roots):
-        root = request.roots[0]
-        return replace(event, failure=Failure.NO_GRAPH, shared=root.site)
+    for root in request.roots:
+        if machine.edge(root) is None and not root.numpy:
+            return replace(event, failure=Failure.NO_GRAPH, root=machine.ref(root), shared=root.site)
     return None
 
 
@@ -126,7 +126,7 @@ def _reach(machine: Machine, request: Request) -> tuple[list[GraphNode], list[Te
     """The nodes that run, later ones first, and the leaves that get a gradient."""
     nodes: dict[int, GraphNode] = {}
     leaves: dict[int, Tensor] = {}
-    stack: list[GraphNode | Tensor] = [machine.edge(root) for root in request.roots]
+    stack: list[GraphNode | Tensor] = machine.edges(request.roots)
     while stack:
         item = stack.pop()
         if isinstance(item, Tensor):
@@ -143,7 +143,7 @@ def _reach(machine: Machine, request: Request) -> tuple[list[GraphNode], list[Te
 
 
 def _leading_to(machine: Machine, order: Sequence[GraphNode], inputs: Sequence[Tensor]) -> list[GraphNode]:
-    targets = {id(machine.edge(t)) for t in inputs}
+    targets = {id(edge) for edge in machine.edges(inputs)}
     leading: set[int] = set()
     for node in reversed(order):
         if any(id(edge) in targets or id(edge) in leading for edge in node.edges):
@@ -211,11 +211,10 @@ def _stale(machine: Machine, node: GraphNode, saved: SavedRecord, request: Reque
         record, certain = silent[0]
         certain = certain and record.certain and saved.certain and node.certain and request.known
         _blame(machine, record, node, saved, request, certain=certain, silent=True)
-    elif saved.tensor.memory is not saved.memory and saved.tensor.memory.writes:
-        record, certain = saved.tensor.memory.writes[0]
-        if record.how is How.DATA_ASSIGN:
-            certain = certain and saved.certain and node.certain and saved.elementwise
-            _blame(machine, record, node, saved, request, certain=certain, silent=True)
+    elif saved.tensor.memory is not saved.memory and saved.tensor.reseated is not None:
+        record = saved.tensor.reseated
+        certain = record.certain and saved.certain and node.certain and saved.elementwise
+        _blame(machine, record, node, saved, request, certain=certain, silent=True)
     return False
 
 
@@ -367,7 +366,7 @@ def _accumulate(machine: Machine, gradients: Gradients, request: Request, tensor
     if tensor.grad_passes and type(old) is Tensor and surely and not machine.expecting:
         leaf = TensorRef(tensor.name, leaf=tensor.node is None, parameter=tensor.parameter, made=tensor.site)
         if tensor.grad_stepped is not None and tensor.grad_sum is None:
-            in_loop = tensor.grad_passes[-1].key == request.site.key
+            in_loop = bool(machine.loops)
             first = tensor.grad_passes[0]
             tensor.grad_sum = Accumulation(
                 site=request.site, first=first, leaf=leaf, stepped=tensor.grad_stepped, in_loop=in_loop

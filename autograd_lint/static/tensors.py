@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from autograd_lint.events import How, Refusal, Site
+from autograd_lint.events import How, Site
 from autograd_lint.facts import table
 from autograd_lint.facts.kinds import UNKNOWN, constant_kind, tensor_kind, tensors_kind
 from autograd_lint.facts.model import Alias, Effect, Output
@@ -205,8 +205,8 @@ def apply_effect(
             record.constructor = constructor
             record.value_in_graph = any(machine.requires(t) is True for t in others)
             record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
-            if not overlap_refused(run, record, tensor.layout, [t for t in others if t.memory is tensor.memory]):
-                machine.write(record, others, made)
+            sharing = [t for t in others if t.memory is tensor.memory]
+            machine.write(record, others, made, overlaps=overlaps(record, tensor.layout, sharing))
     specs = _all_outputs(effect, operands)
     outputs = [_output(run, name, out, i, params, operands, made, site) for i, out in enumerate(specs)]
     machine.save_outputs(made, effect, outputs)
@@ -247,7 +247,6 @@ def uncertain_operands(made: GraphNode | None, params: Mapping[str, Value], effe
 def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name: str = "") -> WriteRecord:
     """A write about to happen."""
     machine = run.machine
-    machine.requires(tensor)
     root = tensor.base or tensor
     through = root.alias_how if tensor.node is None else ""
     return WriteRecord(
@@ -262,15 +261,11 @@ def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name:
     )
 
 
-def overlap_refused(run: Run, record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:
-    """Torch refuses to write to memory that overlaps itself, or partly overlaps what is read."""
-    refused = region is not None and region.overlapping and record.op not in _OVERLAP_ALLOWED
-    if not refused and not any(layouts.partly_overlap(region, other.layout) for other in sharing):
-        return False
-    record.refusal = Refusal.OVERLAP
-    run.machine.keep(record)
-    run.machine.fail()
-    return True
+def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:
+    """Whether `record` writes to memory that overlaps itself, or partly overlaps what is read, which torch refuses."""
+    if region is not None and region.overlapping and record.op not in _OVERLAP_ALLOWED:
+        return True
+    return any(layouts.partly_overlap(region, other.layout) for other in sharing)
 
 
 def _output(
