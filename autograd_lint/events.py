@@ -263,3 +263,147 @@ class IndexRead(Event):
     """`x[i]` reads a view of a graph tensor."""
 
     target: TensorRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut(Event):
+    """Numbers leave the graph at `site` and come back into what the backward at `needed` starts from.
+
+    `leaf` is one that the graph would have led to there and that no pass gives a gradient; `missed` is where that
+    shows: a step of an optimizer that holds it (`stepped`), or a read of its `.grad`. `rewrapped`: the numbers were
+    put into a new tensor at `site`. `how` is what cuts: `detach`, `item`, `no_grad`, `torch.tensor`.
+    """
+
+    target: TensorRef
+    how: str
+    needed: Site
+    leaf: TensorRef
+    missed: Site
+    stepped: bool = False
+    rewrapped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadEnd(Event):
+    """The backward at `needed` ends at a leaf that was made at `site` from computed numbers, and at nothing else.
+
+    `flagged`: the leaf is a computed tensor that was told to require grad, else a new tensor was made with `how`.
+    `cut` is where the numbers had left the graph before; `raises`: where they had not, torch raises at `site`.
+    """
+
+    target: TensorRef
+    how: str
+    needed: Site
+    flagged: bool = False
+    cut: Site | None = None
+    raises: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discarded(Event):
+    """An operation that changes nothing is carried out on `target`, and its result is thrown away."""
+
+    target: TensorRef
+    op: str
+    in_place: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeSet(Event):
+    """An attribute that means nothing to torch is set on a tensor, or on a Module (`module`)."""
+
+    target: TensorRef
+    attribute: str
+    module: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionReturned(Event):
+    """The `backward` of a custom Function returned `gradients` gradients, the last `nones` of them None.
+
+    Its forward takes `required` to `accepted` inputs (None: any number); `forward` is its definition.
+    """
+
+    function: str
+    gradients: int
+    nones: int
+    required: int
+    accepted: int | None
+    forward: Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputWritten(Event):
+    """The forward of a custom Function writes to an input that it does not mark; `used`: what uses the input later."""
+
+    target: TensorRef
+    op: str
+    function: str
+    used: Site | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextKept(Event):
+    """The forward of a custom Function keeps an input or an output (`role`) as an attribute of its context."""
+
+    attribute: str
+    target: TensorRef
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientWritten(Event):
+    """A hook registered at `registered` writes to the gradient it is given."""
+
+    op: str
+    registered: Site
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientChecked(Event):
+    """`gradcheck` is given a tensor of a precision too low for finite differences."""
+
+    target: TensorRef
+    check: str
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnomalyMode(Event):
+    """Anomaly detection is switched on and stays on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardCalled(Event):
+    """`module.forward(…)` is called in place of `module(…)`; `hooks`: the module has some, which do not run."""
+
+    name: str
+    hooks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpointed(Event):
+    """`checkpoint(…)` is called; `reentrant` None: it does not say which kind. `lost`: no gradient comes back."""
+
+    function: str
+    reentrant: bool | None = None
+    lost: bool = False
+
+
+class Singularity(enum.Enum):
+    """Where a derivative is infinite, so that a gradient of zero becomes NaN."""
+
+    WHERE = "the branch of a `where` that is not taken"
+    NORM = "the root of a sum of squares"
+    CLAMP = "the root of a value clamped at zero"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfiniteDerivative(Event):
+    """The derivative of `op` is infinite for a value that can occur; `inner` is where that value is made."""
+
+    kind: Singularity
+    op: str
+    name: str = ""
+    inner: Site | None = None

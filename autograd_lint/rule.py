@@ -12,7 +12,7 @@ from functools import cache
 from typing import ClassVar, Final
 
 from autograd_lint.errors import RuleError
-from autograd_lint.events import Event, How, Site, Stale, Write
+from autograd_lint.events import Cut, Event, How, Site, Stale, Write
 from autograd_lint.finding import Severity
 
 
@@ -70,6 +70,19 @@ def ways_in(event: Write) -> tuple[tuple[str, Site], ...]:
     if event.site.calls:
         places.append(("called from here", event.site.calls[0]))
     return tuple(places)
+
+
+def missing_gradient(event: Cut) -> tuple[str, tuple[tuple[str, Site], ...]]:
+    """What a cut of the graph does, and the places: the trainable leaf, the backward, where no gradient is found."""
+    name = quoted(event.target.name, otherwise="a value")
+    leaf = quoted(event.leaf.name, otherwise="a leaf")
+    cuts = "cuts" if event.certain else "may cut"
+    what = f"`{event.how}` {cuts} {name} from the graph" if event.how != "no_grad" else f"`no_grad` {cuts} the graph"
+    found = f"{leaf} has no gradient in this step" if event.stepped else f"the gradient of {leaf} read here is None"
+    places = [("backward runs here", event.needed), (found, event.missed)]
+    if event.leaf.made is not None:
+        places.insert(0, (f"{leaf} made here", event.leaf.made))
+    return f"{what}, and {leaf} gets no gradient", tuple(places)
 
 
 class Rule:

@@ -12,18 +12,32 @@ import pytest
 from autograd_lint.events import (
     Accumulation,
     AliasRead,
+    AnomalyMode,
     AttributeBound,
+    AttributeSet,
     Backward,
+    Checkpointed,
+    ContextKept,
+    Cut,
+    DeadEnd,
+    Discarded,
     Event,
     Failure,
+    ForwardCalled,
+    FunctionReturned,
+    GradientChecked,
+    GradientWritten,
     GradRead,
     GradZero,
     HookRegistered,
     How,
     IndexRead,
+    InfiniteDerivative,
+    InputWritten,
     LeafLost,
     Refusal,
     Refused,
+    Singularity,
     Site,
     Stale,
     TensorRef,
@@ -41,10 +55,8 @@ ALIAS = AliasRead(MADE, "detach", "kept", NEEDED)
 WRITE = Write(site=HERE, target=GRAPH, how=How.METHOD, op="mul_")
 BACKWARD = Backward(site=HERE, root=GRAPH)
 
-NO_RULE = {Refusal.NON_LEAF_FLAG}
-"""Torch raises at once for reasons that no rule of this version tells of."""
-JUDGED = {Refusal.DEEPCOPY, Refusal.INFERENCE_SAVED}
-CALLS = {Refusal.OUT, Refusal.NUMPY, Refusal.INTEGER_GRAD, Refusal.NON_LEAF_OPTIMIZER} | JUDGED | NO_RULE
+JUDGED = {Refusal.DEEPCOPY, Refusal.INFERENCE_SAVED, Refusal.NON_LEAF_FLAG}
+CALLS = {Refusal.OUT, Refusal.NUMPY, Refusal.INTEGER_GRAD, Refusal.NON_LEAF_OPTIMIZER} | JUDGED
 
 
 def judge(event: Event) -> dict[str, tuple[Report, type[Rule]]]:
@@ -134,11 +146,11 @@ def test_refused_write(refusal: Refusal, code: str) -> None:
     assert code == "AGL111" or (SAVED in {site for _, site in only(event).related}) == (refusal is not Refusal.LEAF)
 
 
-def test_every_refusal_is_judged_or_known_not_to_be() -> None:
+def test_every_refusal_is_judged() -> None:
     for refusal in Refusal:
         events = (Refused(site=HERE, reason=refusal, target=LEAF), replace(WRITE, refusal=refusal, target=LEAF))
         judged = [bool(codes(event)) for event in events]
-        assert judged[0] == (refusal in CALLS - NO_RULE)
+        assert judged[0] == (refusal in CALLS)
         assert judged[1] == (refusal not in CALLS or refusal is Refusal.OUT)
 
 
@@ -305,6 +317,102 @@ def test_moves_are_warnings() -> None:
         assert moved.help != only(event).help
 
 
+# ------------------------------------------------------------------- the flow of gradients
+
+CUT = Cut(site=HERE, target=GRAPH, how="item", needed=NEEDED, leaf=LEAF, missed=SAVED, stepped=True)
+DEAD_END = DeadEnd(site=HERE, target=GRAPH, how="torch.tensor", needed=NEEDED)
+
+
+@pytest.mark.parametrize("rewrapped", [False, True])
+@pytest.mark.parametrize("stepped", [False, True])
+def test_cut(rewrapped: bool, stepped: bool) -> None:
+    event = replace(CUT, rewrapped=rewrapped, stepped=stepped)
+    assert codes(event) == {"AGL503" if rewrapped else "AGL504"}
+    assert [site for _, site in only(event).related] == [MADE, NEEDED, SAVED]
+    assert ("step" in only(event).related[-1][0]) == stepped
+
+
+def test_cut_by_no_grad() -> None:
+    report = only(replace(CUT, how="no_grad"))
+    assert report.message == "`no_grad` cuts the graph, and `w` gets no gradient"
+    assert "drop" not in report.help
+
+
+@pytest.mark.parametrize("flagged", [False, True])
+def test_dead_end(flagged: bool) -> None:
+    event = replace(DEAD_END, flagged=flagged)
+    assert codes(event) == {"AGL511" if flagged else "AGL503"}
+    assert [site for _, site in only(replace(event, cut=SAVED)).related] == [SAVED, NEEDED]
+    assert ("torch raises" in only(replace(event, raises=True)).message) == flagged
+
+
+def test_discarded() -> None:
+    assert only(Discarded(site=HERE, target=GRAPH, op="relu")).help == "assign it: `h = h.relu(…)`"
+
+
+@pytest.mark.parametrize("kind", Singularity)
+def test_infinite_derivative(kind: Singularity) -> None:
+    event = InfiniteDerivative(site=HERE, kind=kind, op="sqrt", name="h", inner=MADE)
+    assert [site for _, site in only(event).related] == [MADE]
+    assert codes(replace(event, certain=False)) == set()
+
+
+# ------------------------------------------------------------------- custom functions, flags, modes
+
+
+@pytest.mark.parametrize(
+    ("gradients", "nones", "required", "accepted", "said"),
+    [
+        (2, 1, 2, 2, None),
+        (1, 0, 1, 2, None),
+        (3, 0, 2, 3, None),
+        (3, 1, 2, 2, None),
+        (5, 4, 1, 1, None),
+        (9, 0, 1, None, None),
+        (1, 0, 2, 2, "1 gradient for 2 inputs"),
+        (1, 1, 2, 2, "1 gradient for 2 inputs"),
+        (1, 0, 2, None, "1 gradient for 2 inputs"),
+        (3, 0, 1, 1, "3 gradients for 1 input"),
+        (4, 1, 1, 2, "3 gradients for 2 inputs"),
+    ],
+)
+def test_number_of_gradients(gradients: int, nones: int, required: int, accepted: int | None, said: str | None) -> None:
+    event = FunctionReturned(
+        site=HERE,
+        function="F",
+        gradients=gradients,
+        nones=nones,
+        required=required,
+        accepted=accepted,
+        forward=MADE,
+    )
+    assert codes(event) == (set() if said is None else {"AGL603"})
+    assert said is None or said in only(event).message
+
+
+def test_written_input() -> None:
+    event = InputWritten(site=HERE, target=GRAPH, op="mul_", function="F")
+    assert only(replace(event, used=NEEDED)).related[0][1] == NEEDED
+    assert only(replace(event, certain=False)).severity is Severity.WARNING
+
+
+def test_gradient_written_where_the_hook_is_registered() -> None:
+    event = GradientWritten(site=HERE, op="mul_", registered=MADE, name="h")
+    assert [site for _, site in only(event).related] == [MADE]
+    assert only(replace(event, registered=HERE)).related == ()
+
+
+@pytest.mark.parametrize("path", ["tests/loss.py", "a/test_loss.py", "loss_test.py"])
+def test_anomaly_mode_in_tests(path: str) -> None:
+    assert codes(AnomalyMode(site=HERE)) == {"AGL606"}
+    assert codes(AnomalyMode(site=Site(path, "here"))) == set()
+
+
+def test_flag_of_a_module() -> None:
+    event = AttributeSet(site=HERE, target=TensorRef("net"), attribute="requires_grad", module=True)
+    assert only(event).help == "call `net.requires_grad_(…)`"
+
+
 # ------------------------------------------------------------------- all of them
 
 
@@ -346,6 +454,30 @@ def every_event() -> Iterator[Event]:
         yield AttributeBound(site=HERE, attribute="w", owner="Net", value=ref, op="to", move=True)
         yield LeafLost(site=HERE, leaf=MADE, name=ref.name, op="**")
         yield IndexRead(site=HERE, target=ref)
+        yield from flow_events(ref)
+        yield from function_events(ref)
+
+
+def flow_events(ref: TensorRef) -> Iterator[Event]:
+    for how, flag in itertools.product(("item", "no_grad", "nn.Parameter"), (False, True)):
+        yield Cut(site=HERE, target=ref, how=how, needed=NEEDED, leaf=ref, missed=SAVED, stepped=flag, rewrapped=flag)
+        yield DeadEnd(site=HERE, target=ref, how=how, needed=NEEDED, flagged=flag, cut=SAVED)
+        yield DeadEnd(site=HERE, target=ref, how=how, needed=NEEDED, flagged=flag, raises=True)
+    yield Discarded(site=HERE, target=ref, op="to")
+    yield AttributeSet(site=HERE, target=ref, attribute="require_grad")
+    yield AttributeSet(site=HERE, target=ref, attribute="requires_grad", module=True)
+    yield from (InfiniteDerivative(site=HERE, kind=kind, op="sqrt", name=ref.name) for kind in Singularity)
+
+
+def function_events(ref: TensorRef) -> Iterator[Event]:
+    yield FunctionReturned(site=HERE, function="F", gradients=3, nones=0, required=1, accepted=1, forward=MADE)
+    yield InputWritten(site=HERE, target=ref, op="mul_", function="F", used=NEEDED)
+    yield ContextKept(site=HERE, attribute="x", target=ref, role="input")
+    yield GradientWritten(site=HERE, op="mul_", registered=MADE, name=ref.name)
+    yield GradientChecked(site=HERE, target=ref, check="gradcheck", dtype="float32")
+    yield AnomalyMode(site=HERE)
+    yield from (ForwardCalled(site=HERE, name=ref.name, hooks=hooks) for hooks in (False, True))
+    yield from (Checkpointed(site=HERE, function="checkpoint", reentrant=kind, lost=True) for kind in (None, True))
 
 
 def test_texts_are_well_formed_whatever_the_event() -> None:

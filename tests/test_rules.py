@@ -171,6 +171,8 @@ def run(program: str) -> Outcome:
             exec(compile(program, "<example>", "exec"), {"__name__": "__main__"})
         except (RuntimeError, ValueError) as error:
             raised = f"{type(error).__name__}: {error}"
+        finally:
+            torch.set_anomaly_enabled(False)
     return Outcome(printed.getvalue(), one_line(raised), one_line(" ".join(str(w.message) for w in warned)))
 
 

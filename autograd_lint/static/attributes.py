@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
-from autograd_lint.events import How
+from autograd_lint.events import How, Refusal
 from autograd_lint.static import ir
+from autograd_lint.static.classes import find_in_class
+from autograd_lint.static.flags import is_misspelt_flag, note_flag
 from autograd_lint.static.modules import MODULE_METHODS
 from autograd_lint.static.passes import forget_gradient
+from autograd_lint.static.revivals import flag
 from autograd_lint.static.state import Args, Run
 from autograd_lint.static.tensor_methods import read_tensor_attribute
-from autograd_lint.static.tensors import describe, known_tensor, new_record
+from autograd_lint.static.tensors import describe, is_in_place, known_tensor, new_record, proven_tensor
 from autograd_lint.static.torch_names import canonical
 from autograd_lint.static.values import (
     NONE,
@@ -53,31 +56,13 @@ def _of_unknown(run: Run, base: Unknown, name: str, node: ir.Node) -> Value:
         return base.attrs[name]
     if base.kind == "tensor" and base.tensor is not None:
         return read_tensor_attribute(run, base.tensor, name, node)
+    if base in run.inputs and is_in_place(name):
+        proven_tensor(run, base)
+        return _of_unknown(run, base, name, node)
     value = base.attr(name)
     if type(value) is Unknown and not value.name:
         value.name = describe(node)
     return value
-
-
-def class_chain(cls: Class) -> Iterator[Value]:
-    """The class and its bases, nearest first (depth first, as good as the MRO for single inheritance)."""
-    yield cls
-    for base in cls.bases:
-        if isinstance(base, Class):
-            yield from class_chain(base)
-        else:
-            yield base
-
-
-def find_in_class(cls: Class, name: str, *, after: Class | None = None) -> tuple[Value | None, Class | None]:
-    """The attribute `name` of a class; `after` skips everything up to and including that class."""
-    skipping = after is not None
-    for link in class_chain(cls):
-        if isinstance(link, Class):
-            if not skipping and name in link.attrs:
-                return link.attrs[name], link
-            skipping = skipping and link is not after
-    return None, None
 
 
 def bind_method(run: Run, value: Value, owner: Value, node: ir.Node) -> Value:
@@ -216,6 +201,8 @@ _READERS: Final[dict[type, Callable[[Run, Any, str, ir.Node], Value]]] = {
 
 def write_attribute(run: Run, base: Value, name: str, value: Value, node: ir.Attr) -> None:
     """`base.name = value`."""
+    if name == "requires_grad" or is_misspelt_flag(name):
+        note_flag(run, base, name, node)
     tensor = known_tensor(base)
     if tensor is not None:
         _write_tensor(run, tensor, name, value, node)
@@ -230,8 +217,12 @@ def write_attribute(run: Run, base: Value, name: str, value: Value, node: ir.Att
             base.attrs = {}
         base.attrs[name] = value
         _name_tensor(value, node)
+        if name == "requires_grad":
+            flag(run, base, value, node, assigned=True)
     elif isinstance(base, Class | OptimizerValue | Function | Context):
         base.attrs[name] = value
+        if isinstance(base, Context):
+            base.kept.append((name, value, run.site(node)))
 
 
 def _name_tensor(value: Value, node: ir.Attr) -> None:
@@ -254,9 +245,18 @@ def _write_tensor(run: Run, tensor: Tensor, name: str, value: Value, node: ir.At
         _write_grad(tensor, value)
     elif name == "data":
         assign_data(run, tensor, value, node)
-    elif name == "requires_grad" and tensor.node is None:
-        flag = value.value if type(value) is Const else None
-        tensor.requires_grad = bool(flag) if flag is not None else None
+    elif name == "requires_grad":
+        _write_flag(run, tensor, value, node)
+
+
+def _write_flag(run: Run, tensor: Tensor, value: Value, node: ir.Attr) -> None:
+    if tensor.node is not None and tensor.node.certain:
+        run.machine.refuse(run.site(node), Refusal.NON_LEAF_FLAG, tensor)
+        return
+    flag(run, tensor, value, node, assigned=True)
+    if tensor.node is None:
+        known = value.value if type(value) is Const else None
+        tensor.requires_grad = bool(known) if known is not None else None
 
 
 def _write_grad(tensor: Tensor, value: Value) -> None:

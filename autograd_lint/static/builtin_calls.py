@@ -9,6 +9,7 @@ from autograd_lint.static import ir
 from autograd_lint.static.escape import call_unknown, tensor_sources
 from autograd_lint.static.state import Args, Run, truth
 from autograd_lint.static.tensors import binary, known_tensor
+from autograd_lint.static.traces import leave, trace_of
 from autograd_lint.static.values import (
     FALSE,
     NONE,
@@ -29,6 +30,8 @@ from autograd_lint.static.values import (
 )
 
 _MOST_ITEMS: Final = 64
+_ITEMS: Final = {"range": "number", "parameters": "parameter", "named_parameters": "parameter"}
+"""What kind of unknown things an unknown iterable gives."""
 _ROUNDS: Final = 2
 
 
@@ -58,9 +61,11 @@ def iterate(run: Run, value: Value, node: ir.Node, *, limit: int = _MOST_ITEMS) 
 
 def _unknown_items(value: Value) -> Iterator[Value]:
     sources = value.sources if isinstance(value, Unknown) else ()
-    kind = "number" if isinstance(value, Unknown) and value.kind == "range" else ""
+    kind = _ITEMS.get(value.kind, "") if isinstance(value, Unknown) else ""
     for _ in range(_ROUNDS):
-        yield Unknown(sources, kind=kind)
+        item = Unknown(sources, kind=kind)
+        named = isinstance(value, Unknown) and value.kind == "named_parameters"
+        yield Seq("tuple", [Unknown(), item]) if named else item
 
 
 def _rows(run: Run, value: Value, node: ir.Node) -> Iterator[Value]:
@@ -177,7 +182,11 @@ def _number(run: Run, args: Args, node: ir.Node) -> Value:
     if isinstance(value, Const) and isinstance(value.value, int | float) and isinstance(node, ir.Call):
         convert = int if isinstance(node.func, ir.Name) and node.func.id == "int" else float
         return Const(convert(value.value)) if abs(value.value) < 1e18 else Unknown(kind="number")
-    return Unknown(kind="number")
+    result = Unknown(kind="number")
+    if isinstance(node, ir.Call) and isinstance(node.func, ir.Name) and node.func.id == "float":
+        tensor = known_tensor(value) if value is not None else None
+        result.trace = trace_of(value) if tensor is None else leave(run, (tensor,), "float", node)
+    return result
 
 
 def _isinstance(run: Run, args: Args, node: ir.Node) -> Value:

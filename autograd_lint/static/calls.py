@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from autograd_lint.static import ir
-from autograd_lint.static.attributes import class_chain, find_in_class
 from autograd_lint.static.builtin_calls import call_builtin
+from autograd_lint.static.classes import class_chain, find_in_class
 from autograd_lint.static.container_methods import call_container_method
 from autograd_lint.static.custom_function import apply_function, call_context_method
 from autograd_lint.static.escape import call_unknown
-from autograd_lint.static.modules import call_module, call_module_method, inherit_builtin_module
+from autograd_lint.static.modules import call_module, call_module_method, inherit_builtin_module, note_forward
 from autograd_lint.static.optimizers import call_optimizer_method
 from autograd_lint.static.state import MAX_DEPTH, Args, Frame, PathEnded, ProgramRaised, Run, truth
 from autograd_lint.static.tensor_methods import call_tensor_method
@@ -73,7 +73,10 @@ def make_function(run: Run, node: ir.FunctionDef | ir.Lambda) -> Value:
         return function
     value: Value = function
     for decorator in reversed(node.decorators):
+        modes = function.modes
         value = _decorate(run, run.evaluate(decorator), function, value, node)
+        if function.modes is not modes:
+            function.off = run.site(decorator)
     return value
 
 
@@ -154,10 +157,10 @@ def _enter_modes(run: Run, function: Function) -> None:
     machine = run.machine
     for mode in function.modes:
         if mode == "inference":
-            machine.modes = replace(machine.modes, grad=False, inference=True)
+            machine.modes = replace(machine.modes, grad=False, inference=True, off=function.off)
         else:
             wanted = {"no_grad": False, "enable_grad": True}.get(mode)
-            machine.modes = replace(machine.modes, grad=wanted)
+            machine.modes = replace(machine.modes, grad=wanted, off=function.off)
     if function.opaque and machine.modes.grad:
         machine.modes = replace(machine.modes, grad=None)
 
@@ -313,6 +316,9 @@ def _call_class(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
 
 
 def _call_bound(run: Run, bound: Bound, args: Args, node: ir.Node) -> Value:
+    owner = bound.self
+    if isinstance(owner, Instance) and owner.module and owner is not run.frame.self:
+        note_forward(run, owner, node)
     return call_function(run, bound.function, Args([bound.self, *args.pos], args.kw, args.open, args.nodes), node)
 
 
@@ -380,7 +386,7 @@ def _call_grad_mode(run: Run, function: GradModeValue, args: Args, node: ir.Node
             if function.inference
             else {True: "enable_grad", False: "no_grad", None: "unknown"}[function.mode]
         )
-        return replace(target, modes=(*target.modes, mode))
+        return replace(target, modes=(*target.modes, mode), off=run.site(node))
     return target if target is not None else function
 
 
@@ -412,15 +418,20 @@ def enter_context(run: Run, context: Value, node: ir.Node) -> tuple[Value, Calla
         if context.autocast:
             machine.modes = replace(modes, autocast=True)
         elif context.inference:
-            machine.modes = replace(modes, grad=False, inference=True)
+            machine.modes = replace(modes, grad=False, inference=True, off=run.site(node))
         elif context.mutation:
             machine.modes = replace(modes, mutation_allowed=True)
+        elif context.anomaly:
+            run.anomaly = None
         elif context.offload:
             machine.modes = replace(modes, offload=True)
         else:
             modes = context.before if context.before is not None else modes
             machine.modes = replace(
-                machine.modes, grad=context.mode, inference=modes.inference and context.mode is False
+                machine.modes,
+                grad=context.mode,
+                inference=modes.inference and context.mode is False,
+                off=run.site(node) if context.mode is False else None,
             )
 
         def restore() -> None:

@@ -6,15 +6,16 @@ from dataclasses import replace
 
 from autograd_lint.facts.model import Alias, Output
 from autograd_lint.static import ir
+from autograd_lint.static.function_checks import note_kept, watch_written
 from autograd_lint.static.machine import GraphNode
 from autograd_lint.static.state import Args, Run
-from autograd_lint.static.tensors import known_tensor
+from autograd_lint.static.tensors import known_tensor, proven_tensor
 from autograd_lint.static.values import NONE, Class, Context, Function, Seq, Tensor, Unknown, Value
 
 
 def apply_function(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
     """`F.apply(…)`: run `forward`, then make the node that stands for `backward`."""
-    from autograd_lint.static.attributes import find_in_class
+    from autograd_lint.static.classes import find_in_class
 
     forward, _ = find_in_class(cls, "forward")
     setup, _ = find_in_class(cls, "setup_context")
@@ -26,14 +27,17 @@ def apply_function(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
     context = Context()
     modes = machine.modes
     versions = {id(t): t.counter.version for t in inputs}
-    machine.modes = replace(modes, grad=False)
+    machine.modes = replace(modes, grad=False, off=None)
+    cls.applied = max(cls.applied, len(args.pos))
     try:
         result = run.call(forward, Args([context, *args.pos], args.kw, args.open), node)
     finally:
         machine.modes = modes
+    note_kept(run, context, args.pos, result)
     if wanted is False:
         return result
     made = _node(run, cls, context, inputs, node, certain=wanted is True)
+    watch_written(run, cls, context, inputs, versions, made)
     wrapped = _wrap(run, result, made, context, inputs, versions, node)
     for tensor in context.saved:  # torch saves last: after what `mark_dirty` counts as a write
         run.machine.save(made, tensor, tensor.name, result=tensor not in inputs, certain=made.certain)
@@ -94,7 +98,7 @@ def _mark_written(run: Run, tensor: Tensor, made: GraphNode, node: ir.Node) -> N
 
 def call_context_method(run: Run, context: Context, name: str, args: Args) -> Value:
     """`ctx.save_for_backward(…)`, `ctx.mark_dirty(…)`."""
-    tensors = [t for t in (known_tensor(value) for value in args.pos) if t is not None]
+    tensors = [t for t in (proven_tensor(run, value) for value in args.pos) if t is not None]
     if name == "save_for_backward":
         context.saved = tensors
     elif name == "mark_dirty":

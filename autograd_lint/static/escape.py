@@ -7,10 +7,13 @@ from typing import Final
 from autograd_lint.events import Refusal
 from autograd_lint.static import ir
 from autograd_lint.static.passes import Request, forget_gradient, run_backward
+from autograd_lint.static.revivals import dead_end_of_unknown
 from autograd_lint.static.state import Args, Run
 from autograd_lint.static.tensors import known_tensor
+from autograd_lint.static.traces import joined, leave, unknown_from
 from autograd_lint.static.values import (
     Bound,
+    Builtin,
     Const,
     Dict,
     ExpectRaise,
@@ -39,6 +42,13 @@ _EXPECTING: Final = frozenset(
 _ARRAYS: Final = frozenset({"numpy.asarray", "numpy.array", "numpy.ascontiguousarray", "numpy.asanyarray"})
 _NEW_ARRAYS: Final = frozenset(f"numpy.{name}" for name in ("ones", "zeros", "empty", "full", "arange", "linspace"))
 _NUMBERS: Final = ("math.", "random.", "time.", "os.")
+_ARITHMETIC: Final = frozenset({"min", "max", "round", "pow", "abs", "sum", "divmod"})
+_KINDS: Final = {
+    **dict.fromkeys(("item", "size", "dim", "numel", "len"), "number"),
+    "parameters": "parameters",
+    "named_parameters": "named_parameters",
+}
+"""What methods of these names give, whatever object they belong to."""
 _MOST_SOURCES: Final = 8
 _DEPTH: Final = 3
 
@@ -55,15 +65,28 @@ def call_unknown(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
             return known
     sources = _all_sources(function, args)
     if last == "backward":
-        _unknown_backward(run, sources, node)
+        _unknown_backward(run, function, sources, node)
     elif last == "zero_grad":
         for tensor in run.gradients.touched:
             forget_gradient(tensor, None)
     for value in args.all():
         escape(run, value)
+        run.given.append(value)
     if isinstance(function, Bound | Method):
         escape(run, function)
-    return Unknown(sources, kind="number" if last in ("item", "size", "dim", "numel", "len") else "")
+    result = Unknown(sources, kind=_KINDS.get(last, ""))
+    if run.traced and _computes(function):
+        result.trace = joined((*args.all(), function))
+    return result
+
+
+def _computes(function: Value) -> bool:
+    """The result is computed from the numbers of the arguments: Python's and NumPy's arithmetic, methods of arrays."""
+    if isinstance(function, Foreign):
+        return function.name.startswith(("numpy.", "math."))
+    if isinstance(function, Builtin):
+        return function.name in _ARITHMETIC
+    return isinstance(function, Unknown) and function.trace is not None
 
 
 def _called(function: Value) -> str:
@@ -93,8 +116,11 @@ def tensor_sources(value: Value, depth: int = 0) -> list[Value]:
     return []
 
 
-def _unknown_backward(run: Run, sources: tuple[Value, ...], node: ir.Node) -> None:
+def _unknown_backward(run: Run, function: Value, sources: tuple[Value, ...], node: ir.Node) -> None:
     """`scaler.scale(loss).backward()`, `accelerator.backward(loss)`: a backward pass, perhaps."""
+    owner = function.owner if isinstance(function, Unknown) else None
+    if isinstance(owner, Unknown) and owner.revived is not None:
+        run.machine.emit(dead_end_of_unknown(owner.revived, run.site(node)))
     roots = tuple(s for s in sources if isinstance(s, Tensor) and s.requires_grad)
     if roots:
         names = tuple(root.name for root in roots)
@@ -149,8 +175,17 @@ def _foreign(run: Run, name: str, args: Args, node: ir.Node) -> Value | None:
         if name in _NEW_ARRAYS:
             return _new_array(run, node)
     if name.startswith(_NUMBERS):
-        return Unknown(kind="number" if name.startswith("math.") else "")
+        return _number(run, name, args, node)
     return None
+
+
+def _number(run: Run, name: str, args: Args, node: ir.Node) -> Value:
+    """`math.exp(x)` converts a tensor as `float` does."""
+    result = unknown_from(*args.all(), kind="number" if name.startswith("math.") else "")
+    tensors = [t for t in (known_tensor(value) for value in args.pos) if t is not None]
+    if tensors:
+        result.trace = leave(run, tensors, name, node)
+    return result
 
 
 def _new_array(run: Run, node: ir.Node) -> Tensor:
@@ -176,10 +211,10 @@ def _partial(function: Value, given: Args) -> Value:
 def _as_array(run: Run, value: Value, node: ir.Node) -> Value:
     tensor = known_tensor(value)
     if tensor is None or tensor.numpy:
-        return Unknown()
+        return unknown_from(value)
     if run.machine.requires(tensor) and run.machine.modes.grad:
         run.machine.refuse(run.site(node), Refusal.NUMPY, tensor)
-    return Unknown()
+    return unknown_from(tensor)
 
 
 def _refuse_arrays(run: Run, value: Value, node: ir.Node) -> None:

@@ -14,11 +14,13 @@ from typing import Final, TypeAlias
 
 import libcst as cst
 
-from autograd_lint.events import Accumulation, Backward, Event, Refused, Write
+from autograd_lint.events import Accumulation, Backward, Cut, DeadEnd, Event, Refused, Site, Write
 from autograd_lint.static import ir
-from autograd_lint.static.attributes import find_in_class
-from autograd_lint.static.calls import call_hook, call_value, instantiate, run_frame
+from autograd_lint.static.calls import call_hook, call_value, instantiate, is_function_class, run_frame
+from autograd_lint.static.classes import find_in_class
+from autograd_lint.static.cuts import lost_gradients
 from autograd_lint.static.expressions import evaluate
+from autograd_lint.static.function_checks import enter_function_method, takes_context
 from autograd_lint.static.gradients import flush_pending
 from autograd_lint.static.machine import GraphNode, TorchError
 from autograd_lint.static.passes import Request, needed_by_return
@@ -35,11 +37,12 @@ _STEPS_A_FILE: Final = 150_000
 
 @dataclass(frozen=True, slots=True)
 class PathResult:
-    """What one path told: events, each with whether torch had already raised; and what it executed."""
+    """What one path told: events, each with whether torch had already raised; what it executed; the leaves it `fed`."""
 
     events: tuple[tuple[Event, bool], ...]
     reached: frozenset[cst.CSTNode]
     failed: bool
+    fed: frozenset[tuple[Site | None, str]] = frozenset()
 
 
 @dataclass(slots=True)
@@ -54,6 +57,24 @@ Entry: TypeAlias = Callable[[Run], "Value | None"]
 
 def explore(module: ir.Module) -> Iterator[list[PathResult]]:
     """The paths of every program in the file, one list a program."""
+    programs = list(_programs(module))
+    if not any(isinstance(event, Cut) for paths in programs for path in paths for event, _ in path.events):
+        return iter(programs)
+    fed = {leaf for paths in programs for path in paths for leaf in path.fed}
+    return iter([[_without_fed(path, fed) for path in paths] for paths in programs])
+
+
+def _without_fed(path: PathResult, fed: set[tuple[Site | None, str]]) -> PathResult:
+    """A leaf that gets its gradient along another path, or in another method, is not lost."""
+    events = tuple(
+        (event, late)
+        for event, late in path.events
+        if not (isinstance(event, Cut) and (event.leaf.made, event.leaf.name) in fed)
+    )
+    return replace(path, events=events)
+
+
+def _programs(module: ir.Module) -> Iterator[list[PathResult]]:
     budget = Budget()
     called: set[int] = set()
     if not module.scope.triggers:
@@ -129,7 +150,9 @@ def _is_accusation(event: Event) -> bool:
     """The event may become an error, which must then hold on every path."""
     if isinstance(event, Write):
         return event.stale is not None or event.refusal is not None or event.alias_read is not None
-    return isinstance(event, Refused | Accumulation) or (isinstance(event, Backward) and event.failure is not None)
+    if isinstance(event, Backward):
+        return event.failure is not None
+    return isinstance(event, Refused | Accumulation | Cut | DeadEnd)
 
 
 @dataclass(slots=True)
@@ -179,6 +202,7 @@ class Survey:
 
 def _one_path(run: Run, entry: Entry) -> PathResult:
     machine = run.machine
+    value: Value | None = None
     try:
         value = entry(run)
         flush_pending(run)
@@ -192,9 +216,14 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
     events.extend((record.event(), record.late) for record in machine.writes)
     events.extend((done.event, done.late) for done in run.gradients.passes)
     events.extend((replace(lost, certain=_has_gradient(leaf)), late) for lost, leaf, late in run.lost)
+    events.extend((event, False) for event in lost_gradients(run, value))
+    if run.anomaly is not None:
+        events.append((run.anomaly, False))
+    events.extend((event, False) for judge in run.watched if (event := judge()) is not None)
     removed = {id(handle) for handle, _ in run.hooks if isinstance(handle, Unknown) and _was_removed(handle)}
     events.extend((event, False) for handle, event in run.hooks if id(handle) not in removed)
-    return PathResult(tuple(events), frozenset(run.reached), machine.failed)
+    fed = frozenset((leaf.site, leaf.name) for leaf in run.gradients.fed.values())
+    return PathResult(tuple(events), frozenset(run.reached), machine.failed, fed)
 
 
 def _has_gradient(leaf: Tensor) -> bool:
@@ -247,6 +276,8 @@ def _function_entry(env: Env, function: Function) -> Entry:
 def _method_entry(env: Env, cls: Class, method: Function) -> Entry:
     def enter(run: Run) -> Value | None:
         run.frames.append(Frame(env))
+        if method.kind == "static" and is_function_class(cls) and takes_context(cls, method):
+            return enter_function_method(run, cls, method, lambda env: _run_bound(run, method, env))
         if method.kind == "static":
             return _call_unknown_arguments(run, method, [])
         if method.kind == "class":
@@ -254,6 +285,7 @@ def _method_entry(env: Env, cls: Class, method: Function) -> Entry:
         instance = instantiate(run, cls, Args([], open=True), cls.node)
         run.calls = ()
         run.last_return = None
+        run.owner = instance
         return _call_unknown_arguments(run, method, [instance])
 
     return enter
@@ -274,8 +306,11 @@ def _call_unknown_arguments(run: Run, function: Function, first: list[Value]) ->
     env = Env(function.env)
     bind_parameters(run, function, Args(first, open=True), env)
     owner = first[0] if first and isinstance(first[0], Instance) else None
-    frame = Frame(env, function, function.owner, owner)
-    return run_frame(run, frame, None)
+    return _run_bound(run, function, env, owner)
+
+
+def _run_bound(run: Run, function: Function, env: Env, owner: Instance | None = None) -> Value:
+    return run_frame(run, Frame(env, function, function.owner, owner), None)
 
 
 def _functions(block: ir.Block) -> Iterator[ir.FunctionDef]:

@@ -7,7 +7,7 @@ from autograd_lint.static import ir
 from autograd_lint.static.passes import forget_gradient
 from autograd_lint.static.state import Run
 from autograd_lint.static.tensors import describe
-from autograd_lint.static.values import Const, Instance, NNModule, OptimizerValue, Tensor, Value
+from autograd_lint.static.values import NONE, Const, Instance, NNModule, OptimizerValue, Tensor, Value
 
 
 def note_read(run: Run, tensor: Tensor, node: ir.Node) -> None:
@@ -37,6 +37,9 @@ def flush_pending(run: Run) -> None:
     summed = len(passes) >= 2 and not tensor.grad_differenced
     taken_alone = summed and tensor.grad_reads > 0
     shared = summed and _share_a_graph(run, tensor)
+    if not inner and tensor.grad is NONE:
+        run.gradients.missed.setdefault(id(tensor), (site, False))
+    run.gradients.read[id(tensor)] = tensor
     machine.emit(
         GradRead(
             site=site,

@@ -19,6 +19,7 @@ from autograd_lint.static.tensors import (
     uncertain_operands,
     write_array,
 )
+from autograd_lint.static.traces import unknown_from
 from autograd_lint.static.values import (
     Const,
     Dict,
@@ -93,13 +94,14 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
 def _array_view(run: Run, array: Tensor) -> Tensor:
     result = run.machine.tensor(array.site)
     result.memory, result.counter, result.numpy = array.memory, array.counter, True
+    result.trace = array.trace
     return result
 
 
 def _read_unknown(base: Unknown, index: Value) -> Value:
     if type(index) is Const and isinstance(index.value, int | str):
         return base.attr(f"[{index.value!r}]")
-    return Unknown(base.sources)
+    return unknown_from(base, sources=base.sources)
 
 
 def _read_sequence(run: Run, base: Seq, index: Value) -> Value:

@@ -14,6 +14,7 @@ from typing import Final
 
 from autograd_lint.events import AliasRead, Event, How, Refusal, Refused, Site, Stale, TensorRef, Write
 from autograd_lint.facts.model import Alias, Effect, Output, Saved
+from autograd_lint.static.traces import Trace
 from autograd_lint.static.values import LoopStack, Tensor, Tri
 
 _REFUSED_VIEWS: Final = {
@@ -128,17 +129,19 @@ class GraphNode:
     freed: Site | None = None
     freed_certain: bool = True
     kept: list[Site] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """What of autograd is switched on. `grad` None: not known."""
+    """What of autograd is switched on. `grad` None: not known; `off` is the place that switched it off."""
 
     grad: Tri = True
     inference: bool = False
     autocast: bool = False
     mutation_allowed: bool = False
     offload: bool = False
+    off: Site | None = None
 
 
 def labelled(operands: Mapping[str, list[Tensor]], label: str) -> list[Tensor]:

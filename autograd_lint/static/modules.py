@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from autograd_lint.events import HookRegistered, How, Site, TensorRef
+from autograd_lint.events import ForwardCalled, HookRegistered, How, Site, TensorRef
 from autograd_lint.facts import table
 from autograd_lint.facts.model import ModuleFacts
 from autograd_lint.static import ir
@@ -230,6 +230,8 @@ def register_hook(run: Run, owner: NNModule | Instance | Tensor, name: str, node
     target = TensorRef(label, leaf=True, parameter=parameter)
     event = HookRegistered(site=site, target=target, method=name, repeated=repeated and outlives)
     run.hooks.append((handle, event))
+    if not isinstance(owner, Tensor):
+        owner.hooks += 1
     return handle
 
 
@@ -386,7 +388,16 @@ def _items(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> V
 
 
 def _forward(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
+    note_forward(run, owner, node)
     return run.call(owner, args, node)
+
+
+def note_forward(run: Run, owner: NNModule | Instance, node: ir.Node) -> None:
+    """`module.forward(…)`, written so: the hooks that `module(…)` runs are left out."""
+    if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) and node.func.name == "forward":
+        if not (isinstance(node.func.base, ir.Call) and isinstance(owner, Instance)):
+            hooked = owner.hooks > 0
+            run.machine.emit(ForwardCalled(site=run.site(node), name=describe(node.func.base), hooks=hooked))
 
 
 def _unknown(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:

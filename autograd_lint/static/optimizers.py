@@ -78,6 +78,7 @@ def _add_tensor(run: Run, optimizer: OptimizerValue, tensor: Tensor, node: ir.No
     if run.machine.requires(tensor) and tensor.node is not None:
         run.machine.refuse(run.site(node), Refusal.NON_LEAF_OPTIMIZER, tensor, origin=tensor.node.site)
     optimizer.params.append(tensor)
+    run.gradients.held[id(tensor)] = tensor
 
 
 def call_optimizer_method(run: Run, owner: OptimizerValue, name: str, args: Args, node: ir.Node) -> Value:
@@ -105,6 +106,8 @@ def _step(run: Run, owner: OptimizerValue, args: Args, node: ir.Node) -> Value:
     gradients.clock += 1
     gradients.steps.append((gradients.clock, site))
     for tensor in owner.params:
+        if tensor.grad is NONE:
+            gradients.missed[id(tensor)] = (site, True)
         if tensor.grad_sum is not None:
             run.machine.emit(tensor.grad_sum)
         _step_one(run, owner, tensor, node)

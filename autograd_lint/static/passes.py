@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from autograd_lint.events import Accumulation, Backward, Failure, How, Site, Stale, TensorRef
 from autograd_lint.static.machine import GraphNode, Machine, SavedRecord, WriteRecord
+from autograd_lint.static.traces import Trace, first_cut
 from autograd_lint.static.values import NONE, Const, Tensor, Tri, Unknown
 
 
@@ -24,15 +25,36 @@ class Pass:
     number: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where a pass led: the `leaves` it gave gradients, and the `traces` of numbers it met that the graph does not."""
+
+    request: Request
+    traces: tuple[Trace, ...]
+    leaves: tuple[Tensor, ...]
+
+
 @dataclass(slots=True, eq=False)
 class Gradients:
-    """What backward passes did so far along one path."""
+    """What backward passes did so far along one path.
+
+    Leaves by `id`: `fed` got a gradient, `held` are in an optimizer, `read` had their `.grad` read,
+    `missed` were found without a gradient where one
+    was wanted: by a step (True) or a read. `reached` tells what numbers passes hang on, `ran` which
+    nodes were run.
+    """
 
     passes: list[Pass] = field(default_factory=list)
     steps: list[tuple[int, Site]] = field(default_factory=list)
     clock: int = 0
     touched: list[Tensor] = field(default_factory=list)
     retained: list[Tensor] = field(default_factory=list)
+    reached: list[Reached] = field(default_factory=list)
+    ran: list[GraphNode] = field(default_factory=list)
+    fed: dict[int, Tensor] = field(default_factory=dict)
+    held: dict[int, Tensor] = field(default_factory=dict)
+    read: dict[int, Tensor] = field(default_factory=dict)
+    missed: dict[int, tuple[Site, bool]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +87,8 @@ def run_backward(machine: Machine, gradients: Gradients, request: Request) -> di
         machine.fail()
         return {}
     order, leaves = _reach(machine, request)
+    gradients.ran.extend(order)
+    _note_traces(machine, gradients, request, order, leaves)
     faults = _first_fault(machine, order, request, event)
     nodes = frozenset(id(n) for n in order)
     if faults is not None:
@@ -113,8 +137,28 @@ def _refused_root(machine: Machine, request: Request, event: Backward) -> Backwa
                 return replace(event, failure=Failure.NON_SCALAR, shape=root.layout.shape, root=machine.ref(root))
     for root in request.roots:
         if machine.edge(root) is None and not root.numpy:
-            return replace(event, failure=Failure.NO_GRAPH, root=machine.ref(root), shared=root.site)
+            return _without_graph(machine, root, event)
     return None
+
+
+def _without_graph(machine: Machine, root: Tensor, event: Backward) -> Backward:
+    event = replace(event, failure=Failure.NO_GRAPH, root=machine.ref(root), shared=root.site)
+    cut = first_cut(root.trace)
+    if cut is None or cut.site is None:
+        return event
+    return replace(event, shared=cut.site, explanation=f"`{cut.how}` cuts it off")
+
+
+def _note_traces(
+    machine: Machine, gradients: Gradients, request: Request, order: Sequence[GraphNode], leaves: Sequence[Tensor]
+) -> None:
+    traces = [trace for node in order for trace in node.traces]
+    traces.extend(root.trace for root in request.roots if root.trace is not None)
+    if machine.expecting or machine.failed:
+        return
+    revived = any(t.revived is not None for t in (*leaves, *request.roots))
+    if traces or revived:
+        gradients.reached.append(Reached(request, tuple(traces), tuple(leaves)))
 
 
 def _finish(machine: Machine, gradients: Gradients, event: Backward, nodes: frozenset[int]) -> None:
@@ -292,6 +336,7 @@ def _deliver(
     for tensor in request.inputs or ():
         targets[id(tensor)] = tensor
     results = {key: _gradient(machine, request, tensor, graph) for key, tensor in targets.items()}
+    gradients.fed.update(targets)
     if request.accumulate:
         for key, tensor in targets.items():
             _accumulate(machine, gradients, request, tensor, results[key])

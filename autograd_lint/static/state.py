@@ -8,10 +8,11 @@ from typing import Final
 
 import libcst as cst
 
-from autograd_lint.events import HookRegistered, LeafLost, Site
+from autograd_lint.events import AnomalyMode, Event, HookRegistered, LeafLost, Site
 from autograd_lint.static import ir
 from autograd_lint.static.machine import Machine
 from autograd_lint.static.passes import Gradients
+from autograd_lint.static.singularities import Singular
 from autograd_lint.static.values import NONE, Class, Const, Env, Function, Negated, Tensor, Unknown, Value
 
 MAX_DEPTH: Final = 24
@@ -60,6 +61,16 @@ class Args:
         """Every argument."""
         yield from self.pos
         yield from self.kw.values()
+
+
+@dataclass(frozen=True, slots=True)
+class Pure:
+    """A method of `tensor`, called at `node`, that changed nothing; `result` is what it gave."""
+
+    node: ir.Node
+    name: str
+    tensor: Tensor
+    result: Value
 
 
 class Path:
@@ -117,7 +128,14 @@ class Frame:
 
 
 class Run:
-    """One path through a program: the machine, the frames, and the budget of steps."""
+    """One path through a program: the machine, the frames, and the budget of steps.
+
+    `traced`: numbers have left the graph; `given` is what code that is not known was given; `owner` the object whose
+    method is the program, `inputs` what the forward of a custom Function is given, when that is the program; `anomaly`
+    tells where anomaly detection was switched on; `shortened`: in a loop of which only the first rounds are run, and
+    `skipped` are blocks the others may reach; `pure` is the last call that
+    changed nothing; `watched` are judgements that wait for the end of the path.
+    """
 
     def __init__(self, filename: str, path: Path, *, steps: int, language: Language) -> None:
         self.filename = filename
@@ -137,6 +155,17 @@ class Run:
         self.created: list[Tensor] = []
         self.lost: list[tuple[LeafLost, Tensor, bool]] = []
         self.last_return: ir.Node | None = None
+        self.traced = False
+        self.given: list[Value] = []
+        self.owner: Value | None = None
+        self.pure: Pure | None = None
+        self.shortened = False
+        self.skipped: list[ir.Block] = []
+        self.default_dtype: str | None = "float32"
+        self.singular = Singular()
+        self.inputs: list[Value] = []
+        self.anomaly: AnomalyMode | None = None
+        self.watched: list[Callable[[], Event | None]] = []
 
     @property
     def frame(self) -> Frame:

@@ -12,6 +12,7 @@ from autograd_lint.static import ir
 from autograd_lint.static.attributes import delete_attribute, write_attribute
 from autograd_lint.static.builtin_calls import iterate
 from autograd_lint.static.calls import enter_context, make_class, make_function
+from autograd_lint.static.discarded import note_discarded
 from autograd_lint.static.expressions import combine, decide, evaluate, is_open
 from autograd_lint.static.gradients import flush_pending, note_zero
 from autograd_lint.static.imports import bind_import, bind_import_from
@@ -33,6 +34,7 @@ from autograd_lint.static.values import (
     Env,
     ExpectRaise,
     Instance,
+    RangeValue,
     Seq,
     Tensor,
     Unknown,
@@ -65,6 +67,9 @@ def execute(run: Run, block: ir.Block) -> Signal | None:
 
 def _expr_stmt(run: Run, node: ir.ExprStmt) -> Signal | None:
     evaluate(run, node.value)
+    pure, run.pure = run.pure, None
+    if pure is not None and pure.node is node.value:
+        note_discarded(run, pure)
     return None
 
 
@@ -134,7 +139,7 @@ def _judge_binding(run: Run, target: ir.Expr, source: ir.Expr, value: Value) -> 
     if type(value) is not Tensor or value.node is None or run.machine.failed:
         return
     leaf, move = _lost_leaf(run, value)
-    if leaf is None or leaf.site is None:
+    if leaf is None or leaf.site is None or leaf.revived is not None:
         return
     machine, site = run.machine, run.site(source)
     if type(target) is ir.Attr and leaf.parameter and _in_constructor(run, target):
@@ -273,6 +278,8 @@ def _if(run: Run, node: ir.If) -> Signal | None:
         taken = decide(run, node.test)
         for choice in range(at, len(run.path.choices)):
             run.path.untaken[choice] = _instead(node, taken=taken)
+        if run.shortened and at == len(run.path.choices):
+            run.skipped.append(node.orelse if taken else node.body)
     return execute(run, node.body if taken else node.orelse)
 
 
@@ -289,6 +296,8 @@ def _for(run: Run, node: ir.For) -> Signal | None:
     limit = _ROUNDS if unknown else _MOST_ROUNDS
     machine = run.machine
     outer = machine.loops
+    shortened = run.shortened
+    run.shortened = shortened or (type(source) is RangeValue and len(source.values) > limit)
     run.loop_entries += 1
     entry = run.loop_entries
     try:
@@ -304,7 +313,7 @@ def _for(run: Run, node: ir.For) -> Signal | None:
                 return None
             return signal
     finally:
-        machine.loops = outer
+        machine.loops, run.shortened = outer, shortened
     return execute(run, node.orelse)
 
 

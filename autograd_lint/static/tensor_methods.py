@@ -11,11 +11,14 @@ from autograd_lint.facts.model import Alias, Effect, Output
 from autograd_lint.static import ir
 from autograd_lint.static.escape import call_unknown
 from autograd_lint.static.gradients import clear_pending, flush_pending, note_read, note_zero
+from autograd_lint.static.hooks import try_hook
 from autograd_lint.static.modules import register_hook
 from autograd_lint.static.passes import Request, run_backward
+from autograd_lint.static.revivals import flag, rewrap
 from autograd_lint.static.splits import SPLITS, split_tensor
-from autograd_lint.static.state import Args, Run
+from autograd_lint.static.state import Args, Pure, Run
 from autograd_lint.static.tensors import apply_effect, apply_named, describe, known_tensor, new_record
+from autograd_lint.static.traces import leave, unknown_from
 from autograd_lint.static.values import (
     NONE,
     Const,
@@ -40,12 +43,12 @@ _DTYPES: Final = {
     "byte": "uint8",
     "bool": "bool",
 }
+CONVERSIONS: Final = frozenset({*_DTYPES, "cuda", "cpu", "to", "type", "type_as"})
 _DTYPE_NAMES: Final = frozenset({*_DTYPES.values(), "complex64", "complex128"})
 _SYNONYMS: Final = _DTYPES | {"cfloat": "complex64", "cdouble": "complex128"}
 _FLOATS: Final = frozenset({"float32", "float64", "float16", "bfloat16", "complex64", "complex128"})
 _NUMBERS: Final = frozenset(
     {
-        "item",
         "element_size",
         "data_ptr",
         "get_device",
@@ -162,12 +165,16 @@ def call_tensor_method(run: Run, tensor: Tensor, name: str, args: Args, node: ir
     handler = _METHODS.get(name)
     if handler is not None:
         return handler(run, tensor, args, node)
+    if name == "item":
+        return _item(run, tensor, node)
     if name in _NUMBERS:
         return Unknown(kind="number")
     if name in _FLAGS:
         return Unknown()
-    if name in _DTYPES or name in ("cuda", "cpu", "to", "type", "type_as"):
-        return _convert(run, tensor, name, args, node)
+    if name in CONVERSIONS:
+        moved = _convert(run, tensor, name, args, node)
+        run.pure = Pure(node, name, tensor, moved)
+        return moved
     if f"Tensor.{name}" in SPLITS:
         return split_tensor(run, f"Tensor.{name}", bind_method(f"Tensor.{name}", tensor, args), node)
     return _generic(run, tensor, name, args, node)
@@ -211,6 +218,8 @@ def _generic(run: Run, tensor: Tensor, name: str, args: Args, node: ir.Node) -> 
     result = apply_named(run, called, params, node, how=how, target=target)
     if result is None:
         return call_unknown(run, Method(tensor, name), args, node)
+    if not name.endswith("_"):
+        run.pure = Pure(node, name, tensor, result)
     return result
 
 
@@ -220,7 +229,13 @@ def _array_method(run: Run, array: Tensor, name: str, node: ir.Node) -> Value:
         record.through, record.bumps = array.alias_how or "numpy", False
         run.machine.write(record, [], None)
         return NONE
-    return Unknown()
+    return unknown_from(array)
+
+
+def _item(run: Run, tensor: Tensor, node: ir.Node) -> Value:
+    result = Unknown(kind="number")
+    result.trace = leave(run, (tensor,), "item", node)
+    return result
 
 
 def _backward(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
@@ -257,6 +272,8 @@ def _flag(value: Value | None) -> bool | None:
 def _set_requires_grad(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     value = args.get(0, "requires_grad")
     wanted = True if value is None else _flag(value)
+    if wanted and tensor.node is None:
+        flag(run, tensor, Const(True), node, assigned=False)
     if tensor.node is not None and wanted is False and tensor.node.certain:
         run.machine.refuse(run.site(node), Refusal.NON_LEAF_FLAG, tensor)
     elif tensor.node is None:
@@ -271,6 +288,7 @@ def _detach_in_place(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Val
     """`x.detach_()`: no version moves, but an operation that saved `x` as a non-leaf will refuse it."""
     if tensor.node is not None:
         how, target = _how(run, tensor, node)
+        tensor.trace = leave(run, (tensor,), "detach_", node)
         tensor.detached = new_record(run, tensor, run.site(node), how=how, op="detach_", name=target)
         run.machine.keep(tensor.detached)
     tensor.node = None
@@ -287,7 +305,10 @@ def _retain_grad(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
 
 def _register_hook(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     name = node.func.name if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else "register_hook"
-    return register_hook(run, tensor, name, node)
+    result = register_hook(run, tensor, name, node)
+    if name == "register_hook":
+        try_hook(run, tensor, args.get(0, "hook"), node)
+    return result
 
 
 def _size(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
@@ -322,6 +343,7 @@ def as_array(run: Run, tensor: Tensor, node: ir.Node) -> Tensor:
     result = run.machine.output(Output(Alias.MEMORY, differentiable=False), tensor, None, site=run.site(node))
     result.numpy = True
     result.layout, result.dtype, result.alias_how = tensor.layout, tensor.dtype, "numpy"
+    result.trace = leave(run, (tensor,), "numpy", node)
     return result
 
 
@@ -333,7 +355,12 @@ def _storage(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
 
 
 def _tolist(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
-    return Seq("list", [], open=True)
+    trace = leave(run, (tensor,), "tolist", node)
+    if trace is None:
+        return Seq("list", [], open=True)
+    number = Unknown(kind="number")
+    number.trace = trace
+    return Seq("list", [number], open=True)
 
 
 def _fresh_constant(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
@@ -341,6 +368,8 @@ def _fresh_constant(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Valu
     result = run.machine.tensor(run.site(node), requires_grad=_flag(args.kw.get("requires_grad")) or False)
     result.dtype = dtype_name(args.kw.get("dtype")) or tensor.dtype
     result.device = tensor.device
+    if args.pos and isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) and node.func.name == "new_tensor":
+        rewrap(run, result, args.pos[0], "new_tensor", node)
     return result
 
 

@@ -16,7 +16,9 @@ from autograd_lint.static import layout as layouts
 from autograd_lint.static.layout import Layout
 from autograd_lint.static.machine import GraphNode, WriteRecord, labelled
 from autograd_lint.static.shapes import result_layout, settled_alias
+from autograd_lint.static.singularities import watch
 from autograd_lint.static.state import Run
+from autograd_lint.static.traces import carry, loses, unknown_from
 from autograd_lint.static.values import (
     NONE,
     Const,
@@ -138,6 +140,11 @@ def _sequence_kind(value: Seq) -> str:
     return "i1" if numbers and all(number == 1 for number in numbers) else "i"
 
 
+def is_in_place(name: str) -> bool:
+    """A method of tensors that writes to the tensor: `add_`."""
+    return name.endswith("_") and table.parameters(f"Tensor.{name}") is not None
+
+
 def display(name: str) -> str:
     """An operation as a reader writes it: `exp`, `*`, `add_`."""
     short = name.rpartition(".")[2]
@@ -210,7 +217,18 @@ def apply_effect(
     specs = _all_outputs(effect, operands)
     outputs = [_output(run, name, out, i, params, operands, made, site) for i, out in enumerate(specs)]
     machine.save_outputs(made, effect, outputs)
+    if made is not None:
+        watch(run, made.op, name, made, params, site)
+    elif outputs and outputs[0].dtype == "bool":
+        _note_tested(outputs[0], operands)
+    if run.traced or (made is None and loses(run, effect)):
+        carry(run, display(name), effect, params, operands, made, outputs, site)
     return pack(effect, outputs)
+
+
+def _note_tested(condition: Tensor, operands: Mapping[str, list[Tensor]]) -> None:
+    first = next((t for group in operands.values() for t in group), None)
+    condition.tested = first.tested or first if first is not None else None
 
 
 def _all_outputs(effect: Effect, operands: Mapping[str, list[Tensor]]) -> tuple[Output, ...]:
@@ -286,6 +304,7 @@ def _output(
     result = run.machine.output(out, source, made, site=site)
     if result is source:
         return result
+    result.made_by = display(name)
     result.layout = _laid_out(out, source, shape)
     result.dtype = _dtype(out, operands)
     result.device = (
@@ -357,11 +376,11 @@ def binary(run: Run, op: str, left: Value, right: Value, node: ir.Node) -> Value
     elif theirs is not None:
         params, called = {"self": left, "other": right}, f"Tensor.__{name}__"
     else:
-        return Unknown(_sources(left, right), kind=_number_kind(left, right))
+        return unknown_from(left, right, sources=_sources(left, right), kind=_number_kind(left, right))
     _note_difference(op, left, right)
     if (ours is not None and ours.numpy) or (theirs is not None and theirs.numpy):
-        return Unknown()
-    return apply_named(run, called, params, node) or Unknown(_sources(left, right))
+        return unknown_from(left, right)
+    return apply_named(run, called, params, node) or unknown_from(left, right, sources=_sources(left, right))
 
 
 def _number_kind(left: Value, right: Value) -> str:
@@ -409,7 +428,7 @@ def _sequence_operator(op: str, left: Value, right: Value) -> Value | None:
 def unary(run: Run, op: str, value: Value, node: ir.Node) -> Value:
     """`op value`."""
     if known_tensor(value) is None:
-        return Unknown(_sources(value), kind=_number_kind(value, value))
+        return unknown_from(value, sources=_sources(value), kind=_number_kind(value, value))
     return apply_named(run, f"Tensor.__{_UNARY[op]}__", {"self": value}, node) or Unknown()
 
 

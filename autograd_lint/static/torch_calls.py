@@ -10,11 +10,13 @@ from autograd_lint.events import How, Refusal
 from autograd_lint.facts import table
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
-from autograd_lint.static.checkpoints import call_checkpoint
+from autograd_lint.static.checkpoints import call_checkpoint, call_checkpoint_sequential
+from autograd_lint.static.checks import call_gradcheck, call_gradgradcheck, set_anomaly
 from autograd_lint.static.escape import call_unknown
 from autograd_lint.static.modules import clear_gradients, construct_module, is_module_name, parameters_of, write_inside
 from autograd_lint.static.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
 from autograd_lint.static.passes import Request, run_backward
+from autograd_lint.static.revivals import rewrap
 from autograd_lint.static.shapes import integers
 from autograd_lint.static.splits import SPLITS, split_tensor
 from autograd_lint.static.state import Args, Run, truth
@@ -26,6 +28,7 @@ from autograd_lint.static.tensors import (
     new_record,
     proven_tensor,
 )
+from autograd_lint.static.traces import trace_of
 from autograd_lint.static.values import (
     NONE,
     Const,
@@ -155,7 +158,7 @@ def _leaf(run: Run, args: Args, node: ir.Node) -> Tensor:
     wanted = False if flag is None else truth(flag)
     result = run.machine.tensor(run.site(node), requires_grad=wanted)
     run.created.append(result)
-    result.dtype = dtype_name(args.kw.get("dtype")) or (None if "dtype" in args.kw else "float32")
+    result.dtype = dtype_name(args.kw.get("dtype")) or (None if "dtype" in args.kw else run.default_dtype)
     device = args.kw.get("device")
     result.device = "cpu" if device is None else (str(device.value) if isinstance(device, Const) else None)
     return result
@@ -217,11 +220,12 @@ def _tensor(run: Run, args: Args, node: ir.Node) -> Value:
     shape, dtype = _nested(data)
     result.layout = layouts.fresh(shape) if shape is not None else None
     if "dtype" not in args.kw:
-        result.dtype = dtype
+        result.dtype = run.default_dtype if dtype == "float32" else dtype
     source = known_tensor(data) if data is not None else None
     if source is not None:
         result.layout, result.dtype = source.layout, result.dtype or source.dtype
     _check_grad_dtype(run, result, node)
+    rewrap(run, result, data, "torch.tensor", node)
     return result
 
 
@@ -256,18 +260,20 @@ def _parameter(run: Run, args: Args, node: ir.Node) -> Value:
             run.machine.refuse(run.site(node), Refusal.INTEGER_GRAD, result)
     result.parameter = True
     run.created.append(result)
+    rewrap(run, result, args.get(0, "data"), "nn.Parameter", node)
     return result
 
 
 def _variable(run: Run, args: Args, node: ir.Node) -> Value:
+    """`Variable(t)`: a leaf that shares memory and version counter with `t`."""
     data = args.get(0, "data")
     tensor = known_tensor(data) if data is not None else None
-    if tensor is None or "requires_grad" in args.kw:
-        result = run.machine.tensor(run.site(node), requires_grad=truth(args.kw.get("requires_grad", Const(False))))
-        if tensor is not None:
-            result.memory, result.counter, result.layout = tensor.memory, tensor.counter, tensor.layout
-        return result
-    return tensor
+    result = run.machine.tensor(run.site(node), requires_grad=truth(args.get(1, "requires_grad") or Const(False)))
+    if tensor is not None:
+        result.memory, result.counter, result.layout = tensor.memory, tensor.counter, tensor.layout
+        result.dtype, result.device = tensor.dtype, tensor.device
+    rewrap(run, result, data, "Variable", node)
+    return result
 
 
 def _as_tensor(run: Run, args: Args, node: ir.Node) -> Value:
@@ -287,6 +293,7 @@ def _from_numpy(run: Run, args: Args, node: ir.Node) -> Value:
     if array is None:
         array = run.machine.tensor(run.site(node))
         array.numpy = True
+        array.trace = trace_of(data)
         if isinstance(data, Unknown) and data.tensor is None:
             data.tensor, data.kind = array, "tensor"
     return _from_array(run, array, node)
@@ -301,7 +308,7 @@ def _from_dlpack(run: Run, args: Args, node: ir.Node) -> Value:
 def _from_array(run: Run, array: Tensor, node: ir.Node) -> Tensor:
     result = run.machine.tensor(run.site(node))
     result.memory = array.memory
-    result.layout, result.dtype = array.layout, array.dtype
+    result.layout, result.dtype, result.trace = array.layout, array.dtype, array.trace
     result.alias_how, result.alias_of, result.alias_site = array.alias_how, array.alias_of, array.alias_site
     result.alias_version = len(array.memory.writes)
     return result
@@ -326,7 +333,7 @@ def _set_grad_enabled(run: Run, args: Args, node: ir.Node) -> Value:
     known = None if value is None else truth(value)
     mode = run.path.choose(value) if known is None else known
     before = run.machine.modes
-    run.machine.modes = replace(before, grad=mode)
+    run.machine.modes = replace(before, grad=mode, off=None if mode else run.site(node))
     return GradModeValue(mode, before=before)
 
 
@@ -428,8 +435,12 @@ def _tensor_class(run: Run, args: Args, node: ir.Node) -> Value:
     if sizes is not None and args.pos:
         result.layout = layouts.fresh(sizes)
     elif args.pos:
+        tensor = known_tensor(args.pos[0])
+        if tensor is not None:
+            return tensor
         shape, _ = _nested(args.pos[0])
         result.layout = layouts.fresh(shape) if shape is not None else None
+        rewrap(run, result, args.pos[0], "torch.tensor", node)
     return result
 
 
@@ -438,6 +449,11 @@ def _is_tensor(run: Run, args: Args, node: ir.Node) -> Value:
     if isinstance(value, Tensor):
         return Const(not value.numpy)
     return value.attr("isinstance torch.Tensor") if isinstance(value, Unknown) else Const(False)
+
+
+def _set_default_dtype(run: Run, args: Args, node: ir.Node) -> Value:
+    run.default_dtype = dtype_name(args.get(0, "d"))
+    return NONE
 
 
 def _quiet(run: Run, args: Args, node: ir.Node) -> Value:
@@ -466,10 +482,22 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.autograd.graph.allow_mutation_on_saved_tensors": _mode(mutation=True),
     "torch.autograd.graph.save_on_cpu": _save_on_cpu,
     "torch.autograd.backward": _autograd_backward,
+    **dict.fromkeys(("torch.autograd.gradcheck", "torch.autograd.gradcheck.gradcheck"), call_gradcheck),
+    **dict.fromkeys(("torch.autograd.gradgradcheck", "torch.autograd.gradcheck.gradgradcheck"), call_gradgradcheck),
+    **dict.fromkeys(
+        (
+            "torch.autograd.set_detect_anomaly",
+            "torch.autograd.anomaly_mode.set_detect_anomaly",
+            "torch.set_anomaly_enabled",
+        ),
+        set_anomaly,
+    ),
+    "torch.set_default_dtype": _set_default_dtype,
     "torch.autograd.grad": _autograd_grad,
     "torch.nn.utils.clip_grad_norm_": _clip,
     "torch.nn.utils.clip_grad_value_": _clip,
     "torch.utils.checkpoint.checkpoint": call_checkpoint,
+    "torch.utils.checkpoint.checkpoint_sequential": call_checkpoint_sequential,
     "torch.is_tensor": _is_tensor,
     **dict.fromkeys(_TRANSPARENT, _identity),
     **dict.fromkeys(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autograd_lint.events import Accumulation
     from autograd_lint.static.layout import Layout
     from autograd_lint.static.machine import Counter, GraphNode, Memory, Modes, WriteRecord
+    from autograd_lint.static.traces import Trace
 
 Tri: TypeAlias = bool | None
 """True, False, or None for not known."""
@@ -35,10 +36,12 @@ class Unknown(Value):
     """Anything. Attributes read from it are remembered, so that two reads give the same Unknown.
 
     `sources` are the tensors it may have been computed from; `kind` says what it must be: "tensor", "number" (a Python
-    one) or "" when even that is not known. `owner` and `label` tell which attribute of what it was read as.
+    one), what `parameters()` gives or "parameter", one of those; "" when even that is not known. `owner` and `label`
+    tell which attribute of what it was read as. `trace` tells where its numbers left the graph, `revived` where it was
+    told to require grad.
     """
 
-    __slots__ = ("attrs", "kind", "label", "name", "owner", "sources", "tensor")
+    __slots__ = ("attrs", "kind", "label", "name", "owner", "revived", "sources", "tensor", "trace")
 
     def __init__(self, sources: tuple[Value, ...] = (), *, kind: str = "") -> None:
         self.attrs: dict[str, Value] | None = None
@@ -47,6 +50,8 @@ class Unknown(Value):
         self.tensor: Tensor | None = None
         self.kind = kind
         self.sources = sources
+        self.trace: Trace | None = None
+        self.revived: Revival | None = None
         self.name = ""
 
     def attr(self, name: str) -> Value:
@@ -56,7 +61,7 @@ class Unknown(Value):
         value = self.attrs.get(name)
         if value is None:
             child = Unknown(self.sources)
-            child.owner, child.label = self, name
+            child.owner, child.label, child.trace = self, name, self.trace
             value = self.attrs[name] = child
         return value
 
@@ -159,13 +164,14 @@ class Env:
 
 @dataclass(slots=True, eq=False)
 class Function(Value):
-    """A user function or lambda with its closure; `modes` are grad modes its decorators set."""
+    """A user function or lambda with its closure; `modes` are grad modes its decorators set, `off` the last of them."""
 
     node: ir.FunctionDef | ir.Lambda
     env: Env
     defaults: dict[str, Value]
     owner: Class | None = None
     modes: tuple[str, ...] = ()
+    off: Site | None = None
     kind: Literal["function", "static", "class", "property"] = "function"
     opaque: bool = False
     attrs: dict[str, Value] = field(default_factory=dict)
@@ -182,13 +188,17 @@ class Bound(Value):
 
 @dataclass(slots=True, eq=False)
 class Class(Value):
-    """A user class; `bases` in order. `opaque`: a base or the metaclass is not known."""
+    """A user class; `bases` in order. `opaque`: a base or the metaclass is not known.
+
+    `applied`: the most inputs that a custom Function was seen applied to.
+    """
 
     node: ir.ClassDef
     bases: tuple[Value, ...]
     attrs: dict[str, Value]
     opaque: bool = False
     filename: str = ""
+    applied: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -285,6 +295,7 @@ class GradModeValue(Value):
     autocast: bool = False
     mutation: bool = False
     offload: bool = False
+    anomaly: bool = False
     before: Modes | None = None
 
 
@@ -295,12 +306,13 @@ class ExpectRaise(Value):
 
 @dataclass(slots=True, eq=False)
 class Context(Value):
-    """The `ctx` of a custom `autograd.Function`: what its forward saved and marked."""
+    """The `ctx` of a custom `autograd.Function`: what its forward saved and marked, and kept as attributes."""
 
     saved: list[Tensor] = field(default_factory=list)
     dirty: list[Tensor] = field(default_factory=list)
     plain: list[Tensor] = field(default_factory=list)
     constants: list[Tensor] = field(default_factory=list)
+    kept: list[tuple[str, Value, Site]] = field(default_factory=list)
     attrs: dict[str, Value] = field(default_factory=dict)
 
 
@@ -312,6 +324,21 @@ class SuperValue(Value):
     self: Value
 
 
+@dataclass(frozen=True, slots=True)
+class Revival:
+    """Computed numbers were made a leaf that requires grad at `site`, by `how`; `computed` None: perhaps constants.
+
+    `flagged`: an existing tensor was told to require grad, rather than a new one made.
+    """
+
+    site: Site
+    how: str
+    name: str = ""
+    flagged: bool = False
+    computed: Tri = True
+    raises: bool = False
+
+
 class Tensor(Value):
     """A tensor: memory with a version counter, and its place in the graph.
 
@@ -321,6 +348,8 @@ class Tensor(Value):
     `maybe_of`: it may be the same tensor as, or a view of, another. `detached`: the `detach_()` that took its history,
     `reseated`: the `.data =` that gave it other memory.
     `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient.
+    `trace` tells where its numbers left the graph, `tested` what a condition was computed from; `revived` is where
+    computed numbers were made a leaf that requires grad.
     """
 
     __slots__ = (
@@ -355,7 +384,10 @@ class Tensor(Value):
         "requires_grad",
         "reseated",
         "retains_grad",
+        "revived",
         "site",
+        "tested",
+        "trace",
         "view_kind",
         "view_site",
     )
@@ -397,6 +429,9 @@ class Tensor(Value):
         self.made_by = ""
         self.site = site
         self.loops: LoopStack = ()
+        self.trace: Trace | None = None
+        self.tested: Tensor | None = None
+        self.revived: Revival | None = None
 
     @property
     def leaf(self) -> bool:

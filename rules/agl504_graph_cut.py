@@ -1,0 +1,79 @@
+"""AGL504: a value is cut from the graph on its way to what backward is called on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Cut, Event
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, missing_gradient
+
+
+class GraphCut(Rule):
+    """A value is cut from the graph on its way to what backward is called on.
+
+    ## What it does
+
+    Reports `.item()`, `float(…)`, `.tolist()`, `.detach()`, `.data`, `.numpy()` of a tensor of the graph, and a
+    `torch.no_grad()` block around something trainable, where the numbers flow into a backward, and what lies before
+    the cut gets no gradient from anything else: an optimizer steps over it, or its `.grad` is read, and there is none.
+
+    Left alone is a cut that something else bridges, and one nobody misses: detached targets, teachers and target
+    networks, straight-through estimators, numbers for logging.
+
+    ## Why is this bad
+
+    Backward runs without a complaint, as the rest of the graph is there. What lies before the cut is never trained.
+
+    ## Example
+
+    ```python
+    import torch
+
+    w = torch.tensor(2.0, requires_grad=True)
+    scale = torch.tensor(3.0, requires_grad=True)
+    loss = scale * (w**2).item()
+    loss.backward()
+    print(w.grad)  # None
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    w = torch.tensor(2.0, requires_grad=True)
+    scale = torch.tensor(3.0, requires_grad=True)
+    loss = scale * w**2
+    loss.backward()
+    print(w.grad)  # 12
+    ```
+
+    ## Confirmation
+
+    Confirmed when the gradient before the cut is None after the backward. Refuted when it has one.
+
+    ## References
+
+    - [`torch.Tensor.detach`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html)
+    - [`torch.Tensor.item`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.item.html)
+    - [Autograd mechanics: locally disabling gradient computation](https://docs.pytorch.org/docs/stable/notes/autograd.html#locally-disabling-gradient-computation)
+    """
+
+    code = "AGL504"
+    name = "graph-cut"
+    severity = Severity.ERROR
+    on = (Cut,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A cut that leaves something trainable without a gradient."""
+        if not isinstance(event, Cut) or event.rewrapped:
+            return
+        message, places = missing_gradient(event)
+        yield Report(event.site, message, places, _help(event.how), None if event.certain else Severity.WARNING)
+
+
+def _help(how: str) -> str:
+    if how == "no_grad":
+        return "compute it with gradients enabled, or give the optimizer only what is to be trained"
+    return f"drop `{how}`, or give the optimizer only what is to be trained"

@@ -1,0 +1,92 @@
+"""AGL509: a gradient becomes NaN where a derivative is infinite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Event, InfiniteDerivative, Singularity
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class NanGradient(Rule):
+    """A gradient becomes NaN where a derivative is infinite.
+
+    ## What it does
+
+    Reports a `torch.where` one branch of which has an infinite derivative at a value that its condition keeps out,
+    such as `torch.where(x > 0, x.sqrt(), 0.0)`; and a root of a sum of squares, or of a value clamped at zero, that is
+    written by hand.
+
+    `norm`, `vector_norm`, `std` and `cdist` give a gradient of zero there and are left alone.
+
+    ## Why is this bad
+
+    `where` chooses values, and passes a gradient of zero to the branch it does not choose. Zero times the infinite
+    derivative of that branch is NaN, and one NaN spoils every parameter it reaches. The root of `(x**2).sum()` is the
+    same product: at zero, the infinite derivative of the root meets the zero derivative of the square. Adding a small
+    number to the root's result does not help; added to its argument it does.
+
+    ## Example
+
+    ```python
+    import torch
+
+    x = torch.tensor([4.0, 0.0], requires_grad=True)
+    root = torch.where(x > 0, x.sqrt(), torch.zeros(2))
+    root.sum().backward()
+    print(x.grad.isnan().any().item())  # True
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    x = torch.tensor([4.0, 0.0], requires_grad=True)
+    safe = torch.where(x > 0, x, torch.ones(2))
+    root = torch.where(x > 0, safe.sqrt(), torch.zeros(2))
+    root.sum().backward()
+    print(x.grad.isnan().any().item())  # False
+    ```
+
+    ## Confirmation
+
+    Confirmed when a gradient is NaN or infinite for an input that reaches the edge. Refuted when it is finite there.
+
+    ## References
+
+    - [`torch.where`](https://docs.pytorch.org/docs/stable/generated/torch.where.html)
+    - [`torch.linalg.vector_norm`](https://docs.pytorch.org/docs/stable/generated/torch.linalg.vector_norm.html)
+    """
+
+    code = "AGL509"
+    name = "nan-gradient"
+    severity = Severity.WARNING
+    on = (InfiniteDerivative,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A derivative that is infinite for a value that can occur."""
+        if not isinstance(event, InfiniteDerivative) or not event.certain:
+            return
+        name = quoted(event.name, otherwise="a value")
+        places = () if event.inner is None else ((_INNER[event.kind], event.inner),)
+        if event.kind is Singularity.WHERE:
+            message = f"the branch with `{event.op}` gives {name} a gradient of NaN where it is not taken"
+        elif event.kind is Singularity.NORM:
+            message = f"the gradient of `{event.op}` of a sum of squares is NaN where the sum is zero"
+        else:
+            message = f"the gradient of `{event.op}` of what is clamped at zero is infinite or NaN there"
+        yield Report(event.site, message, places, _HELP[event.kind])
+
+
+_INNER = {
+    Singularity.WHERE: "its derivative is infinite at the edge",
+    Singularity.NORM: "the squares are summed here",
+    Singularity.CLAMP: "clamped here",
+}
+_HELP = {
+    Singularity.WHERE: "make the argument safe with a `torch.where` of its own before the operation",
+    Singularity.NORM: "use `torch.linalg.vector_norm`, or add a small number inside the root",
+    Singularity.CLAMP: "clamp at a small positive number before the root",
+}

@@ -1,0 +1,79 @@
+"""AGL510: the result of an out-of-place operation is thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Discarded, Event
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class DiscardedResult(Rule):
+    """The result of an out-of-place operation is thrown away.
+
+    ## What it does
+
+    Reports `x.detach()`, `x.masked_fill(mask, 0)`, `x.to(device)` and their kin alone on a line: methods that return
+    a new tensor, where nobody takes it. `.to(…)` and `.float()` may return `x` itself, so those are a warning unless
+    it is known that they do not. A Module's `.to(device)` does change the module and is left alone.
+
+    ## Why is this bad
+
+    The statement does nothing: `x` is what it was before. The graph that was to be cut goes on, what was to be masked
+    is not, and the loss is computed from the wrong values.
+
+    ## Example
+
+    ```python
+    import torch
+
+    scores = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    hidden = torch.tensor([False, False, True])
+    shown = scores * 2
+    shown.masked_fill(hidden, 0.0)
+    print(shown.sum().item())  # 12
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    scores = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    hidden = torch.tensor([False, False, True])
+    shown = scores * 2
+    shown = shown.masked_fill(hidden, 0.0)
+    print(shown.sum().item())  # 6
+    ```
+
+    ## Confirmation
+
+    Confirmed when the tensor is the same before and after the statement and its result is another one. Refuted when
+    the tensor changed, or is the result.
+
+    ## References
+
+    - [`torch.Tensor.masked_fill`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html)
+    - [`torch.Tensor.detach`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html)
+    """
+
+    code = "AGL510"
+    name = "discarded-result"
+    severity = Severity.ERROR
+    on = (Discarded,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A result that nobody takes."""
+        if not isinstance(event, Discarded):
+            return
+        name = quoted(event.target.name, otherwise="the tensor")
+        goes = "is thrown away" if event.certain else "may be thrown away"
+        variable = event.target.name or "x"
+        yield Report(
+            event.site,
+            f"the result of `{event.op}` {goes}: {name} stays as it was",
+            (),
+            f"assign it: `{variable} = {variable}.{event.op}(…)`",
+            None if event.certain else Severity.WARNING,
+        )

@@ -1,0 +1,102 @@
+"""AGL601: a tensor is kept as an attribute of `ctx`, and not by `save_for_backward`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import ContextKept, Event
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class TensorOnCtx(Rule):
+    """A tensor is kept as an attribute of `ctx`, and not by `save_for_backward`.
+
+    ## What it does
+
+    Reports `ctx.x = x` in the `forward` of a custom `Function`, where `x` is one of its inputs or outputs. Numbers,
+    shapes, callables and tensors made inside `forward` may be kept that way.
+
+    ## Why is this bad
+
+    `save_for_backward` remembers the version of a tensor, so that torch raises when something writes to it before the
+    backward; an attribute does not, and the gradient is silently wrong. An output kept as an attribute also holds the
+    graph that holds it: a cycle, whose memory is freed late.
+
+    ## Example
+
+    ```python
+    import torch
+
+
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.x = x
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 2 * ctx.x * grad
+
+
+    w = torch.tensor(3.0, requires_grad=True)
+    h = w * 1
+    y = Square.apply(h)
+    with torch.no_grad():
+        h.fill_(5)
+    y.backward()
+    print(w.grad)  # 10, not 6
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            (x,) = ctx.saved_tensors
+            return 2 * x * grad
+
+
+    w = torch.tensor(3.0, requires_grad=True)
+    y = Square.apply(w * 1)
+    y.backward()
+    print(w.grad)  # 6
+    ```
+
+    ## Confirmation
+
+    Confirmed when a write to the tensor before the backward changes the gradient without an error, or when the output
+    lives on after its last reference. Refuted when torch raises.
+
+    ## References
+
+    - [Extending PyTorch: extending torch.autograd](https://docs.pytorch.org/docs/stable/notes/extending.html#extending-torch-autograd)
+    - [`torch.autograd.function.FunctionCtx.save_for_backward`](https://docs.pytorch.org/docs/stable/generated/torch.autograd.function.FunctionCtx.save_for_backward.html)
+    """
+
+    code = "AGL601"
+    name = "tensor-on-ctx"
+    severity = Severity.WARNING
+    on = (ContextKept,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """An input or output among the attributes of the context."""
+        if not isinstance(event, ContextKept) or not event.certain:
+            return
+        name = quoted(event.target.name, otherwise="a tensor")
+        yield Report(
+            event.site,
+            f"`ctx.{event.attribute}` keeps {name}, an {event.role} of the function, without its version",
+            (),
+            f"call `ctx.save_for_backward({event.target.name or '…'})`, and read `ctx.saved_tensors` in `backward`",
+        )

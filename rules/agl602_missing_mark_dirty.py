@@ -1,0 +1,99 @@
+"""AGL602: a custom `Function` writes to an input and does not say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Event, InputWritten
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class MissingMarkDirty(Rule):
+    """A custom `Function` writes to an input and does not say so.
+
+    ## What it does
+
+    Reports a write to an input in the `forward` of a custom `Function` without `ctx.mark_dirty`. It is an error where
+    the input is used after the function and a backward runs through that use, otherwise a warning.
+
+    ## Why is this bad
+
+    Torch takes the input for what it was before: what uses it afterwards computes with the new values, and its gradient
+    flows past the function's `backward`, as if nothing had been written.
+
+    ## Example
+
+    ```python
+    import torch
+
+
+    class Double(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            x.mul_(2)
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 2 * grad
+
+
+    w = torch.tensor(1.0, requires_grad=True)
+    h = w * 1
+    y = Double.apply(h)
+    (y + h).backward()
+    print(w.grad)  # 3, not 4
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+
+    class Double(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 2 * grad
+
+
+    w = torch.tensor(1.0, requires_grad=True)
+    h = w * 1
+    y = Double.apply(h)
+    (y + y).backward()
+    print(w.grad)  # 4
+    ```
+
+    ## Confirmation
+
+    Confirmed when the gradient differs from the one with `mark_dirty`, or torch raises. Refuted when both are equal.
+
+    ## References
+
+    - [Extending PyTorch: extending torch.autograd](https://docs.pytorch.org/docs/stable/notes/extending.html#extending-torch-autograd)
+    - [`torch.autograd.function.FunctionCtx.mark_dirty`](https://docs.pytorch.org/docs/stable/generated/torch.autograd.function.FunctionCtx.mark_dirty.html)
+    """
+
+    code = "AGL602"
+    name = "missing-mark-dirty"
+    severity = Severity.ERROR
+    on = (InputWritten,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A write to an input that is not marked."""
+        if not isinstance(event, InputWritten):
+            return
+        name = quoted(event.target.name, otherwise="an input")
+        harm = "" if event.certain else ", which may make gradients wrong where it is used afterwards"
+        yield Report(
+            event.site,
+            f"`{event.op}` writes to {name}, an input of `{event.function}`, without `ctx.mark_dirty`{harm}",
+            () if event.used is None else (("the written input is used here, as if it were unchanged", event.used),),
+            f"call `ctx.mark_dirty({event.target.name or '…'})` and return it, or write to a clone",
+            None if event.certain else Severity.WARNING,
+        )

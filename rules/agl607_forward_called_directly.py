@@ -1,0 +1,72 @@
+"""AGL607: `forward` of a module is called by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Event, ForwardCalled
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule
+
+
+class ForwardCalledDirectly(Rule):
+    """`forward` of a module is called by name.
+
+    ## What it does
+
+    Reports `module.forward(x)` on a module other than the one whose method this is. `super().forward(x)` and
+    `self.forward(x)` are left alone.
+
+    ## Why is this bad
+
+    `module(x)` runs the hooks of the module before and after `forward`; `module.forward(x)` does not. Feature
+    extractors, pruning, weight norm, profilers and the wrappers for parallel training work by hooks.
+
+    ## Example
+
+    ```python
+    import torch
+
+    layer = torch.nn.Linear(1, 1)
+    calls = []
+    layer.register_forward_hook(lambda module, args, output: calls.append(1))
+    layer.forward(torch.ones(1))
+    print(len(calls))  # 0
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    layer = torch.nn.Linear(1, 1)
+    calls = []
+    layer.register_forward_hook(lambda module, args, output: calls.append(1))
+    layer(torch.ones(1))
+    print(len(calls))  # 1
+    ```
+
+    ## Confirmation
+
+    Confirmed when a hook of the module did not run. Refuted when its hooks ran.
+
+    ## References
+
+    - [`torch.nn.Module.forward`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.forward)
+    - [`torch.nn.Module.register_forward_hook`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.register_forward_hook)
+    """
+
+    code = "AGL607"
+    name = "forward-called-directly"
+    severity = Severity.WARNING
+    on = (ForwardCalled,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A call that leaves hooks out."""
+        if not isinstance(event, ForwardCalled) or not event.certain:
+            return
+        name = event.name or "module"
+        skipped = (
+            "the hooks registered on it do not run" if event.hooks else f"hooks that `{name}(…)` runs are left out"
+        )
+        yield Report(event.site, f"`{name}.forward(…)` is called by name: {skipped}", (), f"call `{name}(…)`")

@@ -1,0 +1,75 @@
+"""AGL608: an attribute that torch does not know is set where `requires_grad` was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import AttributeSet, Event
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class RequiresGradTypo(Rule):
+    """An attribute that torch does not know is set where `requires_grad` was meant.
+
+    ## What it does
+
+    Reports `x.require_grad = …`, `x.requires_grads = …` and other misspellings of `requires_grad` on a tensor, and
+    `module.requires_grad = …` on a module, which has no such attribute.
+
+    ## Why is this bad
+
+    Python lets one set any attribute on a tensor or a module. The flag stays as it was: what was to be frozen is
+    trained on, what was to be trained gets no gradient, and nothing says so.
+
+    ## Example
+
+    ```python
+    import torch
+
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.require_grad = False
+    print(weight.requires_grad)  # True
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.requires_grad = False
+    print(weight.requires_grad)  # False
+    ```
+
+    ## Confirmation
+
+    Confirmed when `requires_grad` is the same before and after the statement. Refuted when it changed.
+
+    ## References
+
+    - [`torch.Tensor.requires_grad`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.requires_grad.html)
+    - [`torch.nn.Module.requires_grad_`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.requires_grad_)
+    """
+
+    code = "AGL608"
+    name = "requires-grad-typo"
+    severity = Severity.ERROR
+    on = (AttributeSet,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """A new attribute in place of the flag."""
+        if not isinstance(event, AttributeSet):
+            return
+        what = "a module" if event.module else "a tensor"
+        name = quoted(event.target.name, otherwise=what)
+        variable = event.target.name or "x"
+        sets = "sets" if event.certain else "may set"
+        advice = f"call `{variable}.requires_grad_(…)`" if event.module else f"set `{variable}.requires_grad`"
+        yield Report(
+            event.site,
+            f"`{event.attribute}` {sets} a new attribute of {name}, and what requires grad stays as it was",
+            (),
+            advice,
+            None if event.certain else Severity.WARNING,
+        )
