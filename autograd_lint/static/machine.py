@@ -114,7 +114,10 @@ class SavedRecord:
 
 @dataclass(slots=True, eq=False)
 class GraphNode:
-    """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists."""
+    """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists.
+
+    `higher`: its gradients, computed with a graph, have one; `spread`: edges whose gradient is one value expanded.
+    """
 
     op: str
     site: Site
@@ -125,6 +128,8 @@ class GraphNode:
     certain: bool
     loops: LoopStack
     derivative: bool = True
+    higher: Tri = True
+    spread: tuple[GraphNode | Tensor, ...] = ()
     freed: Site | None = None
     freed_certain: bool = True
     kept: list[Site] = field(default_factory=list)
@@ -255,15 +260,18 @@ class Machine:
 
     def record(self, op: str, effect: Effect, operands: Mapping[str, list[Tensor]], *, site: Site) -> GraphNode | None:
         """Make the node of an operation and save its inputs; None when none of the operands can require grad."""
-        flat = [t for name, group in operands.items() if name != "*" for t in group]
+        ignored = {label.removesuffix("[]") for label in effect.ignored}
+        flat = [t for name, group in operands.items() if name != "*" and name not in ignored for t in group]
         wanted = self.wants_grad(flat)
         if wanted is False or not any(out.differentiable for out in effect.outputs):
             return None
-        node = self.node(
-            op, site, self.edges(flat), frees=effect.frees and self._condition(effect.frees_when, operands)
-        )
+        frees = effect.frees and self._condition(effect.frees_when, operands)
+        node = self.node(op, site, self.edges(flat), frees=frees)
         node.certain = wanted is True
         node.derivative = effect.derivative is not False
+        node.higher = effect.higher and self._condition(effect.higher_when, operands)
+        if effect.spread:
+            node.spread = tuple(self.edges(t for label in effect.spread for t in labelled(operands, label)))
         for saved in effect.saved:
             self._save_operand(node, saved, operands)
         return node
@@ -399,7 +407,7 @@ class Machine:
         if base is not None:
             refused = _REFUSED_VIEWS.get(tensor.view_kind)
             if refused is not None:
-                return refused
+                return refused  # also when its base was written since: this write is what torch names
             if base.node is None and self.requires(tensor):
                 return Refusal.VIEW_OF_LEAF
         if tensor.node is None and self.requires(tensor):
