@@ -373,24 +373,33 @@ class Machine:
     # -------------------------------------------------------------- writes
 
     def write(
-        self, record: WriteRecord, values: Sequence[Tensor], node: GraphNode | None, *, overlaps: bool = False
+        self, record: WriteRecord, values: Sequence[Tensor], node: GraphNode | None = None, *, overlaps: bool = False
     ) -> None:
-        """Write to `record.tensor`; `values` are the operation's other operands, `node` the node it made.
+        """Write to `record.tensor`; `values` are the operation's other operands, `node` the node it made."""
+        if self.admits(record, values):
+            self.perform(record, node, overlaps=overlaps)
 
-        `overlaps`: the memory written overlaps itself, or partly what is read. Autograd's own checks come before that
-        of the kernel. Raises TorchError where torch refuses the write.
-        """
-        tensor = record.tensor
+    def admits(self, record: WriteRecord, values: Sequence[Tensor]) -> bool:
+        """Autograd's checks of a write, which come before its node is made. Raises TorchError where torch refuses."""
         self.keep(record)
-        refusal = self._refusal(tensor, values) or (Refusal.OVERLAP if overlaps else None)
-        if refusal is not None:
-            record.refusal = refusal
-            record.origin = tensor.view_site
-            self.fail()
+        return not self._refuse_write(record, self._refusal(record.tensor, values))
+
+    def perform(self, record: WriteRecord, node: GraphNode | None, *, overlaps: bool = False) -> None:
+        """Write, after `admits`. `overlaps`: the memory written overlaps itself or partly what is read (a check of the
+        kernel's). Raises TorchError where torch refuses."""
+        if self._refuse_write(record, Refusal.OVERLAP if overlaps else None):
             return
-        self._bump(tensor, record)
+        self._bump(record.tensor, record)
         if node is not None:
-            self._rebase(tensor, node)
+            self._rebase(record.tensor, node)
+
+    def _refuse_write(self, record: WriteRecord, refusal: Refusal | None) -> bool:
+        if refusal is None:
+            return False
+        record.refusal = refusal
+        record.origin = record.tensor.view_site
+        self.fail()
+        return True
 
     def keep(self, record: WriteRecord) -> None:
         """Remember a write for the events of the path; where a raise is expected there is nothing to tell."""

@@ -148,12 +148,13 @@ def _topk(params: Params, operands: Operands, index: int) -> Layout | None:
 
 
 def _qr(params: Params, operands: Operands, index: int) -> Layout | None:
+    """Q lies in memory column by column, as LAPACK leaves it."""
     layout = first(operands)
     if layout is None or len(layout.shape) != 2 or len(params) > 1:
         return None
     rows, columns = layout.shape
     inner = min(rows, columns)
-    return layouts.fresh((rows, inner) if index == 0 else (inner, columns))
+    return Layout((rows, inner), (1, rows)) if index == 0 else layouts.fresh((inner, columns))
 
 
 def _cdist(params: Params, operands: Operands, index: int) -> Layout | None:
