@@ -317,7 +317,7 @@ def _call_class(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
 
 def _call_bound(run: Run, bound: Bound, args: Args, node: ir.Node) -> Value:
     owner = bound.self
-    if isinstance(owner, Instance) and owner.module and owner is not run.frame.self:
+    if isinstance(owner, Instance) and owner.module:
         note_forward(run, owner, node)
     return call_function(run, bound.function, Args([bound.self, *args.pos], args.kw, args.open, args.nodes), node)
 

@@ -24,7 +24,7 @@ _DEPTH = 3
 def lost_gradients(run: Run, returned: Value | None) -> Iterator[Event]:
     """What the path shows: cuts that starve a leaf, and passes that end at leaves nobody asked about."""
     gradients = run.gradients
-    if not gradients.reached or run.truncated or run.machine.failed:
+    if not gradients.reached or run.truncated or run.machine.failed or _may_go_on_otherwise(run):
         return
     given = [*run.given, *([returned] if returned is not None else [])]
     if isinstance(run.owner, Instance):
@@ -44,6 +44,11 @@ def lost_gradients(run: Run, returned: Value | None) -> Iterator[Event]:
                 if event is not None:
                     told.add(lost.trace.site.key)
                     yield event
+
+
+def _may_go_on_otherwise(run: Run) -> bool:
+    """Later rounds of a loop, left out here, reach statements that the first rounds do not."""
+    return any(block and block[0].cst not in run.reached for block in run.skipped)
 
 
 @dataclass(slots=True)
@@ -88,7 +93,7 @@ def _starving(run: Run, lost: _Lost, reached: Reached, fed: set[int]) -> Cut | N
 
 def _all_in_view(run: Run, leaves: Iterable[Tensor]) -> bool:
     """Nothing outside this program could give the leaves a gradient: it made them, and gave their owner to nobody."""
-    if isinstance(run.owner, Instance) or any(block and block[0].cst not in run.reached for block in run.skipped):
+    if isinstance(run.owner, Instance):
         return False
     given = {id(t) for value in run.given for t in _parameters_in(value)}
     return all(leaf.site is not None and leaf.site.token in run.reached and id(leaf) not in given for leaf in leaves)

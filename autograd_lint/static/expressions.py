@@ -164,6 +164,7 @@ def _sequence(run: Run, node: ir.Sequence) -> Value:
             result.open = result.open or not known
         else:
             result.items.append(evaluate(run, elt))
+    result.counted = node.kind == "tuple" and not any(isinstance(elt, ir.Starred) for elt in node.elts)
     return result
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from autograd_lint.events import AttributeSet, TensorRef
 from autograd_lint.static import ir
 from autograd_lint.static.classes import class_chain
+from autograd_lint.static.modules import is_module_name
 from autograd_lint.static.state import Run
 from autograd_lint.static.tensors import describe, known_tensor
 from autograd_lint.static.values import Class, Instance, NNModule, TorchName, Unknown, Value
@@ -49,8 +50,12 @@ def _knows(base: Instance, name: str) -> bool:
         name in base.attrs
         or base.cls.opaque
         or any(isinstance(link, Class) and name in link.attrs for link in chain)
-        or not all(isinstance(link, Class | TorchName) for link in chain)
+        or not all(isinstance(link, Class) or _is_module(link) for link in chain)
     )
+
+
+def _is_module(base: Value) -> bool:
+    return isinstance(base, TorchName) and is_module_name(base.name)
 
 
 def _is_tensor(value: Unknown) -> bool:

@@ -148,7 +148,7 @@ def _note_returned(run: Run, cls: Class, result: Value) -> None:
 def _gradients(result: Value) -> list[Value] | None:
     """The gradients one by one; None when their number is not known."""
     if isinstance(result, Seq):
-        return None if result.open or result.kind != "tuple" else result.items
+        return result.items if result.counted and not result.open else None
     return [result] if isinstance(result, Tensor) or _is_none(result) or known_tensor(result) is not None else None
 
 

@@ -115,7 +115,10 @@ class SavedRecord:
 
 @dataclass(slots=True, eq=False)
 class GraphNode:
-    """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists."""
+    """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists.
+
+    `higher`: its gradients, computed with a graph, have one; `spread`: edges whose gradient is one value expanded.
+    """
 
     op: str
     site: Site
@@ -126,6 +129,8 @@ class GraphNode:
     certain: bool
     loops: LoopStack
     derivative: bool = True
+    higher: Tri = True
+    spread: tuple[GraphNode | Tensor, ...] = ()
     freed: Site | None = None
     freed_certain: bool = True
     kept: list[Site] = field(default_factory=list)
@@ -258,15 +263,18 @@ class Machine:
 
     def record(self, op: str, effect: Effect, operands: Mapping[str, list[Tensor]], *, site: Site) -> GraphNode | None:
         """Make the node of an operation and save its inputs; None when none of the operands can require grad."""
-        flat = [t for name, group in operands.items() if name != "*" for t in group]
+        ignored = {label.removesuffix("[]") for label in effect.ignored}
+        flat = [t for name, group in operands.items() if name != "*" and name not in ignored for t in group]
         wanted = self.wants_grad(flat)
         if wanted is False or not any(out.differentiable for out in effect.outputs):
             return None
-        node = self.node(
-            op, site, self.edges(flat), frees=effect.frees and self._condition(effect.frees_when, operands)
-        )
+        frees = effect.frees and self._condition(effect.frees_when, operands)
+        node = self.node(op, site, self.edges(flat), frees=frees)
         node.certain = wanted is True
         node.derivative = effect.derivative is not False
+        node.higher = effect.higher and self._condition(effect.higher_when, operands)
+        if effect.spread:
+            node.spread = tuple(self.edges(t for label in effect.spread for t in labelled(operands, label)))
         for saved in effect.saved:
             self._save_operand(node, saved, operands)
         return node
@@ -368,24 +376,33 @@ class Machine:
     # -------------------------------------------------------------- writes
 
     def write(
-        self, record: WriteRecord, values: Sequence[Tensor], node: GraphNode | None, *, overlaps: bool = False
+        self, record: WriteRecord, values: Sequence[Tensor], node: GraphNode | None = None, *, overlaps: bool = False
     ) -> None:
-        """Write to `record.tensor`; `values` are the operation's other operands, `node` the node it made.
+        """Write to `record.tensor`; `values` are the operation's other operands, `node` the node it made."""
+        if self.admits(record, values):
+            self.perform(record, node, overlaps=overlaps)
 
-        `overlaps`: the memory written overlaps itself, or partly what is read. Autograd's own checks come before that
-        of the kernel. Raises TorchError where torch refuses the write.
-        """
-        tensor = record.tensor
+    def admits(self, record: WriteRecord, values: Sequence[Tensor]) -> bool:
+        """Autograd's checks of a write, which come before its node is made. Raises TorchError where torch refuses."""
         self.keep(record)
-        refusal = self._refusal(tensor, values) or (Refusal.OVERLAP if overlaps else None)
-        if refusal is not None:
-            record.refusal = refusal
-            record.origin = tensor.view_site
-            self.fail()
+        return not self._refuse_write(record, self._refusal(record.tensor, values))
+
+    def perform(self, record: WriteRecord, node: GraphNode | None, *, overlaps: bool = False) -> None:
+        """Write, after `admits`. `overlaps`: the memory written overlaps itself or partly what is read (a check of the
+        kernel's). Raises TorchError where torch refuses."""
+        if self._refuse_write(record, Refusal.OVERLAP if overlaps else None):
             return
-        self._bump(tensor, record)
+        self._bump(record.tensor, record)
         if node is not None:
-            self._rebase(tensor, node)
+            self._rebase(record.tensor, node)
+
+    def _refuse_write(self, record: WriteRecord, refusal: Refusal | None) -> bool:
+        if refusal is None:
+            return False
+        record.refusal = refusal
+        record.origin = record.tensor.view_site
+        self.fail()
+        return True
 
     def keep(self, record: WriteRecord) -> None:
         """Remember a write for the events of the path; where a raise is expected there is nothing to tell."""
@@ -402,7 +419,7 @@ class Machine:
         if base is not None:
             refused = _REFUSED_VIEWS.get(tensor.view_kind)
             if refused is not None:
-                return refused
+                return refused  # also when its base was written since: this write is what torch names
             if base.node is None and self.requires(tensor):
                 return Refusal.VIEW_OF_LEAF
         if tensor.node is None and self.requires(tensor):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from autograd_lint.events import Accumulation, Backward, Failure, How, Site, Stale, TensorRef
+from autograd_lint.static import layout as layouts
 from autograd_lint.static.machine import GraphNode, Machine, SavedRecord, WriteRecord
 from autograd_lint.static.traces import Trace, first_cut
 from autograd_lint.static.values import NONE, Const, Tensor, Tri, Unknown
@@ -199,6 +200,7 @@ def _first_fault(
     machine: Machine, order: Sequence[GraphNode], request: Request, event: Backward
 ) -> tuple[Backward, bool] | None:
     """The event with the failure torch meets first, and whether it surely raises; None when nothing is wrong."""
+    arriving = _arriving_grads(order, request)
     for node in order:
         if node.freed is not None and node.frees is not False:
             certain = (node.frees is True and node.certain and node.freed_certain and request.known) or False
@@ -208,9 +210,42 @@ def _first_fault(
         if not node.derivative and node.certain and request.known:
             return replace(event, failure=Failure.NOT_IMPLEMENTED, shared=node.site, shared_by=node.op), True
         for saved in node.saved:
+            if arriving and node.seq < arriving.get(id(saved.counter), -1):
+                _blame_arrival(machine, node, saved, request)
             if _stale(machine, node, saved, request):
                 return event, True
     return None
+
+
+def _arriving_grads(order: Sequence[GraphNode], request: Request) -> dict[int, int]:
+    """The gradients that this pass adds into, by their counter, and the node after which it does.
+
+    A leaf accumulates as soon as all that leads to it has run, before earlier nodes run: one that saved the leaf's
+    `.grad` finds it changed (`AccumulateGrad` has the highest priority in torch's engine).
+    """
+    last: dict[int, tuple[Tensor, int]] = {}
+    if not request.accumulate or request.create:
+        return {}
+    for node in order:
+        for edge in node.edges:
+            if isinstance(edge, Tensor) and type(edge.grad) is Tensor and edge.requires_grad is True:
+                last[id(edge)] = (edge, node.seq)
+    return {id(leaf.grad.counter): seq for leaf, seq in last.values() if type(leaf.grad) is Tensor}
+
+
+def _blame_arrival(machine: Machine, node: GraphNode, saved: SavedRecord, request: Request) -> None:
+    record = WriteRecord(
+        site=request.site,
+        how=How.METHOD,
+        op=request.name,
+        target=machine.ref(saved.tensor),
+        tensor=saved.tensor,
+        value_in_graph=False,
+        grad_enabled=False,
+        certain=request.known,
+    )
+    machine.keep(record)
+    saved.counter.writes.append((record, True))
 
 
 def _twice(machine: Machine, node: GraphNode, request: Request, event: Backward) -> Backward:
@@ -337,9 +372,11 @@ def _deliver(
         targets[id(tensor)] = tensor
     results = {key: _gradient(machine, request, tensor, graph) for key, tensor in targets.items()}
     gradients.fed.update(targets)
-    if request.accumulate:
-        for key, tensor in targets.items():
+    for key, tensor in targets.items():
+        if request.accumulate:
             _accumulate(machine, gradients, request, tensor, results[key])
+        elif _is_spread(order, machine.edge(tensor)):
+            results[key].layout = layouts.spread(tensor.layout)
     return results
 
 
@@ -364,19 +401,30 @@ def _gradient(machine: Machine, request: Request, owner: Tensor, graph: GraphNod
     return result
 
 
+def _is_spread(order: Sequence[GraphNode], edge: GraphNode | Tensor | None) -> bool:
+    """The gradient that arrives at `edge` is one value expanded: from a single operation such as `sum`."""
+    arriving = [node for node in order for target in node.edges if target is edge]
+    return len(arriving) == 1 and any(target is edge for target in arriving[0].spread)
+
+
 def _gradient_graph(
     machine: Machine, request: Request, order: Sequence[GraphNode], leaves: Sequence[Tensor]
-) -> GraphNode:
-    """The node that stands for the graph of the gradients: it may need what the executed nodes saved."""
+) -> GraphNode | None:
+    """The node that stands for the graph of the gradients; it may need what the executed nodes saved.
+
+    None when the gradients are constants: no operation on the way has a derivative that hangs on anything.
+    """
+    higher = {node.higher if node.certain else None for node in order if node.edges}
+    if higher <= {False} and not request.seeded:
+        return None
     edges: list[GraphNode | Tensor] = [*leaves]
     for node in order:
-        edges.extend(edge for edge in node.edges)
+        edges.extend(node.edges)
     graph = machine.node("backward", request.site, edges, frees=True)
-    graph.certain = bool(order) and all(root.requires_grad is True for root in request.roots)
+    graph.certain = True in higher and all(root.requires_grad is True for root in request.roots)
     for node in order:
         for saved in node.saved:
-            certain = saved.certain and saved.result
-            graph.saved.append(replace_saved(saved, certain=certain))
+            graph.saved.append(replace_saved(saved, certain=saved.certain and saved.result))
     return graph
 
 

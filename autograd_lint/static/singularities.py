@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autograd_lint.static.state import Run
 
 _AT_ITS_ARGUMENT: Final = frozenset(
-    {"log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal", "acos", "asin", "acosh", "atanh", "exp", "expm1"}
+    {"log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal", "acos", "asin", "acosh", "atanh"}
 )
 _DIVISIONS: Final = frozenset({"/", "div", "true_divide", "divide"})
 _POWERS: Final = frozenset({"**", "pow"})

@@ -17,7 +17,7 @@ from autograd_lint.static.modules import clear_gradients, construct_module, is_m
 from autograd_lint.static.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
 from autograd_lint.static.passes import Request, run_backward
 from autograd_lint.static.revivals import rewrap
-from autograd_lint.static.shapes import integers
+from autograd_lint.static.shape_arguments import integers
 from autograd_lint.static.splits import SPLITS, split_tensor
 from autograd_lint.static.state import Args, Run, truth
 from autograd_lint.static.tensor_methods import as_array, bind_parameters, dtype_name, tensors_in

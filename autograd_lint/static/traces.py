@@ -133,6 +133,17 @@ def first_cut(trace: Trace | None) -> Trace | None:
     return None if trace is None else next(cuts_of((trace,)), None)
 
 
+def carry_write(run: Run, tensor: Tensor, values: Iterable[Value], made: GraphNode | None) -> None:
+    """Hand the traces of what was written into part of `tensor` on, to its node or to the tensor."""
+    trace = joined(values)
+    if trace is None:
+        return
+    if made is not None:
+        made.traces.append(trace)
+    else:
+        _written(run, tensor, trace)
+
+
 def _cut_here(
     run: Run, op: str, effect: Effect, parents: tuple[Trace, ...], tensors: Iterable[Tensor], site: Site
 ) -> Trace | None:

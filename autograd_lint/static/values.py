@@ -99,13 +99,17 @@ FALSE: Final = Const(False)
 
 @dataclass(slots=True, eq=False)
 class Seq(Value):
-    """A list, tuple or set whose first elements are known; `open`: it may have more. `fields` name a named tuple's."""
+    """A list, tuple or set whose first elements are known; `open`: it may have more. `fields` name a named tuple's.
+
+    `counted`: written out, so that the number of elements does not hang on how often a loop runs.
+    """
 
     kind: Literal["list", "tuple", "set"]
     items: list[Value]
     open: bool = False
     fields: tuple[str, ...] = ()
     loops: LoopStack = ()
+    counted: bool = False
 
 
 @dataclass(slots=True, eq=False)
