@@ -284,6 +284,19 @@ class Cut(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConstantTerm(Event):
+    """A Python number taken out of the graph at `site` is a term of what the backward at `needed` starts from.
+
+    It is added at `added`. Whatever it was computed from gets its gradient elsewhere, and none through this term.
+    """
+
+    target: TensorRef
+    how: str
+    added: Site
+    needed: Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadEnd(Event):
     """The backward at `needed` ends at a leaf that was made at `site` from computed numbers, and at nothing else.
 

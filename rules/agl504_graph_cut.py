@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lint.events import Cut, Event
+from autograd_lint.events import ConstantTerm, Cut, Event
 from autograd_lint.finding import Severity
-from autograd_lint.rule import Report, Rule, missing_gradient
+from autograd_lint.rule import Report, Rule, missing_gradient, quoted
 
 
 class GraphCut(Rule):
@@ -17,6 +17,9 @@ class GraphCut(Rule):
     Reports `.item()`, `float(…)`, `.tolist()`, `.detach()`, `.data`, `.numpy()` of a tensor of the graph, and a
     `torch.no_grad()` block around something trainable, where the numbers flow into a backward, and what lies before
     the cut gets no gradient from anything else: an optimizer steps over it, or its `.grad` is read, and there is none.
+
+    Where it does get one from other terms of the loss, a number that was taken out of the graph and then added to
+    the loss is a warning: that term moves no gradient.
 
     Left alone is a cut that something else bridges, and one nobody misses: detached targets, teachers and target
     networks, straight-through estimators, numbers for logging.
@@ -63,14 +66,26 @@ class GraphCut(Rule):
     code = "AGL504"
     name = "graph-cut"
     severity = Severity.ERROR
-    on = (Cut,)
+    on = (Cut, ConstantTerm)
 
     def judge(self, event: Event) -> Iterator[Report]:
-        """A cut that leaves something trainable without a gradient."""
-        if not isinstance(event, Cut) or event.rewrapped:
-            return
-        message, places = missing_gradient(event)
-        yield Report(event.site, message, places, _help(event.how), None if event.certain else Severity.WARNING)
+        """A cut that leaves something trainable without a gradient, or a term of the loss."""
+        if isinstance(event, ConstantTerm) and event.certain:
+            yield _constant(event)
+        elif isinstance(event, Cut) and not event.rewrapped:
+            message, places = missing_gradient(event)
+            yield Report(event.site, message, places, _help(event.how), None if event.certain else Severity.WARNING)
+
+
+def _constant(event: ConstantTerm) -> Report:
+    name = quoted(event.target.name, otherwise="a value")
+    return Report(
+        event.site,
+        f"`{event.how}` makes a constant of {name}, and the constant is a term of the loss: it moves no gradient",
+        (("added to the loss here", event.added), ("backward runs here", event.needed)),
+        f"drop `{event.how}`, or the term",
+        Severity.WARNING,
+    )
 
 
 def _help(how: str) -> str:

@@ -17,6 +17,7 @@ from autograd_lint.events import (
     AttributeSet,
     Backward,
     Checkpointed,
+    ConstantTerm,
     ContextKept,
     Cut,
     DeadEnd,
@@ -338,6 +339,12 @@ def test_cut_by_no_grad() -> None:
     assert "drop" not in report.help
 
 
+def test_constant_term() -> None:
+    report = only(ConstantTerm(site=HERE, target=GRAPH, how="item", added=SAVED, needed=NEEDED))
+    assert report.severity is Severity.WARNING
+    assert [site for _, site in report.related] == [SAVED, NEEDED]
+
+
 @pytest.mark.parametrize("flagged", [False, True])
 def test_dead_end(flagged: bool) -> None:
     event = replace(DEAD_END, flagged=flagged)
@@ -463,6 +470,7 @@ def flow_events(ref: TensorRef) -> Iterator[Event]:
         yield Cut(site=HERE, target=ref, how=how, needed=NEEDED, leaf=ref, missed=SAVED, stepped=flag, rewrapped=flag)
         yield DeadEnd(site=HERE, target=ref, how=how, needed=NEEDED, flagged=flag, cut=SAVED)
         yield DeadEnd(site=HERE, target=ref, how=how, needed=NEEDED, flagged=flag, raises=True)
+    yield ConstantTerm(site=HERE, target=ref, how="item", added=SAVED, needed=NEEDED)
     yield Discarded(site=HERE, target=ref, op="to")
     yield AttributeSet(site=HERE, target=ref, attribute="require_grad")
     yield AttributeSet(site=HERE, target=ref, attribute="requires_grad", module=True)

@@ -15,6 +15,7 @@ from autograd_lint.static.machine import GraphNode
 from autograd_lint.static.modules import parameters_of
 from autograd_lint.static.passes import Gradients, Reached
 from autograd_lint.static.state import Run
+from autograd_lint.static.terms import constant_terms
 from autograd_lint.static.traces import Trace, cuts_of, first_cut
 from autograd_lint.static.values import Dict, Instance, NNModule, Revival, Seq, Tensor, Unknown, Value
 
@@ -31,8 +32,9 @@ def lost_gradients(run: Run, returned: Value | None) -> Iterator[Event]:
         given.extend(v for v in run.owner.attrs.values() if isinstance(v, Tensor | Seq | Dict))
     fed = {*gradients.fed, *(id(leaf) for leaf in leaves_below(_edges_in(run, given)))}
     told: set[object] = set()
+    seen = {id(tensor) for tensor in _graph_tensors(given)}
     for reached in gradients.reached:
-        end = _dead_end(reached, gradients)
+        end = _dead_end(reached, gradients, seen)
         if end is not None:
             if end.site.key not in told:
                 told.add(end.site.key)
@@ -44,6 +46,10 @@ def lost_gradients(run: Run, returned: Value | None) -> Iterator[Event]:
                 if event is not None:
                     told.add(lost.trace.site.key)
                     yield event
+        for term in constant_terms(reached):
+            if term.site.key not in told:
+                told.add(term.site.key)
+                yield term
 
 
 def _may_go_on_otherwise(run: Run) -> bool:
@@ -108,8 +114,11 @@ def _parameters_in(value: Value) -> list[Tensor]:
 # -------------------------------------------------------------------- dead ends
 
 
-def _dead_end(reached: Reached, gradients: Gradients) -> DeadEnd | None:
-    """A pass over nothing but leaves made of computed numbers, whose gradients nobody uses."""
+def _dead_end(reached: Reached, gradients: Gradients, seen: set[int]) -> DeadEnd | None:
+    """A pass over nothing but leaves made of computed numbers, whose gradients nobody uses.
+
+    `seen` are the tensors that others can get at; only of the root itself it is clear that its gradient is of no use.
+    """
     request = reached.request
     root = request.roots[0]
     if root.revived is not None and root.revived.raises and root.node is not None:
@@ -119,7 +128,9 @@ def _dead_end(reached: Reached, gradients: Gradients) -> DeadEnd | None:
         return None
     leaf = leaves[0]
     revival = leaf.revived
-    if revival is None or not (leaf is root or first_cut(leaf.trace) is not None):
+    if revival is None or (leaf is not root and first_cut(leaf.trace) is None and id(leaf) in seen):
+        return None
+    if leaf is not root and revival.flagged and first_cut(leaf.trace) is None:
         return None
     return _ends_at(leaf, revival, reached, certain=request.known and revival.computed is True)
 
