@@ -408,7 +408,7 @@ class Machine:
             self.writes.append(record)
 
     def _refusal(self, tensor: Tensor, values: Sequence[Tensor]) -> Refusal | None:
-        if tensor.inference and not self.modes.inference:
+        if tensor.inference and not self.modes.inference and not tensor.numpy:
             return Refusal.INFERENCE
         if self.wants_grad([tensor, *values]) is not True or tensor.numpy:
             return None

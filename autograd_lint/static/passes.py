@@ -324,8 +324,12 @@ def _deliver(
     """Put the gradients where they belong; for `autograd.grad` only return them."""
     graph = _gradient_graph(machine, request, order, leaves) if request.create else None
     targets: dict[int, Tensor] = {id(leaf): leaf for leaf in leaves}
+    reached = {id(edge) for node in order for edge in node.edges} | {id(node) for node in order}
+    reached |= {id(edge) for edge in machine.edges(request.roots)}
     for tensor in request.inputs or ():
-        targets[id(tensor)] = tensor
+        edge = machine.edge(tensor)
+        if edge is None or id(edge) in reached:
+            targets[id(tensor)] = tensor
     results = {key: _gradient(machine, request, tensor, graph) for key, tensor in targets.items()}
     for key, tensor in targets.items():
         if request.accumulate:
@@ -446,6 +450,7 @@ def forget_gradient(tensor: Tensor, value: Tri) -> None:
     """The gradient was cleared: by None (`value` False), to zeros (True), or perhaps (None)."""
     tensor.grad_passes.clear()
     tensor.grad_reads = 0
+    tensor.grad_clears += 1
     tensor.grad_stepped = None
     tensor.grad_sum = None
     tensor.grad_differenced = False

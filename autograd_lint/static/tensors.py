@@ -65,7 +65,7 @@ def tensor_of(run: Run, value: Value) -> Tensor | None:
     """The tensor `value` is, or must be once a torch operation takes it."""
     if type(value) is Tensor:
         return value
-    if type(value) is Unknown and value.kind != "number":
+    if type(value) is Unknown and value.kind in ("", "tensor"):
         if value.tensor is None:
             tensor = run.machine.tensor(None, requires_grad=None)
             tensor.loops = ()

@@ -11,6 +11,7 @@ from autograd_lint.facts import table
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.checkpoints import call_checkpoint
+from autograd_lint.static.distributions import construct_distribution, is_distribution_name
 from autograd_lint.static.escape import call_unknown
 from autograd_lint.static.modules import clear_gradients, construct_module, is_module_name, parameters_of, write_inside
 from autograd_lint.static.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
@@ -72,6 +73,8 @@ def call_torch(run: Run, name: str, args: Args, node: ir.Node) -> Value:
 def _construct(run: Run, name: str, args: Args, node: ir.Node) -> Value:
     if is_module_name(name):
         return construct_module(run, name, args, node)
+    if is_distribution_name(name):
+        return construct_distribution(run, name, args, node)
     if is_optimizer_name(name):
         return construct_optimizer(run, name, args, node)
     if is_scheduler_name(name) or name.startswith(("torch.utils.data.", "torch.distributions.")):
@@ -377,7 +380,8 @@ def _autograd_grad(run: Run, args: Args, node: ir.Node) -> Value:
     request = _request(run, args, node, roots, gradient, first=3)
     request = replace(request, inputs=inputs, accumulate=False, name="autograd.grad")
     found = run_backward(run.machine, run.gradients, request)
-    items: list[Value] = [found.get(id(tensor)) or Unknown() for tensor in inputs]
+    unused: Value = NONE if truth(args.get(5, "allow_unused") or NONE) is True else Unknown()
+    items: list[Value] = [found.get(id(tensor)) or unused for tensor in inputs]
     for item in items:
         if isinstance(item, Tensor):
             item.grad_owner = None
