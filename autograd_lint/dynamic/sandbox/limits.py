@@ -13,6 +13,7 @@ if sys.platform != "win32":
     import resource
 
 _OPEN_FILES: Final = 128
+_REPORT_MEMORY: Final = 64 << 20
 _SPARE_SECONDS: Final = 5
 """The clock on the wall ends a program; processor time does so where the watcher is gone."""
 
@@ -38,6 +39,19 @@ def set_limits(limits: Limits) -> None:
     if sys.platform != "win32":
         for kind, most in _kernel_limits(limits):
             _lower(kind, most)
+    if sys.platform == "linux":
+        # Elsewhere the size of a process is not counted, or not known.
+        most = _address_space() + limits.memory
+        _lower(resource.RLIMIT_AS, most + _REPORT_MEMORY)
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (min(most, hard), hard))
+
+
+def allow_report() -> None:
+    """Grant the little memory that was kept back for telling how a program ended, which may have used up its own."""
+    if sys.platform == "linux":
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
 if sys.platform != "win32":
@@ -47,9 +61,6 @@ if sys.platform != "win32":
         yield resource.RLIMIT_FSIZE, limits.file_size
         yield resource.RLIMIT_NOFILE, _OPEN_FILES
         yield resource.RLIMIT_CPU, math.ceil(limits.seconds) + _SPARE_SECONDS
-        # Elsewhere the size of a process is not counted, or not known.
-        if sys.platform == "linux":
-            yield resource.RLIMIT_AS, _address_space() + limits.memory
 
     def _lower(kind: int, most: int) -> None:
         _, hard = resource.getrlimit(kind)

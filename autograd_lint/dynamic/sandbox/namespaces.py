@@ -18,7 +18,7 @@ USER, NETWORK, IPC, PID, MOUNT = "user", "network", "ipc", "pid", "mount"
 _FLAGS: Final = {USER: 0x10000000, NETWORK: 0x40000000, IPC: 0x08000000, PID: 0x20000000, MOUNT: 0x00020000}
 ALL: Final = frozenset(_FLAGS)
 
-_NOSUID, _NODEV, _NOEXEC, _BIND, _RECURSIVE, _PRIVATE = 2, 4, 8, 1 << 12, 1 << 14, 1 << 18
+_READ_ONLY, _NOSUID, _NODEV, _NOEXEC, _BIND, _RECURSIVE, _PRIVATE = 1, 2, 4, 8, 1 << 12, 1 << 14, 1 << 18
 _MOUNT_SETATTR, _HERE, _AT_RECURSIVE = 442, -100, 0x8000
 _ATTRIBUTE_READ_ONLY, _ATTRIBUTE_NO_DEVICES = 1, 4
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -69,7 +69,7 @@ def close_disk(folder: str, size: int) -> None:
 def show_own_processes() -> bool:
     """Let /proc show this process number space; containers often forbid it."""
     try:
-        mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+        mount("proc", "/proc", "proc", _READ_ONLY | _NOSUID | _NODEV | _NOEXEC)
     except OSError:
         return False
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Final
@@ -46,7 +47,7 @@ def classify(error: BaseException) -> tuple[Status, str]:
         return Status.REFUSED, str(refused.strerror)
     if any(_wants_memory(link) for link in chain):
         return Status.OUT_OF_MEMORY, f"ran out of memory: {_headline(error)}"
-    numbers = {link.errno for link in chain if isinstance(link, OSError)}
+    numbers = {number for link in chain for number in _error_numbers(link)}
     if numbers & _NO_ROOM:
         return Status.DISK_LIMIT, f"filled its scratch folder: {_headline(error)}"
     if numbers & _NOT_PERMITTED:
@@ -66,6 +67,15 @@ def _wants_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in message_of(error) for text in _TORCH_WANTS_MEMORY)
 
 
+def _error_numbers(error: BaseException) -> Iterator[int]:
+    """The kernel's reasons in `error`: its own, or those that a library written in C++ put into the text."""
+    if isinstance(error, OSError) and error.errno is not None:
+        yield error.errno
+    elif isinstance(error, RuntimeError):
+        text = message_of(error)
+        yield from (number for number in _NO_ROOM | _NOT_PERMITTED if os.strerror(number) in text)
+
+
 def _headline(error: BaseException) -> str:
     first = message_of(error).strip().splitlines()
     return f"{type(error).__qualname__}: {first[0][:300]}" if first else type(error).__qualname__
@@ -80,16 +90,17 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _frames(traceback: TracebackType | None) -> Iterator[Frame]:
-    frames: list[Frame] = []
+def _frames(traceback: TracebackType | None) -> list[Frame]:
+    """The frames of others' code; of very many, the first and the last ones."""
+    first: list[Frame] = []
+    last: deque[Frame] = deque(maxlen=_FRAMES_AT_EACH_END)
     while traceback is not None:
         code = traceback.tb_frame.f_code
         if not code.co_filename.startswith(_OWN_FOLDER):
-            frames.append(Frame(code.co_filename, traceback.tb_lineno or 0, code.co_qualname))
+            kept = first if len(first) < _FRAMES_AT_EACH_END else last
+            kept.append(Frame(code.co_filename, traceback.tb_lineno or 0, code.co_qualname))
         traceback = traceback.tb_next
-    if len(frames) > 2 * _FRAMES_AT_EACH_END:
-        frames[_FRAMES_AT_EACH_END:-_FRAMES_AT_EACH_END] = []
-    yield from frames
+    return [*first, *last]
 
 
 _OWN_FOLDER: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep

@@ -10,6 +10,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from autograd_lint.dynamic.sandbox.limits import allow_report
 from autograd_lint.dynamic.snippets.failures import describe
 from autograd_lint.dynamic.snippets.jobs import Failure, Job
 
@@ -35,7 +36,9 @@ class Program:
     def run(self) -> BaseException | None:
         """Run to the end; the exception that ended it, if one did, is returned and never raised."""
         self._become_main()
+        # What is needed afterwards, from before: the program may replace anything.
         set_trace, trace, set_profile, profile = sys.settrace, sys.gettrace(), sys.setprofile, sys.getprofile()
+        allow = allow_report
         try:
             code = compile(self.text, self.filename, "exec", dont_inherit=True)
             exec(code, self.module.__dict__)
@@ -44,6 +47,7 @@ class Program:
         finally:
             set_trace(trace)
             set_profile(profile)
+            allow()
         return self.error
 
     def _become_main(self) -> None:

@@ -72,6 +72,7 @@ def _keep_server(order: Order, channel: socket.socket) -> None:
 
 
 def _serve(order: Order, channel: socket.socket, walls: Walls) -> None:
+    adopt_orphans()
     _close_disk(order.root, walls)
     zygote = Zygote(channel, walls, order.root)
     if _announce(order, walls, zygote.send):

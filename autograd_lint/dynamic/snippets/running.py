@@ -18,6 +18,9 @@ from autograd_lint.dynamic.snippets.verdict import End, judge
 from autograd_lint.dynamic.snippets.wire import ResultReader
 
 _CHUNK: Final = 1 << 16
+_WATCHED_SHARE: Final = 10
+"""Looking at a folder takes time: this many times as long passes before the next look."""
+
 _PID: Final = re.compile(r"^Pid:\t(\d+)$", re.MULTILINE)
 
 
@@ -48,7 +51,7 @@ class Running:
         self._reader = ResultReader(mark)
         self._output = bytearray()
         self._stopped: tuple[Status, str] | None = None
-        self._started = time.monotonic()
+        self._started = self._next_look = time.monotonic()
         for source in (pipes.output, pipes.result):
             os.set_blocking(source, False)
 
@@ -58,8 +61,15 @@ class Running:
             self.stop(Status.TIMED_OUT, f"ran longer than {self._limits.seconds:g} s")
         elif self._count_threads() > self._limits.processes:
             self.stop(Status.PROCESS_LIMIT, f"had more than {self._limits.processes} threads")
-        elif self._folder and scratch.used(self._folder, self._limits.file_size) > self._limits.file_size:
+        elif self._folder and time.monotonic() > self._next_look:
+            self._look_at(self._folder)
+
+    def _look_at(self, folder: str) -> None:
+        began = time.monotonic()
+        if scratch.used(folder, self._limits.file_size) > self._limits.file_size:
             self.stop(Status.DISK_LIMIT, f"filled its scratch folder of {self._limits.file_size} bytes")
+        ended = time.monotonic()
+        self._next_look = ended + _WATCHED_SHARE * (ended - began)
 
     def stop(self, status: Status, reason: str) -> None:
         """End the process, for `reason`; the first one counts."""

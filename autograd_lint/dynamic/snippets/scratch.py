@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 from typing import Final
 
@@ -10,16 +10,20 @@ _BLOCK: Final = 512
 
 
 def used(folder: str, enough: int) -> int:
-    """The bytes that the files in `folder` take; counting stops beyond `enough`."""
+    """The bytes that the files in `folder` take, or more than `enough`, as folders too deep to be named count too."""
     total, folders = 0, [folder]
     while folders and total <= enough:
-        # The program goes on making and removing files while they are counted.
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
                     total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return enough + 1
+            # The program goes on making and removing files while they are counted.
+            continue
     return total
 
 
