@@ -59,13 +59,12 @@ def _prepare(job: Job, place: Place) -> list[str]:
 
 
 def _settle(scratch: str) -> None:
-    """Make programs write where they may, and repeat themselves from run to run."""
+    """Make programs write where they may, and torch work in this process."""
     os.environ.update(HOME=scratch, TMPDIR=scratch, TEMP=scratch, TMP=scratch)
     if "tempfile" in sys.modules:
         sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined] # asks anew where to write
+    # Python takes a new seed after each fork; programs shall repeat themselves from run to run.
     random.seed(0)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(0)
     if "torch" in sys.modules:
         # A forked process has no threads of OpenMP, and waits for ever for those it believes in.
         sys.modules["torch"].set_num_threads(1)

@@ -121,20 +121,28 @@ class ForkedJobs:
     # -------------------------------------------------------------- the thread
 
     def _run(self) -> None:
+        error: ConfirmError | None = ConfirmError("the pool broke down")
+        try:
+            error = self._keep_server()
+        finally:
+            # Nobody shall wait for ever, whatever happened here.
+            self._give_up(error)
+
+    def _keep_server(self) -> ConfirmError | None:
+        """Have a server, one after the other, until the pool is closed; the error if none can be had."""
         error: ConfirmError | None = None
         while not self._closing and error is None:
             try:
                 server = Server(self._setup)
             except OSError as problem:
-                error = ConfirmError(f"{self._setup.python} cannot be started: {problem}")
-                break
+                return ConfirmError(f"{self._setup.python} cannot be started: {problem}")
             try:
                 self._talk(server)
             finally:
                 said = server.end()
             if not self._closing:
                 error = self._mourn(said)
-        self._give_up(error)
+        return error
 
     def _talk(self, server: Server) -> None:
         """Feed `server` until it dies or nobody wants it any more."""
@@ -179,7 +187,8 @@ class ForkedJobs:
 
     def _send(self, server: Server, task: Task) -> None:
         job, future = task
-        if not future.set_running_or_notify_cancel():
+        # A suspect is sent for the second time.
+        if not future.running() and not future.set_running_or_notify_cancel():
             return
         self._sent += 1
         self._in_flight[self._sent] = task

@@ -106,6 +106,8 @@ def _work(order: Order) -> NoReturn:
     from autograd_lint.dynamic.snippets.child import Place, run_job
     from autograd_lint.dynamic.snippets.streams import attach
 
+    if sys.platform == "linux":
+        die_with_parent(signal.SIGKILL)
     result, source = os.dup(2), os.dup(0)
     # Libraries may warn while they load; nobody waits for that.
     nowhere = os.open(os.devnull, os.O_WRONLY)

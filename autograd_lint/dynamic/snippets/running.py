@@ -21,6 +21,9 @@ _CHUNK: Final = 1 << 16
 _WATCHED_SHARE: Final = 10
 """Looking at a folder takes time: this many times as long passes before the next look."""
 
+_LONGEST_STEP: Final = 0.5
+"""While the machine sleeps or stands still, the watcher does too: no program is blamed for more than this at a time."""
+
 _PID: Final = re.compile(r"^Pid:\t(\d+)$", re.MULTILINE)
 
 
@@ -51,17 +54,21 @@ class Running:
         self._reader = ResultReader(mark)
         self._output = bytearray()
         self._stopped: tuple[Status, str] | None = None
-        self._started = self._next_look = time.monotonic()
+        self._ran = 0.0
+        self._started = self._checked = self._next_look = time.monotonic()
         for source in (pipes.output, pipes.result):
             os.set_blocking(source, False)
 
     def check(self) -> None:
         """Stop the process if it takes what it may not."""
-        if time.monotonic() - self._started > self._limits.seconds:
+        now = time.monotonic()
+        self._ran += min(now - self._checked, _LONGEST_STEP)
+        self._checked = now
+        if self._ran > self._limits.seconds:
             self.stop(Status.TIMED_OUT, f"ran longer than {self._limits.seconds:g} s")
         elif self._count_threads() > self._limits.processes:
             self.stop(Status.PROCESS_LIMIT, f"had more than {self._limits.processes} threads")
-        elif self._folder and time.monotonic() > self._next_look:
+        elif self._folder and now > self._next_look:
             self._look_at(self._folder)
 
     def _look_at(self, folder: str) -> None:

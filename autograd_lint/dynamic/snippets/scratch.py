@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from typing import Final
 
 _BLOCK: Final = 512
@@ -30,24 +31,47 @@ def used(folder: str, enough: int) -> int:
 def remove(folder: str) -> None:
     """Remove `folder`, if it is there, with all that is in it, however deep and whatever the modes.
 
-    Folders are moved up before they are emptied: a path that programs made step by step may be too long to be named.
+    Nobody may be at work in it. Goes from folder to folder, since what programs made step by step may be too deep for a
+    path, for recursion and for open files.
     """
     if not os.path.lexists(folder):
         return
+    if os.open not in os.supports_dir_fd:
+        shutil.rmtree(folder)
+        return
     os.chmod(folder, 0o700)
-    moved = 0
-    while entries := list(os.scandir(folder)):
-        for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.path)
-                continue
-            os.chmod(entry.path, 0o700)
-            for inner in list(os.scandir(entry.path)):
-                if inner.is_dir(follow_symlinks=False):
-                    moved += 1
-                    os.chmod(inner.path, 0o700)
-                    os.rename(inner.path, os.path.join(folder, f".moved-{os.getpid()}-{moved}"))
-                else:
-                    os.unlink(inner.path)
-            os.rmdir(entry.path)
+    here, names = os.open(folder, _FOLDER), [""]
+    inner = [_remove_files(here)]
+    while inner:
+        if inner[-1]:
+            names.append(inner[-1].pop())
+            os.chmod(names[-1], 0o700, dir_fd=here)
+            here = _go(here, names[-1])
+            inner.append(_remove_files(here))
+        else:
+            inner.pop()
+            here = _go(here, "..")
+            if len(names) > 1:
+                os.rmdir(names[-1], dir_fd=here)
+            names.pop()
+    os.close(here)
     os.rmdir(folder)
+
+
+_FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+def _go(here: int, name: str) -> int:
+    there = os.open(name, _FOLDER, dir_fd=here)
+    os.close(here)
+    return there
+
+
+def _remove_files(folder: int) -> list[str]:
+    """Remove all that is no folder; the names of those that are."""
+    with os.scandir(folder) as entries:
+        found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_folder in found:
+        if not is_folder:
+            os.unlink(name, dir_fd=folder)
+    return [name for name, is_folder in found if is_folder]

@@ -38,7 +38,11 @@ class Worker:
 
     def __init__(self, setup: Setup) -> None:
         self._root = new_root()
-        self._process = launch(setup, "worker", self._root, pipes=True)
+        try:
+            self._process = launch(setup, "worker", self._root, pipes=True)
+        except OSError:
+            scratch.remove(self._root)
+            raise
         self._stopped: tuple[Status, str] | None = None
 
     def load(self) -> Interpreter:
@@ -197,7 +201,11 @@ class SpawnedJobs:
         if self._closing.is_set() or worker is None or error is not None:
             future.set_exception(error or _closed())
             return
-        result = worker.run(job, job.limits or self._setup.limits)
+        try:
+            result = worker.run(job, job.limits or self._setup.limits)
+        except BaseException as problem:
+            future.set_exception(problem)
+            raise
         if self._closing.is_set():
             future.set_exception(_closed())
         else:

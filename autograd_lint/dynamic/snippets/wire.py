@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
+_dumps: Final = json.dumps  # programs replace it by quicker ones
 _LENGTH: Final = struct.Struct("!Q")
 LONGEST_RESULT: Final = 16 << 20
 """Bytes. More than any observation needs, and nothing that would hurt the linter."""
@@ -14,7 +15,7 @@ LONGEST_RESULT: Final = 16 << 20
 
 def encode(message: dict[str, Any]) -> bytes:
     """The bytes of `message`."""
-    body = json.dumps(message).encode("ascii")
+    body = _dumps(message).encode("ascii")
     return _LENGTH.pack(len(body)) + body
 
 
