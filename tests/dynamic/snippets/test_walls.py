@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import autograd_lint
 from autograd_lint.dynamic.sandbox.walls import Walls
 from autograd_lint.dynamic.snippets.jobs import Job, Status
 from autograd_lint.dynamic.snippets.pool import Pool
@@ -143,9 +146,10 @@ OTHERS = {"trace parent", "memory of the parent"}
         # Its parent may be sent a signal, but is the first process of its space, which none from within ends.
         ("namespaces", FILES | ATTRIBUTES | NETWORK | SIGNALS - {"kill parent"}, {"child", "local socket"}),
         ("landlock", FILES | SIGNALS | OTHERS | {"TCP", "program"}, ATTRIBUTES | {"UDP", "child", "local socket"}),
+        # Where files stand open, so does the memory of others, by its file in /proc.
         (
             "seccomp",
-            ATTRIBUTES | NETWORK | SIGNALS | OTHERS | {"child", "program", "local socket", "mount"},
+            ATTRIBUTES | NETWORK | SIGNALS | {"trace parent", "child", "program", "local socket", "mount"},
             FILES - {"truncate"},
         ),
     ],
@@ -174,3 +178,42 @@ def test_gaps_are_told(pool_without: Callable[..., Pool]) -> None:
     assert any("network" in gap for gap in without_any.gaps())
     assert any("writing" in gap for gap in without_any.gaps())
     assert set(with_all.gaps()) < set(without_any.gaps())
+
+
+AS_SOMEBODY = """
+import os, sys
+from autograd_lint.dynamic.snippets.jobs import Job
+from autograd_lint.dynamic.snippets.launch import Setup
+from autograd_lint.dynamic.snippets.pool import Pool
+
+with Pool(Setup(preload=("json",))) as pool:
+    texts = ["print(open(%r).read(), os.getuid())" % sys.argv[1], "open(%r, 'w')" % sys.argv[1], "os.fork()"]
+    for result in pool.run(Job("import os\\n" + text) for text in texts):
+        print(result.status.name, result.output.strip())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can become somebody else; others are")
+def test_walls_stand_for_a_user_without_privileges() -> None:
+    nobody = 65534
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chown(folder, nobody, nobody)
+        data = Path(folder, "data.txt")
+        data.write_text("precious")
+        os.chown(data, nobody, nobody)
+        root = str(Path(autograd_lint.__file__).parent.parent)
+        environment = {"PATH": os.defpath, "HOME": folder, "TMPDIR": folder, "PYTHONPATH": root}
+        command = [sys.executable, "-c", AS_SOMEBODY, str(data)]
+        rights = {"user": nobody, "group": nobody, "extra_groups": []}
+        try:
+            done = subprocess.run(
+                command, cwd="/", env=environment, capture_output=True, text=True, timeout=60, check=False, **rights
+            )
+        except PermissionError:
+            pytest.skip("this interpreter is root's alone")
+        assert (done.stderr, done.stdout.split("\n")) == (
+            "",
+            [f"FINISHED precious {nobody}", "REFUSED ", "REFUSED ", ""],
+        )
+        assert data.read_text() == "precious"
+        assert os.listdir(folder) == ["data.txt"]
