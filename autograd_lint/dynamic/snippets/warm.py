@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 import sys
@@ -42,7 +43,9 @@ def load(names: Iterable[str], walls: Walls) -> Interpreter:
 def load_for(text: str) -> None:
     """Import what the program `text` would make torch import. Nothing is run: no thread may start before a fork."""
     if "torch" in sys.modules and "torch._dynamo" not in sys.modules and _WANTS_COMPILER.search(text):
-        importlib.import_module("torch._dynamo")
+        # Where torch is incomplete, the program will find out by itself.
+        with contextlib.suppress(ImportError, OSError, AttributeError, RuntimeError):
+            importlib.import_module("torch._dynamo")
 
 
 def interpreter_to_json(found: Interpreter) -> dict[str, Any]:
