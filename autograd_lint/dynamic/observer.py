@@ -1,0 +1,90 @@
+"""The observer: watches a program from `start` to `stop`, and tells what it saw as events."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Final
+
+from autograd_lint.dynamic.analyse import to_events
+from autograd_lint.dynamic.gradients import Gradients
+from autograd_lint.dynamic.memory import Memory
+from autograd_lint.dynamic.misuse import Misuse
+from autograd_lint.dynamic.mutators import install_mutators
+from autograd_lint.dynamic.passes import Passes
+from autograd_lint.dynamic.patches import Patches
+from autograd_lint.dynamic.records import Records
+from autograd_lint.dynamic.saves import SaveCheck
+from autograd_lint.dynamic.syntax import Sources
+from autograd_lint.dynamic.watch import Files, Watch
+from autograd_lint.events import Event
+
+_USUAL: Final = Files()
+
+
+class Observer(ABC):
+    """Watches what runs between `start` and `stop`, in this process. One at a time, and each only once."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to watch."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop watching, and leave torch as it was."""
+
+    @property
+    @abstractmethod
+    def records(self) -> Records:
+        """What was noted so far."""
+
+    @abstractmethod
+    def events(self) -> list[Event]:
+        """What happened so far, for rules to judge."""
+
+    def __enter__(self) -> Observer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class SequenceObserver(Observer):
+    """Watches by the numbers of nodes: touches nothing that autograd does, and looks at the graph when it fails.
+
+    With `instructions` places are exact to the column, which is slower; else saves are known by their row.
+    """
+
+    def __init__(self, files: Files = _USUAL, *, instructions: bool = False, index_reads: bool = False) -> None:
+        self._watch = Watch(files, instructions=instructions)
+        self._sources = Sources()
+        self._patches = Patches()
+        self._index_reads = index_reads
+
+    def start(self) -> None:
+        """Replace what must be noticed in torch, and follow the user's code."""
+        watch, patches = self._watch, self._patches
+        gradients = Gradients(watch, self._sources)
+        install_mutators(watch, patches, gradients)
+        Memory(watch, gradients).install(patches)
+        gradients.install(patches)
+        Misuse(watch).install(patches, index_reads=self._index_reads)
+        Passes(watch, gradients, SaveCheck(watch)).install(patches)
+        watch.tracer.start()
+
+    def stop(self) -> None:
+        """Put everything back."""
+        self._watch.tracer.stop()
+        self._patches.undo()
+
+    @property
+    def records(self) -> Records:
+        """What was noted so far."""
+        return self._watch.records
+
+    def events(self) -> list[Event]:
+        """What happened so far, for rules to judge."""
+        return to_events(self.records, self._sources)
