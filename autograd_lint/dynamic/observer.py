@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Final
 
 from autograd_lint.dynamic.analyse import to_events
+from autograd_lint.dynamic.compiled import run_eagerly
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.memory import Memory
 from autograd_lint.dynamic.misuse import Misuse
@@ -73,6 +74,7 @@ class SequenceObserver(Observer):
         gradients.install(patches)
         Misuse(watch).install(patches, index_reads=self._index_reads)
         Passes(watch, gradients, SaveCheck(watch)).install(patches)
+        run_eagerly(watch.records, patches)
         watch.tracer.start()
 
     def stop(self) -> None:

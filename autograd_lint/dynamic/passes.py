@@ -6,7 +6,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from autograd_lint.events import Failure
 _ALWAYS: Final = 20
 """So many passes at one place are watched closely, then one in `_THEN_ONE_IN`: loops repeat themselves."""
 _THEN_ONE_IN: Final = 16
+_METHOD: Final = torch.Tensor.backward.__code__
 
 
 @dataclass(slots=True)
@@ -60,15 +61,15 @@ class _Begun:
 
 @dataclass(slots=True)
 class Request:
-    """The arguments of a call that runs backward."""
+    """The arguments of a call that runs backward; `asked` is False when a library chose them."""
 
     call: str
     roots: tuple[Any, ...]
     retain: bool | None
     create: bool
     accumulates: bool
-    limited: bool
-    graph: Graph | None = field(default=None)
+    asked: bool = True
+    graph: Graph | None = None
 
     def walked(self) -> Graph:
         """The graph under the roots."""
@@ -97,13 +98,16 @@ class Passes:
         watch, inside = self._watch, self._inside
 
         def backward(*args: Any, **kwargs: Any) -> Any:
-            user, _ = watch.reach(sys._getframe(1))
+            frame = sys._getframe(1)
+            user, _ = watch.reach(frame)
             # A pass inside a pass, as reentrant checkpoints run it, is part of the outer one.
             if user is None or getattr(inside, "pass_", False):
                 return original(*args, **kwargs)
             inside.pass_ = True
             try:
-                return self._run(original, read(*args, **kwargs), user, args, kwargs)
+                request = read(*args, **kwargs)
+                request.asked = frame is user or (frame.f_back is user and frame.f_code is _METHOD)
+                return self._run(original, request, user, args, kwargs)
             finally:
                 inside.pass_ = False
 
@@ -153,7 +157,7 @@ class Passes:
         return PassNote(
             spot=self._watch.frames.spot(user),
             call=request.call,
-            retain_graph=request.retain is True,
+            retain_graph=request.retain is True and request.asked,
             create_graph=request.create,
             root=None if root is None else self._watch.node_of(root),
             shape=None if root is None else tuple(root.shape),
@@ -233,8 +237,7 @@ def _of_backward(
     grad_variables: Any = None,
     inputs: Any = None,
 ) -> Request:
-    limited = inputs is not None
-    return Request("backward", _tuple(tensors), retain_graph, create_graph, accumulates=True, limited=limited)
+    return Request("backward", _tuple(tensors), retain_graph, create_graph, accumulates=True)
 
 
 def _of_grad(
@@ -246,7 +249,7 @@ def _of_grad(
     *args: Any,
     **kwargs: Any,
 ) -> Request:
-    return Request("grad", _tuple(outputs), retain_graph, create_graph, accumulates=False, limited=True)
+    return Request("grad", _tuple(outputs), retain_graph, create_graph, accumulates=False)
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

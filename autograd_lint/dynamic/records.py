@@ -215,6 +215,7 @@ class Records:
     passes: list[PassNote] = field(default_factory=list)
     notes: dict[object, None] = field(default_factory=dict)
     crashes: dict[str, None] = field(default_factory=dict)
+    ran_eagerly: bool = False
 
     def note(self, item: object) -> None:
         """Keep a note, once."""
