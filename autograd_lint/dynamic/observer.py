@@ -56,14 +56,18 @@ class Observer(ABC):
 class SequenceObserver(Observer):
     """Watches by the numbers of nodes: touches nothing that autograd does, and looks at the graph when it fails.
 
-    With `instructions` places are exact to the column, which is slower; else saves are known by their row.
+    With `instructions` places are exact to the column, which is slower; else saves are known by their row. With
+    `annotate` the three places are added to torch's error as a note.
     """
 
-    def __init__(self, files: Files = _USUAL, *, instructions: bool = False, index_reads: bool = False) -> None:
+    def __init__(
+        self, files: Files = _USUAL, *, instructions: bool = False, index_reads: bool = False, annotate: bool = False
+    ) -> None:
         self._watch = Watch(files, instructions=instructions)
         self._sources = Sources()
         self._patches = Patches()
         self._index_reads = index_reads
+        self._annotate = annotate
 
     def start(self) -> None:
         """Replace what must be noticed in torch, and follow the user's code."""
@@ -73,7 +77,7 @@ class SequenceObserver(Observer):
         Memory(watch, gradients).install(patches)
         gradients.install(patches)
         Misuse(watch).install(patches, index_reads=self._index_reads)
-        Passes(watch, gradients, SaveCheck(watch)).install(patches)
+        Passes(watch, gradients, SaveCheck(watch), annotate=self._annotate).install(patches)
         run_eagerly(watch.records, patches)
         watch.tracer.start()
 

@@ -16,7 +16,7 @@ from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.graph import Graph, find_freed, lost_leaves, walk
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches
-from autograd_lint.dynamic.records import LostLeafNote, NodeFacts, PassNote, Place
+from autograd_lint.dynamic.records import LostLeafNote, NodeFacts, PassNote, Place, StaleSave
 from autograd_lint.dynamic.refusals import failure_of, is_stale
 from autograd_lint.dynamic.saves import SaveCheck
 from autograd_lint.dynamic.watch import Watch
@@ -81,10 +81,11 @@ class Request:
 class Passes:
     """Notes every backward pass that the user's program asks for."""
 
-    def __init__(self, watch: Watch, gradients: Gradients, saves: SaveCheck) -> None:
+    def __init__(self, watch: Watch, gradients: Gradients, saves: SaveCheck, *, annotate: bool) -> None:
         self._watch = watch
         self._gradients = gradients
         self._saves = saves
+        self._annotate = annotate
         self._sites: dict[Place, _Site] = {}
         self._ran: deque[_Ran] = deque(maxlen=64)
         self._inside = threading.local()
@@ -200,7 +201,9 @@ class Passes:
             return
         site = begun.site
         if is_stale(error):
-            self._saves.explain(error, request.walked(), site.note.spot)
+            stale = self._saves.explain(error, request.walked(), site.note.spot)
+            if stale is not None and self._annotate:
+                error.add_note(_told(stale))
             return
         failure = failure_of(error)
         if failure is None:
@@ -227,6 +230,21 @@ class Passes:
         """Whether the place that made the freed node has made another one since the pass that freed it."""
         newer = (node for node in graph.nodes if node._sequence_nr() > last)
         return shared.place is not None and any(self._watch.place_of(node) == shared.place for node in newer)
+
+
+def _told(stale: StaleSave) -> str:
+    """The three places, as a note to torch's error."""
+    saved, written = stale.node.place, stale.write.spot.place
+    places = [
+        "autograd-lint: saved for backward at " + ("a place unknown" if saved is None else _shown(saved)),
+        f"changed at {_shown(written)} by {stale.write.op}",
+        f"needed at {_shown(stale.needed.place)}",
+    ]
+    return ", ".join(places)
+
+
+def _shown(place: Place) -> str:
+    return f"{place.filename}:{place.range.start.row}"
 
 
 def _of_backward(
