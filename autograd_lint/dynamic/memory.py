@@ -19,7 +19,7 @@ import torch
 from autograd_lint.dynamic.frames import shown_filename
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.guard import guarded
-from autograd_lint.dynamic.patches import Patches
+from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import AliasUse, Moment, Place, RefusedNote, Spot, Via, WriteFacts, row_of
 from autograd_lint.dynamic.refusals import refusal_of_call
 from autograd_lint.dynamic.watch import Watch, address_of, is_plain
@@ -86,7 +86,7 @@ class Memory:
                 made(args[0], result, "detach", frame)
             return result
 
-        return _dressed(detach, original)
+        return dressed(detach, original)
 
     def _get_data(self) -> Callable[[Any], Any]:
         watch, made = self._watch, self._made
@@ -146,7 +146,7 @@ class Memory:
                 return original(*args, **kwargs)
             return self._to_array(original, args, kwargs, frame)
 
-        return _dressed(read, original)
+        return dressed(read, original)
 
     @guarded
     def _read(self, tensor: torch.Tensor, frame: FrameType) -> None:
@@ -192,7 +192,7 @@ class Memory:
                 self._converted(source, result, frame)
             return result
 
-        return _dressed(convert, original)
+        return dressed(convert, original)
 
     @guarded
     def _converted(self, source: Any, result: torch.Tensor, frame: FrameType) -> None:
@@ -211,7 +211,7 @@ class Memory:
                 self._expose(args[0], result)
             return result
 
-        return _dressed(untyped_storage, original)
+        return dressed(untyped_storage, original)
 
     @guarded
     def _expose(self, tensor: torch.Tensor, array: Any) -> None:
@@ -252,9 +252,3 @@ class Memory:
         self._watch.records.writes[facts] = None
         log.expose(address)
         log.add(address, facts, seq=self._watch.next_number(), version=-1)
-
-
-def _dressed(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
-    wrapper.__wrapped__ = original  # type: ignore[attr-defined]
-    wrapper.__name__, wrapper.__doc__ = original.__name__, original.__doc__
-    return wrapper

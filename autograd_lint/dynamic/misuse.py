@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 
 from autograd_lint.dynamic.guard import guarded
-from autograd_lint.dynamic.patches import Patches
+from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import BindingNote, HookNote, IndexReadNote, Place, RefusedNote, Via, WriteFacts
 from autograd_lint.dynamic.refusals import refusal_of_call, refusal_of_write
 from autograd_lint.dynamic.watch import Watch, is_plain
@@ -64,9 +64,7 @@ class Misuse:
                 self._registered(args[0], handle, name, watch.frames.place(frame))
             return handle
 
-        register.__wrapped__ = original  # type: ignore[attr-defined]
-        register.__doc__, register.__name__ = original.__doc__, name
-        return register
+        return dressed(register, original)
 
     @guarded
     def _registered(self, owner: Any, handle: Any, name: str, place: Place) -> None:
@@ -85,8 +83,7 @@ class Misuse:
             if type(value) is torch.Tensor and value.requires_grad and not value.is_leaf:
                 self._bound(module, name, value, sys._getframe(1))
 
-        bind.__wrapped__ = original  # type: ignore[attr-defined]
-        return bind
+        return dressed(bind, original)
 
     @guarded
     def _bound(self, module: torch.nn.Module, name: str, value: torch.Tensor, frame: FrameType) -> None:
@@ -111,9 +108,7 @@ class Misuse:
                     self._refused_optimizer(error, param_group, user)
                 raise
 
-        add_param_group.__wrapped__ = original  # type: ignore[attr-defined]
-        add_param_group.__doc__ = original.__doc__
-        return add_param_group
+        return dressed(add_param_group, original)
 
     @guarded
     def _refused_optimizer(self, error: ValueError, group: Any, user: FrameType) -> None:
@@ -163,8 +158,7 @@ class Misuse:
                     watch.records.note(IndexReadNote(watch.frames.place(frame)))
             return result
 
-        index.__wrapped__ = original  # type: ignore[attr-defined]
-        return index
+        return dressed(index, original)
 
 
 def _is_registered(handle: Any) -> bool:

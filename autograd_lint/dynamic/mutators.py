@@ -5,9 +5,8 @@ Operations that write nothing are left alone, so they cost nothing.
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import FrameType
 from typing import Any, Final
@@ -16,13 +15,13 @@ import torch
 
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.guard import guarded
-from autograd_lint.dynamic.patches import Patches
+from autograd_lint.dynamic.mutator_names import mutator_names
+from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import Via, WriteFacts
 from autograd_lint.dynamic.refusals import refusal_of_write
 from autograd_lint.dynamic.watch import Watch, address_of, is_plain, version_of
 
 _OPERATORS: Final = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift")
-_INDIRECT: Final = {"set_data", "requires_grad_", "retain_grad", "detach_", "_backward"}
 
 
 def install_mutators(watch: Watch, patches: Patches, gradients: Gradients) -> None:
@@ -30,7 +29,8 @@ def install_mutators(watch: Watch, patches: Patches, gradients: Gradients) -> No
     table = torch.jit._builtins._get_builtin_table()
     writer = Writer(watch, gradients)
     modules: tuple[Any, ...] = (torch, torch._C._nn, torch._VF, torch.nn.functional)
-    for name, position in _writing_names():
+    names = mutator_names()
+    for name, position in names.writing:
         if hasattr(torch._C.TensorBase, name):
             method = getattr(torch.Tensor, name)
             patches.set(torch.Tensor, name, _wrap(writer, method, name, Via.METHOD, position))
@@ -43,7 +43,7 @@ def install_mutators(watch: Watch, patches: Patches, gradients: Gradients) -> No
         if hasattr(torch.Tensor, dunder):
             patches.set(torch.Tensor, dunder, _wrap(writer, getattr(torch.Tensor, dunder), dunder, Via.OPERATOR, 0))
     patches.set(torch.Tensor, "__setitem__", _wrap(writer, torch.Tensor.__setitem__, "[]=", Via.INDEX, 0))
-    for module, name in _names_with_out():
+    for module, name in names.with_out:
         _set_function(patches, table, module, name, _wrap_out(writer, getattr(module, name), name))
 
 
@@ -61,40 +61,6 @@ def _set_function(patches: Patches, table: dict[int, str], owner: Any, name: str
         patches.set_item(table, id(wrapper), builtin)
 
 
-def _writing_names() -> Iterator[tuple[str, int]]:
-    """The name of every operation that writes an argument, and the first argument it writes."""
-    seen: set[str] = set()
-    for schema in torch._C._jit_get_all_schemas():
-        space, _, name = schema.name.partition("::")
-        if space != "aten" or name in seen or name in _INDIRECT:
-            continue
-        for position, argument in enumerate(schema.arguments):
-            written = argument.alias_info is not None and argument.alias_info.is_write
-            if written and not argument.is_out and not argument.kwarg_only:
-                seen.add(name)
-                yield name, position
-                break
-
-
-def _names_with_out() -> Iterator[tuple[Any, str]]:
-    names = {
-        schema.name.partition("::")[2]
-        for schema in torch._C._jit_get_all_schemas()
-        if schema.name.startswith("aten::") and any(argument.is_out for argument in schema.arguments)
-    }
-    spaces: tuple[tuple[Any, str], ...] = (
-        (torch, ""),
-        (torch.linalg, "linalg_"),
-        (torch.special, "special_"),
-        (torch.fft, "fft_"),
-    )
-    for module, prefix in spaces:
-        for name in sorted(names):
-            short = name.removeprefix(prefix) if name.startswith(prefix) else ""
-            if short and not short.startswith("_") and callable(vars(module).get(short)):
-                yield module, short
-
-
 def _wrap(writer: Writer, original: Any, op: str, via: Via, position: int) -> Callable[..., Any]:
     note = writer.call
 
@@ -103,7 +69,7 @@ def _wrap(writer: Writer, original: Any, op: str, via: Via, position: int) -> Ca
             return original(*args, **kwargs)
         return note(original, op, via, args[position], args, kwargs, sys._getframe(1))
 
-    return _dressed(write, original)
+    return dressed(write, original)
 
 
 def _wrap_out(writer: Writer, original: Any, op: str) -> Callable[..., Any]:
@@ -114,12 +80,7 @@ def _wrap_out(writer: Writer, original: Any, op: str) -> Callable[..., Any]:
             return original(*args, **kwargs)
         return note(original, op, Via.OUT, kwargs["out"], args, kwargs, sys._getframe(1))
 
-    return _dressed(write, original)
-
-
-def _dressed(wrapper: Callable[..., Any], original: Any) -> Callable[..., Any]:
-    functools.update_wrapper(wrapper, original)
-    return wrapper
+    return dressed(write, original)
 
 
 class Writer:

@@ -15,7 +15,7 @@ import torch
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.graph import Graph, find_freed, lost_leaves, walk
 from autograd_lint.dynamic.guard import guarded
-from autograd_lint.dynamic.patches import Patches
+from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import LostLeafNote, NodeFacts, PassNote, Place, StaleSave
 from autograd_lint.dynamic.refusals import failure_of, is_stale
 from autograd_lint.dynamic.saves import SaveCheck
@@ -112,9 +112,7 @@ class Passes:
             finally:
                 inside.pass_ = False
 
-        backward.__wrapped__ = original  # type: ignore[attr-defined]
-        backward.__doc__, backward.__name__ = original.__doc__, call
-        return backward
+        return dressed(backward, original)
 
     def _run(self, original: Any, request: Request, user: FrameType, args: Any, kwargs: Any) -> Any:
         begun = self._begin(request, user)

@@ -59,7 +59,7 @@ def run_observed(request: RunRequest, settings: Settings) -> ProgramResult:
     findings = find(observer, settings)
     files = tuple(dict.fromkeys([program.path, *(finding.filename for finding in findings)]))
     found = RunResult(merged(files, findings), files, time.monotonic() - started)
-    return ProgramResult(found, status, tuple(_remarks(observer)))
+    return ProgramResult(found, status, tuple(remarks(observer)))
 
 
 def _find(request: RunRequest) -> Program:
@@ -101,7 +101,8 @@ def _finished(path: str, findings: Sequence[Finding], settings: Settings) -> lis
     return finished(source, findings, settings, ran=frozenset())
 
 
-def _remarks(observer: Observer) -> Iterator[str]:
+def remarks(observer: Observer) -> Iterator[str]:
+    """What the user must know of the run itself, a line each."""
     for text in observer.records.crashes:
         yield f"warning: the observer failed: {text} [observer-failed]"
     if observer.records.ran_eagerly:
