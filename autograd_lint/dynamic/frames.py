@@ -17,18 +17,20 @@ _STDLIB: Final = str(Path(os.__file__).resolve().parent) + os.sep
 _INSTALLED: Final = ("site-packages", "dist-packages")
 
 
-class UserFiles(dict[str, bool]):
-    """Whether a file, by the name code objects give it, belongs to the user's program; answers are remembered.
+class UserFiles:
+    """Whether a file, by the name code objects give it, belongs to the user's program; `known` remembers the answers.
 
     `named` are names in angle brackets, as `exec` gives them, that count as the user's; `foreign` are files that do
     not.
     """
 
     def __init__(self, named: Collection[str] = (), foreign: Collection[str] = ()) -> None:
-        super().__init__(dict.fromkeys(named, True) | dict.fromkeys(foreign, False))
+        self.known = dict.fromkeys(named, True) | dict.fromkeys(foreign, False)
 
-    def __missing__(self, filename: str) -> bool:
-        answer = self[filename] = _is_users(filename)
+    def __getitem__(self, filename: str) -> bool:
+        answer = self.known.get(filename)
+        if answer is None:
+            answer = self.known[filename] = _is_users(filename)
         return answer
 
 
@@ -47,16 +49,23 @@ class Frames:
 
     def __init__(self, named: Collection[str] = (), foreign: Collection[str] = ()) -> None:
         self.users = UserFiles(named, foreign)
+        self.known = self.users.known
         self._places: dict[tuple[int, int], Place] = {}
         self._codes: dict[int, CodeType] = {}
         self._tables: dict[int, list[tuple[int | None, int | None, int | None, int | None]]] = {}
 
     def nearest(self, frame: FrameType | None) -> FrameType | None:
         """The innermost frame of the user's program, `frame` included."""
-        users = self.users
-        while frame is not None and not users[frame.f_code.co_filename]:
+        known = self.known
+        while frame is not None:
+            name = frame.f_code.co_filename
+            answer = known.get(name)
+            if answer is None:
+                answer = self.users[name]
+            if answer:
+                return frame
             frame = frame.f_back
-        return frame
+        return None
 
     def spot(self, frame: FrameType) -> Spot:
         """The place of a user's frame and of the user's frames that called it."""

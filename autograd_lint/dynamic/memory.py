@@ -52,7 +52,7 @@ class Memory:
         self._watch = watch
         self._gradients = gradients
         self._exposed: list[_Exposed] = []
-        self._before: tuple[str, int] | None = None
+        self._before = ("", 0)
 
     def install(self, patches: Patches) -> None:
         """Replace what makes aliases, and what reads values."""
@@ -63,7 +63,6 @@ class Memory:
         for name in ("from_numpy", "as_tensor", "asarray", "from_dlpack"):
             patches.set(torch, name, self._wrap_from(getattr(torch, name)))
         patches.set(torch.Tensor, "untyped_storage", self._wrap_storage(torch.Tensor.untyped_storage))
-        self._watch.tracer.on_line = self._compare
 
     # --------------------------------------------------------- aliases
 
@@ -171,7 +170,7 @@ class Memory:
                 self._refused(reason, tensor, user)
             raise
         if user is not None:
-            self._expose(tensor, result)
+            self._expose(tensor, result, user)
         return result
 
     @guarded
@@ -198,7 +197,7 @@ class Memory:
     def _converted(self, source: Any, result: torch.Tensor, frame: FrameType) -> None:
         """A tensor was made from an array, or from a tensor through an exchange format: it may share the memory."""
         if type(source).__module__ == "numpy":
-            self._expose(result, source)
+            self._expose(result, source, frame)
         elif is_plain(source) and result is not source and address_of(result) == address_of(source):
             self._made(source, result, "data", frame)
 
@@ -208,13 +207,13 @@ class Memory:
         def untyped_storage(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
             if watch.is_direct(sys._getframe(1)) and is_plain(args[0]):
-                self._expose(args[0], result)
+                self._expose(args[0], result, sys._getframe(1))
             return result
 
         return dressed(untyped_storage, original)
 
     @guarded
-    def _expose(self, tensor: torch.Tensor, array: Any) -> None:
+    def _expose(self, tensor: torch.Tensor, array: Any, frame: FrameType) -> None:
         address, size = address_of(tensor), _BASE.untyped_storage(tensor).nbytes()
         if not address or not 0 < size <= _LARGEST or tensor.device.type != "cpu":
             return
@@ -226,12 +225,16 @@ class Memory:
         held = _BASE.detach(tensor)
         self._exposed.append(_Exposed(address, size, shared, held, total, self._watch.log.tick))
         del self._exposed[:-_MOST]
+        if self._watch.tracer.on_line is None:
+            self._before = (frame.f_code.co_filename, frame.f_lineno)
+            self._watch.tracer.on_line = self._compare
 
     @guarded
     def _compare(self, frame: FrameType) -> None:
         """At a line of the user's code: did the line before change exposed memory without torch?"""
         before, self._before = self._before, (frame.f_code.co_filename, frame.f_lineno)
-        if not self._exposed or before is None:
+        if not self._exposed:
+            self._watch.tracer.on_line = None
             return
         alive = []
         for item in self._exposed:

@@ -94,10 +94,10 @@ class Writer:
     def call(self, original: Any, op: str, via: Via, target: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
         """Run `original`, which writes `target`, and note that; or just run it where it is none of ours."""
         targets = target if isinstance(target, list | tuple) else (target,)
-        if not targets or not is_plain(targets[0]):
+        if not targets or not is_plain(targets[0]) or self._is_step(frame):
             return original(*args, **kwargs)
         user, between = self._watch.reach(frame)
-        if user is None or _is_inside_step(between, self._watch):
+        if user is None:
             return original(*args, **kwargs)
         written = self._before(targets, op, via, args, user, frame, between)
         try:
@@ -110,6 +110,10 @@ class Writer:
         if zero and user is frame:
             self._gradients.note_zero(targets[0], op, user)
         return result
+
+    def _is_step(self, frame: FrameType) -> bool:
+        """Whether an optimizer is at work: its step is noted as a whole. What clears gradients is noted here."""
+        return self._watch.is_optimizer(frame) and frame.f_code.co_name != "zero_grad"
 
     @guarded
     def _before(self, targets: Iterable[Any], *about: Any) -> list[tuple[Any, int, WriteFacts]]:
@@ -181,13 +185,6 @@ class Writer:
         self._watch.records.writes.pop(facts, None)
         told = replace(facts, refusal=refusal, origin=None if node is None else node.place)
         self._watch.records.writes[told] = None
-
-
-def _is_inside_step(between: FrameType | None, watch: Watch) -> bool:
-    """Whether an optimizer is at work: its step is noted as a whole. What clears gradients is noted here."""
-    if between is None or not between.f_code.co_filename.endswith(".py"):
-        return False
-    return watch.is_optimizer(between) and between.f_code.co_name != "zero_grad"
 
 
 def _is_zeroing(op: str, args: Any) -> bool:

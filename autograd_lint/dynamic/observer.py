@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
+from functools import partial
 from types import TracebackType
 from typing import Final
 
 from autograd_lint.dynamic.analyse import to_events
 from autograd_lint.dynamic.compiled import run_eagerly
 from autograd_lint.dynamic.gradients import Gradients
+from autograd_lint.dynamic.hooked_saves import HookedSaves
+from autograd_lint.dynamic.hooks import SaveHooks, SaveTracer
 from autograd_lint.dynamic.memory import Memory
 from autograd_lint.dynamic.misuse import Misuse
 from autograd_lint.dynamic.mutators import install_mutators
@@ -17,6 +21,7 @@ from autograd_lint.dynamic.patches import Patches
 from autograd_lint.dynamic.records import Records
 from autograd_lint.dynamic.saves import SaveCheck
 from autograd_lint.dynamic.syntax import Sources
+from autograd_lint.dynamic.tracer import SetTrace
 from autograd_lint.dynamic.watch import Files, Watch
 from autograd_lint.events import Event
 
@@ -53,17 +58,11 @@ class Observer(ABC):
         self.stop()
 
 
-class SequenceObserver(Observer):
-    """Watches by the numbers of nodes: touches nothing that autograd does, and looks at the graph when it fails.
+class _TorchObserver(Observer):
+    """What both ways of watching share: everything but how saved tensors are followed."""
 
-    With `instructions` places are exact to the column, which is slower; else saves are known by their row. With
-    `annotate` the three places are added to torch's error as a note.
-    """
-
-    def __init__(
-        self, files: Files = _USUAL, *, instructions: bool = False, index_reads: bool = False, annotate: bool = False
-    ) -> None:
-        self._watch = Watch(files, instructions=instructions)
+    def __init__(self, watch: Watch, *, index_reads: bool, annotate: bool) -> None:
+        self._watch = watch
         self._sources = Sources()
         self._patches = Patches()
         self._index_reads = index_reads
@@ -77,9 +76,12 @@ class SequenceObserver(Observer):
         Memory(watch, gradients).install(patches)
         gradients.install(patches)
         Misuse(watch).install(patches, index_reads=self._index_reads)
-        Passes(watch, gradients, SaveCheck(watch), annotate=self._annotate).install(patches)
+        Passes(watch, gradients, self._save_check(), annotate=self._annotate).install(patches)
         run_eagerly(watch.records, patches)
         watch.tracer.start()
+
+    def _save_check(self) -> SaveCheck:
+        return SaveCheck(self._watch)
 
     def stop(self) -> None:
         """Put everything back."""
@@ -94,3 +96,50 @@ class SequenceObserver(Observer):
     def events(self) -> list[Event]:
         """What happened so far, for rules to judge."""
         return to_events(self.records, self._sources)
+
+
+class SequenceObserver(_TorchObserver):
+    """Watches by the numbers of nodes: touches nothing that autograd does, and looks at the graph when it fails.
+
+    With `instructions` places are exact to the column, which is slower; else saves are known by their row. With
+    `annotate` the three places are added to torch's error as a note.
+    """
+
+    def __init__(
+        self,
+        files: Files = _USUAL,
+        *,
+        instructions: bool = False,
+        index_reads: bool = False,
+        annotate: bool = False,
+    ) -> None:
+        watch = Watch(files, partial(SetTrace, instructions=instructions))
+        super().__init__(watch, index_reads=index_reads, annotate=annotate)
+
+
+class HookObserver(_TorchObserver):
+    """Watches by saved-tensor hooks: exact to the column, also in what checkpoints keep.
+
+    It traces the program only if no other tool does.
+
+    Hooks are not unseen: an error's text may describe the tensor otherwise than torch's own, and
+    `SavedTensor.register_hooks` refuses to work beside them.
+    """
+
+    def __init__(self, files: Files = _USUAL, *, index_reads: bool = False, annotate: bool = False) -> None:
+        watch = Watch(files, SaveTracer if is_traced() else partial(SetTrace, instructions=True))
+        super().__init__(watch, index_reads=index_reads, annotate=annotate)
+        self._hooks = SaveHooks(watch)
+
+    def start(self) -> None:
+        """Turn the hooks on last."""
+        super().start()
+        self._hooks.install(self._patches)
+
+    def _save_check(self) -> SaveCheck:
+        return HookedSaves(self._watch, self._hooks)
+
+
+def is_traced() -> bool:
+    """Whether another tool traces this process, so that a `SequenceObserver` would be in its way."""
+    return sys.gettrace() is not None

@@ -116,11 +116,14 @@ class Passes:
 
     def _run(self, original: Any, request: Request, user: FrameType, args: Any, kwargs: Any) -> Any:
         begun = self._begin(request, user)
+        self._saves.pass_begins(None if begun is None else begun.site.note.spot)
         try:
             result = original(*args, **kwargs)
         except RuntimeError as error:
             self._failed(error, request, begun, user)
             raise
+        finally:
+            self._saves.pass_begins(None)
         self._succeeded(request, begun, user)
         return result
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+
+import torch
 
 from autograd_lint.dynamic.graph import Graph, Saved, find_changed, is_changed, saved_tensors
 from autograd_lint.dynamic.records import Moment, Spot, StaleSave, Via, WriteFacts
@@ -16,6 +17,9 @@ class SaveCheck:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
+
+    def pass_begins(self, spot: Spot | None) -> None:
+        """A backward begins at `spot`, or with None has ended."""
 
     def explain(self, error: RuntimeError, graph: Graph, needed: Spot) -> StaleSave | None:
         """Backward has refused a saved tensor: find it, and the write that changed it."""
@@ -44,21 +48,9 @@ class SaveCheck:
         for node in graph.nodes:
             for saved in saved_tensors(node):
                 if address_of(saved.tensor) in exposed and not is_changed(saved):
-                    write = next(self._silent_writes(saved), None)
+                    write = silent_write(self._watch, saved.tensor, saved.tensor, self._moment(saved))
                     if write is not None:
                         self._note(StaleSave(self._watch.node(node), saved.attribute, needed, write, silent=True))
-
-    def _silent_writes(self, saved: Saved) -> Iterator[WriteFacts]:
-        """Writes to the saved memory through another counter than the saved tensor's own."""
-        aliases = self._watch.aliases
-        alias = aliases.find(saved.tensor)
-        behind = alias is not None and alias.how == "data"
-        for write in self._watch.log.all_after(address_of(saved.tensor), self._moment(saved)):
-            if write.via is Via.DATA:
-                if self._watch.log.was_assigned(saved.tensor, write):
-                    yield write
-            elif write.silent or (write.through == "data") != behind:
-                yield write
 
     def _note(self, stale: StaleSave) -> StaleSave:
         self._watch.records.stale[stale] = None
@@ -66,3 +58,16 @@ class SaveCheck:
 
     def _moment(self, saved: Saved) -> Moment:
         return self._watch.tracer.moment_of(saved.node._sequence_nr(), threading.get_ident())
+
+
+def silent_write(watch: Watch, memory: torch.Tensor, tensor: object, moment: Moment) -> WriteFacts | None:
+    """The first write to `memory` since `moment` through another counter than that of `tensor`, which was saved."""
+    alias = watch.aliases.find(tensor)
+    behind = alias is not None and alias.how == "data"
+    for write in watch.log.all_after(address_of(memory), moment):
+        if write.via is Via.DATA:
+            if watch.log.was_assigned(tensor, write):
+                return write
+        elif write.silent or (write.through == "data") != behind:
+            return write
+    return None

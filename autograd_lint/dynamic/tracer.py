@@ -82,19 +82,15 @@ class Tracer(ABC):
         trail = self.trails.get(thread)
         return trail.find(number) if trail is not None else None
 
+    def saved(self, number: int, frame: FrameType) -> None:  # noqa: B027
+        """A node saves something while `frame` runs; most tracers know its place already."""
+
     def trail(self) -> Trail:
         """The trail of this thread."""
-        return self.trails.setdefault(threading.get_ident(), Trail())
-
-
-class NoTracer(Tracer):
-    """Sees nothing: for programs that another tool traces already."""
-
-    def start(self) -> None:
-        """Do nothing."""
-
-    def stop(self) -> None:
-        """Do nothing."""
+        thread = threading.get_ident()
+        if thread not in self.trails:
+            self.trails[thread] = Trail()
+        return self.trails[thread]
 
 
 class SetTrace(Tracer):
@@ -105,7 +101,8 @@ class SetTrace(Tracer):
     ) -> None:
         super().__init__(frames, log, next_number)
         self._instructions = instructions
-        self._local = self._make_local()
+        self._locals: dict[int, Callable[..., Any]] = {}
+        self._call = self._make_call()
 
     def start(self) -> None:
         """Begin with the frames that are running already."""
@@ -113,47 +110,56 @@ class SetTrace(Tracer):
         sys.settrace(self._call)
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
-            if self.frames.users[frame.f_code.co_filename] and frame.f_trace is None:
-                frame.f_trace = self._local
-                frame.f_trace_opcodes = self._instructions
+            if frame.f_trace is None:
+                frame.f_trace = self._call(frame, "call", None)
             frame = frame.f_back
 
     def stop(self) -> None:
         """Stop, unless another tool has taken over."""
         threading.settrace(None)
-        if sys.gettrace() == self._call:
+        if sys.gettrace() is self._call:
             sys.settrace(None)
 
-    def _call(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
-        if not self.frames.users[frame.f_code.co_filename]:
-            return None
-        frame.f_trace_opcodes = self._instructions
-        return self._local
+    # Python calls these functions all the time: what they need is bound in closures, and each thread has its own.
+
+    def _make_call(self) -> Callable[..., Any]:
+        known, users, locals_ = self.frames.known, self.frames.users, self._locals
+        instructions, get_ident = self._instructions, threading.get_ident
+
+        def call(frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
+            name = frame.f_code.co_filename
+            user = known.get(name)
+            if user is None:
+                user = users[name]
+            if not user:
+                return None
+            if instructions:
+                frame.f_trace_opcodes = True
+            local = locals_.get(get_ident())
+            if local is None:
+                local = locals_[get_ident()] = self._make_local()
+            return local
+
+        return call
 
     def _make_local(self) -> Callable[..., Any]:
-        trail, next_number, log, nearest = self.trail, self.next_number, self.log, self.frames.nearest
-        wanted = "opcode" if self._instructions else "line"
+        next_number, log, nearest = self.next_number, self.log, self.frames.nearest
+        trail, instructions = self.trail(), self._instructions
+        wanted = "opcode" if instructions else "line"
 
         def local(frame: FrameType, event: str, argument: Any) -> Any:
             if event == wanted:
-                lasti = frame.f_lasti if self._instructions else -1
-                trail().add(next_number(), (frame.f_code, lasti, frame.f_lineno, log.tick))
+                lasti = frame.f_lasti if instructions else -1
+                trail.add(next_number(), (frame.f_code, lasti, frame.f_lineno, log.tick))
             elif event == "return":
                 outer = nearest(frame.f_back)
                 if outer is not None:
                     # What library code makes after this return belongs to the line that called the library.
-                    trail().add(next_number(), (outer.f_code, outer.f_lasti, outer.f_lineno, log.tick))
+                    trail.add(next_number(), (outer.f_code, outer.f_lasti, outer.f_lineno, log.tick))
             elif event == "exception" and self.on_exception is not None:
                 self.on_exception(frame, argument[1], argument[2])
-            if event == "line" and self.on_line is not None:
+            if self.on_line is not None and event == "line":
                 self.on_line(frame)
             return local
 
         return local
-
-
-def make_tracer(frames: Frames, log: WriteLog, next_number: Callable[[], int], *, instructions: bool) -> Tracer:
-    """A tracer of instructions or lines; one that sees nothing where another tool traces already."""
-    if sys.gettrace() is not None:
-        return NoTracer(frames, log, next_number)
-    return SetTrace(frames, log, next_number, instructions=instructions)

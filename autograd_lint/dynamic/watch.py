@@ -6,7 +6,7 @@ import enum
 import os
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -18,7 +18,7 @@ from autograd_lint.dynamic.aliases import AliasTable
 from autograd_lint.dynamic.frames import Frames
 from autograd_lint.dynamic.records import NodeFacts, Place, Records
 from autograd_lint.dynamic.store import WriteLog
-from autograd_lint.dynamic.tracer import Tracer, make_tracer
+from autograd_lint.dynamic.tracer import Tracer
 
 _TORCH: Final = str(Path(torch.__file__).resolve().parent) + os.sep
 _BASE: Final[Any] = torch._C.TensorBase
@@ -42,13 +42,15 @@ class Layer(enum.Enum):
     OTHER = "another library's"
 
 
-class _Layers(dict[str, Layer]):
+class _Layers:
     def __init__(self, frames: Frames) -> None:
-        super().__init__()
+        self.known: dict[str, Layer] = {}
         self._users = frames.users
 
-    def __missing__(self, filename: str) -> Layer:
-        layer = self[filename] = self._find(filename)
+    def __getitem__(self, filename: str) -> Layer:
+        layer = self.known.get(filename)
+        if layer is None:
+            layer = self.known[filename] = self._find(filename)
         return layer
 
     def _find(self, filename: str) -> Layer:
@@ -65,23 +67,24 @@ class _Layers(dict[str, Layer]):
 class Watch:
     """One observation. Everything the wrappers need, and nothing that outlives them."""
 
-    def __init__(self, files: Files, *, instructions: bool) -> None:
+    def __init__(self, files: Files, make: Callable[[Frames, WriteLog, Callable[[], int]], Tracer]) -> None:
         self.frames = Frames(files.named, files.foreign)
         self.layers = _Layers(self.frames)
         self.log = WriteLog()
         self.records = Records()
         self.aliases = AliasTable()
         self.next_number = _sequence_peek()
-        self.tracer: Tracer = make_tracer(self.frames, self.log, self.next_number, instructions=instructions)
+        self.tracer = make(self.frames, self.log, self.next_number)
 
     def reach(self, frame: FrameType | None) -> tuple[FrameType | None, FrameType | None]:
         """The user's frame that led to `frame`, and the innermost one of an optimizer or module in between, if any.
 
         Neither inside a transform of `torch.func`, whose tensors have no memory of their own.
         """
-        layers, between = self.layers, None
+        known, between = self.layers.known, None
         while frame is not None:
-            layer = layers[frame.f_code.co_filename]
+            name = frame.f_code.co_filename
+            layer = known.get(name) or self.layers[name]
             if layer is Layer.USER:
                 break
             if between is None and (layer is Layer.OPTIMIZER or layer is Layer.MODULE):

@@ -96,7 +96,7 @@ def test_findings_are_told_and_nothing_fails_for_them(suite: Path) -> None:
     assert "1 failed, 6 passed" in output
     assert summary(output) == EXPECTED
     assert "[4 tests, first test_it.py::test_shifts]" in output
-    section = output.split("- autograd-lint call -")[1]
+    section = output.split("- Captured autograd-lint call -")[1]
     assert "AGL103" in section
     assert "called from here" in section
 

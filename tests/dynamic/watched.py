@@ -14,7 +14,7 @@ from types import FrameType
 import torch
 
 from autograd_lint.dynamic.judge import judge
-from autograd_lint.dynamic.observer import Observer, SequenceObserver
+from autograd_lint.dynamic.observer import HookObserver, Observer, SequenceObserver
 from autograd_lint.dynamic.syntax import add_text
 from autograd_lint.dynamic.watch import Files
 from autograd_lint.finding import Finding
@@ -22,7 +22,7 @@ from autograd_lint.rule import Rule, all_rules
 
 PROGRAM = "<program>"
 DEFAULT = tuple(rule for rule in all_rules() if rule.on and rule.default)
-MODES = ("lines", "instructions")
+MODES = ("lines", "instructions", "hooks")
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ class Watched:
 def make_observer(mode: str, *, index_reads: bool = False) -> Observer:
     """An observer to which only the program is the user's, not the tests above it on the stack."""
     files = Files(named=(PROGRAM,), foreign=_files_above())
+    if mode == "hooks":
+        return HookObserver(files, index_reads=index_reads)
     return SequenceObserver(files, instructions=mode == "instructions", index_reads=index_reads)
 
 
