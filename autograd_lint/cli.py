@@ -218,6 +218,7 @@ def _output_file(value: str, usual: str) -> tuple[str, str]:
 
 @cli.command(context_settings={"allow_interspersed_args": False})
 @click.option("-m", "as_module", is_flag=True, help="TARGET is a module, as with `python -m`.")
+@click.option("--raise-at-write", is_flag=True, help="Stop at a write to a tensor that is saved for backward.")
 @click.option("--select", multiple=True, metavar="RULES", help="Judge by these rules only.")
 @click.option("--extend-select", multiple=True, metavar="RULES", help="Judge by these rules too.")
 @click.option("--ignore", multiple=True, metavar="RULES", help="Do not judge by these rules.")
@@ -242,7 +243,12 @@ def run(target: str, arguments: tuple[str, ...], **options: Any) -> int:
     defaults = {"per_file_ignores": (), "force_exclude": False, "jobs": None, "stdin_filename": None}
     settings = resolve_settings(("." if options["as_module"] else target,), _options(defaults | options))
     files = [_output_file(value, settings.output_format) for value in options["output_file"]]
-    request = RunRequest(target=target, arguments=arguments, as_module=options["as_module"])
+    request = RunRequest(
+        target=target,
+        arguments=arguments,
+        as_module=options["as_module"],
+        raise_at_write=options["raise_at_write"],
+    )
     result = run_observed(request, settings)
     for remark in result.remarks:
         console.print_error(remark)

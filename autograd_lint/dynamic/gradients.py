@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final
 
 import torch
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from autograd_lint.dynamic.forward_warnings import call_from
 from autograd_lint.dynamic.grad_syntax import GradUse, use_of_grad
@@ -31,6 +31,8 @@ from autograd_lint.dynamic.watch import Watch, address_of, is_plain
 
 _GRAD: Final[Any] = torch._C.TensorBase.__dict__["grad"]
 _PASSES: Final = 64
+_OWNERS: Final = 4096
+"""So many gradients may have been read before those that are gone are forgotten."""
 
 
 def grad_of(leaf: torch.Tensor) -> torch.Tensor | None:
@@ -69,7 +71,7 @@ class Gradients:
         self._states: dict[int, LeafState] = {}
         self._owners: dict[int, tuple[weakref.ref[torch.Tensor], weakref.ref[torch.Tensor]]] = {}
         self._uses: dict[Place, GradUse] = {}
-        self._steps: dict[tuple[int, int, bool], WriteFacts] = {}
+        self._known_steps: dict[tuple[int, int, bool], WriteFacts] = {}
         self._unseen = 0
 
     # ------------------------------------------------------------- passes
@@ -157,6 +159,7 @@ class Gradients:
 
         patches.set(torch.Tensor, "grad", property(get, _GRAD.__set__, _GRAD.__delete__, _GRAD.__doc__))
         patches.on_undo(register_optimizer_step_post_hook(self._stepped).remove)
+        patches.on_undo(register_optimizer_step_pre_hook(self._will_step).remove)
 
     def _read(self, tensor: torch.Tensor, frame: FrameType) -> Any:
         if not tensor.is_leaf and not tensor.retains_grad and tensor.requires_grad:
@@ -175,7 +178,7 @@ class Gradients:
 
     @guarded
     def _note_read(self, tensor: torch.Tensor, grad: torch.Tensor, frame: FrameType) -> None:
-        self._owners[id(grad)] = (weakref.ref(grad), weakref.ref(tensor))
+        self._own(grad, weakref.ref(tensor))
         place = self._watch.frames.place(frame)
         use = self._use_at(place)
         state = self._states.get(id(tensor))
@@ -228,9 +231,20 @@ class Gradients:
         """`result` is another name of the gradient `source`, if that is one."""
         found = self._owners.get(id(source))
         if found is not None and found[0]() is source:
-            self._owners[id(result)] = (weakref.ref(result), found[1])
+            self._own(result, found[1])
+
+    def _own(self, grad: torch.Tensor, owner: weakref.ref[torch.Tensor]) -> None:
+        if len(self._owners) > _OWNERS:
+            self._owners = {key: refs for key, refs in self._owners.items() if refs[0]() is not None}
+        self._owners[id(grad)] = (weakref.ref(grad), owner)
 
     # --------------------------------------------------------------- steps
+
+    def _will_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        refuse = self._watch.refuse
+        if refuse is not None:
+            for parameter in _with_gradients(optimizer):
+                refuse(parameter)
 
     @guarded
     def _stepped(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
@@ -239,17 +253,18 @@ class Gradients:
         if user is None:
             return
         silent = any(bool(group.get("fused")) for group in optimizer.param_groups)
-        versions = {
-            address_of(p): p._version
-            for group in optimizer.param_groups
-            for p in group["params"]
-            if is_plain(p) and grad_of(p) is not None
-        }
+        versions = {address_of(p): p._version for p in _with_gradients(optimizer)}
         key = (id(user.f_code), user.f_lasti, silent)
-        facts = self._steps.get(key)
+        facts = self._known_steps.get(key)
         if facts is None:
-            facts = self._steps[key] = _step_facts(watch.frames.spot(user), silent=silent)
+            facts = self._known_steps[key] = _step_facts(watch.frames.spot(user), silent=silent)
         watch.log.add_step(facts, versions, seq=watch.next_number(), silent=silent)
+
+
+def _with_gradients(optimizer: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
+    """The parameters that a step writes."""
+    for group in optimizer.param_groups:
+        yield from (p for p in group["params"] if is_plain(p) and grad_of(p) is not None)
 
 
 def _step_facts(spot: Spot, *, silent: bool) -> WriteFacts:

@@ -1,4 +1,4 @@
-"""The check of saved tensors for the observer by hooks: they find what changed, and need to know which backward runs."""
+"""The check of saved tensors for the observer by hooks, which find what changed if told which backward runs."""
 
 from __future__ import annotations
 

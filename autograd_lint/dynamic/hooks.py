@@ -30,6 +30,10 @@ _HINT: Final = (
 )
 
 
+class SavedTensorWritten(RuntimeError):
+    """Raised before a write to a tensor that is saved for backward, where that was asked for."""
+
+
 class Packed:
     """What stands in the graph for a saved tensor: `kept` has its memory, the rest is what it was like then."""
 
@@ -47,14 +51,17 @@ class Packed:
 
 
 def _origin(tensor: torch.Tensor) -> tuple[Any, int] | None:
-    """The name of the node that made the tensor, and which of its outputs it is."""
+    """The name of the node that made the tensor, and which of its outputs it is, as torch tells once it was written."""
     if tensor.is_leaf:
         return None
     try:
         node = tensor.grad_fn
     except RuntimeError:
         return None  # a view that torch refuses to use any more
-    return None if node is None else (node.name(), tensor.output_nr)
+    if node is None:
+        return None
+    # The node of a view is made anew once its base was written, which is when this is asked for.
+    return ("AsStrided", 0) if tensor._is_view() else (node.name(), tensor.output_nr)
 
 
 class SaveHooks:
@@ -112,6 +119,8 @@ class SaveHooks:
         packed = Packed(tensor, moment, frame)
         if frame is not None:
             watch.tracer.saved(moment.seq, frame)
+        if len(self._live) > _KEPT:
+            self._live = {key: refs for key, refs in self._live.items() if any(ref() is not None for ref in refs)}
         live = self._live.setdefault(packed.address, [])
         live[:] = [ref for ref in live if ref() is not None]
         live.append(weakref.ref(packed))
@@ -155,13 +164,17 @@ class SaveHooks:
         """A backward of this thread begins at `spot`, or has ended."""
         self._needed.spot = spot
 
-    def live_at(self, address: int) -> Packed | None:
-        """A tensor at `address` that some graph still holds saved."""
-        for ref in self._live.get(address, ()):
+    def refuse(self, tensor: torch.Tensor) -> None:
+        """Raise if a graph still needs what `tensor`, which is about to be written, holds now."""
+        for ref in self._live.get(address_of(tensor), ()):
             packed = ref()
-            if packed is not None:
-                return packed
-        return None
+            if packed is not None and version_of(packed.kept) == packed.version:
+                raise SavedTensorWritten(self._refusal(packed))
+
+    def _refusal(self, packed: Packed) -> str:
+        place = self.place_of(packed)
+        where = "" if place is None else f" at {place.filename}:{place.range.start.row}"
+        return f"autograd-lint: this changes a tensor that was saved for backward{where} and is still needed"
 
 
 class SaveTracer(Tracer):

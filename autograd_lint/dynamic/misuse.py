@@ -30,6 +30,7 @@ _HOOKS: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
     ),
 )
 _CHAIN: Final = 16
+_KEPT: Final = 4096
 _LEAVES: Final = (Refusal.LEAF, Refusal.VIEW_OF_LEAF)
 
 
@@ -73,6 +74,8 @@ class Misuse:
         before = self._hooks.get((place, id(owner)))
         if before is not None and before[0]() is owner and _is_registered(before[1]):
             self._watch.records.note(HookNote(place, name, isinstance(owner, torch.nn.Parameter)))
+        if len(self._hooks) > _KEPT:
+            self._hooks = {key: known for key, known in self._hooks.items() if known[0]() is not None}
         self._hooks[place, id(owner)] = (weakref.ref(owner), handle)
 
     # ------------------------------------------------------- attributes

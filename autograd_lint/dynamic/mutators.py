@@ -99,6 +99,9 @@ class Writer:
         user, between = self._watch.reach(frame)
         if user is None:
             return original(*args, **kwargs)
+        if self._watch.refuse is not None:
+            for item in targets:
+                self._watch.refuse(item)
         written = self._before(targets, op, via, args, user, frame, between)
         try:
             result = original(*args, **kwargs)

@@ -123,13 +123,23 @@ class HookObserver(_TorchObserver):
     It traces the program only if no other tool does.
 
     Hooks are not unseen: an error's text may describe the tensor otherwise than torch's own, and
-    `SavedTensor.register_hooks` refuses to work beside them.
+    `SavedTensor.register_hooks` refuses to work beside them. With `raise_at_write` a write to a tensor that a graph
+    still holds saved raises `SavedTensorWritten`.
     """
 
-    def __init__(self, files: Files = _USUAL, *, index_reads: bool = False, annotate: bool = False) -> None:
+    def __init__(
+        self,
+        files: Files = _USUAL,
+        *,
+        index_reads: bool = False,
+        annotate: bool = False,
+        raise_at_write: bool = False,
+    ) -> None:
         watch = Watch(files, SaveTracer if is_traced() else partial(SetTrace, instructions=True))
         super().__init__(watch, index_reads=index_reads, annotate=annotate)
         self._hooks = SaveHooks(watch)
+        if raise_at_write:
+            watch.refuse = self._hooks.refuse
 
     def start(self) -> None:
         """Turn the hooks on last."""

@@ -30,6 +30,7 @@ class RunRequest:
     target: str
     arguments: tuple[str, ...] = ()
     as_module: bool = False
+    raise_at_write: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def run_observed(request: RunRequest, settings: Settings) -> ProgramResult:
     program = _find(request)
     if request.as_module:
         sys.argv[0] = program.path
-    observer = make_observer(settings)
+    observer = make_observer(settings, raise_at_write=request.raise_at_write)
     status = execute(program, lambda body: _observe(observer, body))
     findings = find(observer, settings)
     files = tuple(dict.fromkeys([program.path, *(finding.filename for finding in findings)]))
@@ -66,12 +67,14 @@ def _find(request: RunRequest) -> Program:
     return find_module(request.target) if request.as_module else find_script(request.target)
 
 
-def make_observer(settings: Settings) -> Observer:
-    """An observer for a whole program."""
-    from autograd_lint.dynamic.observer import SequenceObserver
+def make_observer(settings: Settings, *, raise_at_write: bool = False) -> Observer:
+    """An observer for a whole program: by numbers, or by hooks where those are needed."""
+    from autograd_lint.dynamic.observer import HookObserver, SequenceObserver, is_traced
 
-    wanted = {code for code in settings.codes if IndexRead in rules_by_code()[code].on}
-    return SequenceObserver(index_reads=bool(wanted), annotate=True)
+    index_reads = any(IndexRead in rules_by_code()[code].on for code in settings.codes)
+    if raise_at_write or is_traced():
+        return HookObserver(index_reads=index_reads, annotate=True, raise_at_write=raise_at_write)
+    return SequenceObserver(index_reads=index_reads, annotate=True)
 
 
 def _observe(observer: Observer, body: Callable[[], None]) -> None:

@@ -19,7 +19,7 @@ from autograd_lint.dynamic.frames import Frames, shown_filename
 from autograd_lint.dynamic.records import Moment, Place, row_of
 from autograd_lint.dynamic.store import WriteLog
 
-_KEPT: Final = 1 << 18
+_KEPT: Final = 1 << 17
 """Entries kept a thread; older nodes lose their place."""
 
 

@@ -65,7 +65,10 @@ class _Layers:
 
 
 class Watch:
-    """One observation. Everything the wrappers need, and nothing that outlives them."""
+    """One observation. Everything the wrappers need, and nothing that outlives them.
+
+    `refuse` is asked before each write whether it may be; it raises if not.
+    """
 
     def __init__(self, files: Files, make: Callable[[Frames, WriteLog, Callable[[], int]], Tracer]) -> None:
         self.frames = Frames(files.named, files.foreign)
@@ -74,6 +77,7 @@ class Watch:
         self.records = Records()
         self.aliases = AliasTable()
         self.next_number = _sequence_peek()
+        self.refuse: Callable[[torch.Tensor], None] | None = None
         self.tracer = make(self.frames, self.log, self.next_number)
 
     def reach(self, frame: FrameType | None) -> tuple[FrameType | None, FrameType | None]:

@@ -216,11 +216,14 @@ y.backward()
 with torch.autograd.graph.save_on_cpu():
     z = (x.exp() * x).sum()
 z.backward()
-x2 = torch.randn(3, requires_grad=True)
-w = x2 * x2
+results += [torch.tensor(calls), x.grad]
+""",
+    "hooks of one saved tensor": """
+x = torch.randn(3, requires_grad=True)
+w = x * x
 w.grad_fn._raw_saved_self.register_hooks(lambda t: t + 1, lambda t: t - 1)
 w.sum().backward()
-results += [torch.tensor(calls), x.grad, x2.grad]
+results.append(x.grad)
 """,
     "mutation of what was saved": """
 x = torch.randn(3, requires_grad=True)

@@ -137,6 +137,25 @@ def test_hook_of_the_program_gets_its_exception(project: Path) -> None:
     assert ran.stdout.startswith("mine: RuntimeError 8\n")
 
 
+def test_raise_at_write(project: Path) -> None:
+    script = write(project, "train.py", FAULTY)
+    ran = lint(project, "--raise-at-write", script)
+    assert ran.returncode == 1
+    assert 'train.py", line 5, in <module>\n    y += 1' in ran.stderr
+    assert f"saved for backward at {project}/train.py:4" in ran.stderr
+    assert lint(project, "--raise-at-write", write(project, "clean.py", CLEAN + "x.detach().add_(1)\n")).returncode == 0
+
+
+def test_beside_a_tracer(project: Path) -> None:
+    """A debugger or coverage has taken `sys.settrace`: hooks see the saves, and the tracer is left alone."""
+    start = "import sys\nhits = []\nsys.settrace(lambda *event: hits.append(event[0].f_lineno))\n"
+    code = start + "from autograd_lint.cli import main\nmain(sys.argv[1:])\n"
+    write(project, "traced.py", code)
+    script = write(project, "train.py", FAULTY + "\n")
+    ran = python(project, "traced.py", "run", "--output-format=concise", script)
+    assert ran.stdout.startswith("train.py:5:1: AGL101 ")
+
+
 def test_interrupted(project: Path) -> None:
     text = FAULTY.replace("y.sum().backward()\n", "print('ready', flush=True)\nimport time\ntime.sleep(60)\n")
     script = write(project, "train.py", text.replace("y = x.exp()", "y = x * 1"))
