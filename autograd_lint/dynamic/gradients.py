@@ -245,11 +245,14 @@ class Gradients:
         if refuse is not None:
             for parameter in _with_gradients(optimizer):
                 refuse(parameter)
+        if type(optimizer).__module__.startswith("torch.") and not _has_closure(args, kwargs):
+            self._watch.tracer.pause()
 
     @guarded
     def _stepped(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         watch = self._watch
-        user, _ = watch.reach(sys._getframe(1))
+        watch.tracer.resume()
+        user, _ = watch.reach(sys._getframe(2))
         if user is None:
             return
         silent = any(bool(group.get("fused")) for group in optimizer.param_groups)
@@ -259,6 +262,11 @@ class Gradients:
         if facts is None:
             facts = self._known_steps[key] = _step_facts(watch.frames.spot(user), silent=silent)
         watch.log.add_step(facts, versions, seq=watch.next_number(), silent=silent)
+
+
+def _has_closure(args: Any, kwargs: Any) -> bool:
+    """Whether a step was given a function of the user's to call. The first argument is the optimizer."""
+    return len(args) > 1 or bool(kwargs)
 
 
 def _with_gradients(optimizer: torch.optim.Optimizer) -> Iterator[torch.Tensor]:

@@ -115,6 +115,7 @@ class Passes:
         return dressed(backward, original)
 
     def _run(self, original: Any, request: Request, user: FrameType, args: Any, kwargs: Any) -> Any:
+        self._watch.tracer.resume()  # in case a step has failed
         begun = self._begin(request, user)
         self._saves.pass_begins(None if begun is None else begun.site.note.spot)
         try:

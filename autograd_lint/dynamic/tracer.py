@@ -82,6 +82,12 @@ class Tracer(ABC):
         trail = self.trails.get(thread)
         return trail.find(number) if trail is not None else None
 
+    def pause(self) -> None:  # noqa: B027
+        """Library code that makes no nodes is about to run: whoever follows calls may rest."""
+
+    def resume(self) -> None:  # noqa: B027
+        """Go on, if paused."""
+
     def saved(self, number: int, frame: FrameType) -> None:  # noqa: B027
         """A node saves something while `frame` runs; most tracers know its place already."""
 
@@ -102,6 +108,7 @@ class SetTrace(Tracer):
         super().__init__(frames, log, next_number)
         self._instructions = instructions
         self._locals: dict[int, Callable[..., Any]] = {}
+        self._paused: set[int] = set()
         self._call = self._make_call()
 
     def start(self) -> None:
@@ -116,9 +123,23 @@ class SetTrace(Tracer):
 
     def stop(self) -> None:
         """Stop, unless another tool has taken over."""
+        self._paused.clear()
         threading.settrace(None)
         if sys.gettrace() is self._call:
             sys.settrace(None)
+
+    def pause(self) -> None:
+        """Stop following this thread for a while; Python calls a tracer for each call in library code too."""
+        if sys.gettrace() is self._call:
+            sys.settrace(None)
+            self._paused.add(threading.get_ident())
+
+    def resume(self) -> None:
+        """Go on, unless another tool has taken over meanwhile."""
+        if self._paused and threading.get_ident() in self._paused:
+            self._paused.discard(threading.get_ident())
+            if sys.gettrace() is None:
+                sys.settrace(self._call)
 
     # Python calls these functions all the time: what they need is bound in closures, and each thread has its own.
 
