@@ -248,11 +248,14 @@ class Gradients:
         if type(optimizer).__module__.startswith("torch.") and not _has_closure(args, kwargs):
             self._watch.tracer.pause()
 
-    @guarded
     def _stepped(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        self._note_step(optimizer, sys._getframe(1))
+        self._watch.tracer.resume()
+
+    @guarded
+    def _note_step(self, optimizer: torch.optim.Optimizer, frame: FrameType) -> None:
         watch = self._watch
-        watch.tracer.resume()
-        user, _ = watch.reach(sys._getframe(2))
+        user, _ = watch.reach(frame)
         if user is None:
             return
         silent = any(bool(group.get("fused")) for group in optimizer.param_groups)

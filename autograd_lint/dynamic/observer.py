@@ -8,6 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import Final
 
+import torch
+
 from autograd_lint.dynamic.analyse import to_events
 from autograd_lint.dynamic.compiled import run_eagerly
 from autograd_lint.dynamic.gradients import Gradients
@@ -19,6 +21,7 @@ from autograd_lint.dynamic.mutators import install_mutators
 from autograd_lint.dynamic.passes import Passes
 from autograd_lint.dynamic.patches import Patches
 from autograd_lint.dynamic.records import Records
+from autograd_lint.dynamic.rests import rest_inside_modules
 from autograd_lint.dynamic.saves import SaveCheck
 from autograd_lint.dynamic.syntax import Sources
 from autograd_lint.dynamic.tracer import SetTrace
@@ -78,6 +81,7 @@ class _TorchObserver(Observer):
         Misuse(watch).install(patches, index_reads=self._index_reads)
         Passes(watch, gradients, self._save_check(), annotate=self._annotate).install(patches)
         run_eagerly(watch.records, patches)
+        rest_inside_modules(watch.tracer, patches)
         watch.tracer.start()
 
     def _save_check(self) -> SaveCheck:
@@ -153,3 +157,11 @@ class HookObserver(_TorchObserver):
 def is_traced() -> bool:
     """Whether another tool traces this process, so that a `SequenceObserver` would be in its way."""
     return sys.gettrace() is not None
+
+
+def can_count_nodes() -> bool:
+    """Whether this torch has the private names a `SequenceObserver` lives by: numbers of nodes, and what they saved."""
+    with torch.enable_grad():
+        x = torch.ones(1, requires_grad=True)
+        node = (x * x).grad_fn
+    return hasattr(torch.autograd, "_get_sequence_nr") and hasattr(node, "_raw_saved_self")

@@ -115,8 +115,11 @@ class Passes:
         return dressed(backward, original)
 
     def _run(self, original: Any, request: Request, user: FrameType, args: Any, kwargs: Any) -> Any:
-        self._watch.tracer.resume()  # in case a step has failed
+        tracer = self._watch.tracer
+        tracer.resume()  # in case a step has failed
+        tracer.pause()
         begun = self._begin(request, user)
+        tracer.resume()
         self._saves.pass_begins(None if begun is None else begun.site.note.spot)
         try:
             result = original(*args, **kwargs)
@@ -125,7 +128,9 @@ class Passes:
             raise
         finally:
             self._saves.pass_begins(None)
+        tracer.pause()
         self._succeeded(request, begun, user)
+        tracer.resume()
         return result
 
     @guarded

@@ -69,10 +69,10 @@ def _find(request: RunRequest) -> Program:
 
 def make_observer(settings: Settings, *, raise_at_write: bool = False) -> Observer:
     """An observer for a whole program: by numbers, or by hooks where those are needed."""
-    from autograd_lint.dynamic.observer import HookObserver, SequenceObserver, is_traced
+    from autograd_lint.dynamic.observer import HookObserver, SequenceObserver, can_count_nodes, is_traced
 
     index_reads = any(IndexRead in rules_by_code()[code].on for code in settings.codes)
-    if raise_at_write or is_traced():
+    if raise_at_write or is_traced() or not can_count_nodes():
         return HookObserver(index_reads=index_reads, annotate=True, raise_at_write=raise_at_write)
     return SequenceObserver(index_reads=index_reads, annotate=True)
 

@@ -82,8 +82,9 @@ class Tracer(ABC):
         trail = self.trails.get(thread)
         return trail.find(number) if trail is not None else None
 
-    def pause(self) -> None:  # noqa: B027
-        """Library code that makes no nodes is about to run: whoever follows calls may rest."""
+    def pause(self) -> bool:
+        """Code is about to run whose nodes belong to the line that runs now; whether there is need to resume."""
+        return False
 
     def resume(self) -> None:  # noqa: B027
         """Go on, if paused."""
@@ -128,11 +129,13 @@ class SetTrace(Tracer):
         if sys.gettrace() is self._call:
             sys.settrace(None)
 
-    def pause(self) -> None:
-        """Stop following this thread for a while; Python calls a tracer for each call in library code too."""
-        if sys.gettrace() is self._call:
-            sys.settrace(None)
-            self._paused.add(threading.get_ident())
+    def pause(self) -> bool:
+        """Stop following this thread for a while."""
+        if sys.gettrace() is not self._call:
+            return False
+        sys.settrace(None)
+        self._paused.add(threading.get_ident())
+        return True
 
     def resume(self) -> None:
         """Go on, unless another tool has taken over meanwhile."""

@@ -131,8 +131,10 @@ class Watch:
         return None if node is None else self.node(node)
 
 
-def _sequence_peek() -> Any:
-    return torch.autograd._get_sequence_nr  # type: ignore[attr-defined]
+def _sequence_peek() -> Callable[[], int]:
+    """Tells the number of this thread's next node; without such numbers all nodes are number 0."""
+    peek: Callable[[], int] = getattr(torch.autograd, "_get_sequence_nr", lambda: 0)
+    return peek
 
 
 def address_of(tensor: torch.Tensor) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import traceback
 import warnings
 from contextlib import nullcontext
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from autograd_lint.dynamic.frames import Frames
 from autograd_lint.dynamic.syntax import add_text
 from tests.dynamic.loops import FAILURES, LOOPS, program
 from tests.dynamic.watched import MODES, PROGRAM, make_observer, watch
@@ -119,18 +122,48 @@ def test_warnings_name_the_line_of_the_program() -> None:
     assert_same(plain, run(text, "lines"))
 
 
-def test_torch_is_as_it_was() -> None:
+@each_mode
+def test_torch_is_as_it_was(mode: str) -> None:
     def state() -> dict[tuple[str, str], Any]:
-        owners = (torch, torch.Tensor, torch.autograd, torch.nn.Module, torch.nn.functional, torch._VF, torch._C._nn)
+        modules = (
+            torch,
+            torch.autograd,
+            torch.nn.functional,
+            torch.linalg,
+            torch._VF,
+            torch._C._nn,
+            torch._C._autograd,
+        )
+        owners = (*modules, torch.Tensor, torch.nn.Module, torch.optim.Optimizer, threading.Thread)
         return {(str(owner), name): value for owner in owners for name, value in vars(owner).items()}
 
-    observer = make_observer("lines")
+    observer = make_observer(mode)
     torch.jit._builtins._get_builtin_table()
     before, table = state(), dict(torch.jit._builtins._builtin_table)
     with observer:
         assert state() != before
     assert state() == before
     assert torch.jit._builtins._builtin_table == table
+    assert sys.gettrace() is None
+
+
+@each_mode
+def test_a_failure_of_the_observer_is_noted_and_changes_nothing(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise ZeroDivisionError("as asked for")
+
+    text = program(LOOPS["mlp"])
+    plain = run(text, None)
+    for name in ("place", "spot"):
+        monkeypatch.setattr(Frames, name, fail)
+    observer = make_observer(mode)
+    torch.manual_seed(7)
+    names: dict[str, Any] = {}
+    with observer:
+        exec(compile(text, PROGRAM, "exec"), names)
+    assert all(torch.equal(a, b) for a, b in zip(plain.results, names["results"], strict=True))
+    assert observer.records.crashes
+    assert all("ZeroDivisionError at test_same.py" in crash for crash in observer.records.crashes)
 
 
 def test_compiled_code_runs_eagerly_and_it_is_said() -> None:
