@@ -27,7 +27,7 @@ from autograd_lint.dynamic.records import (
 )
 from autograd_lint.dynamic.scope import name_in_scope, owner_in_scope
 from autograd_lint.dynamic.syntax import Sources
-from autograd_lint.dynamic.watch import Watch, address_of, is_plain
+from autograd_lint.dynamic.watch import Watch, address_of, is_leaf, is_plain
 
 _GRAD: Final[Any] = torch._C.TensorBase.__dict__["grad"]
 _PASSES: Final = 64
@@ -162,7 +162,7 @@ class Gradients:
         patches.on_undo(register_optimizer_step_pre_hook(self._will_step).remove)
 
     def _read(self, tensor: torch.Tensor, frame: FrameType) -> Any:
-        if not tensor.is_leaf and not tensor.retains_grad and tensor.requires_grad:
+        if not is_leaf(tensor) and not tensor.retains_grad and tensor.requires_grad:
             self._note_inner(tensor, frame)
             return call_from(frame, _GRAD.__get__, tensor)
         grad = _GRAD.__get__(tensor)

@@ -14,7 +14,7 @@ from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import BindingNote, HookNote, IndexReadNote, Place, RefusedNote, Via, WriteFacts
 from autograd_lint.dynamic.refusals import refusal_of_call, refusal_of_write
-from autograd_lint.dynamic.watch import Watch, is_plain
+from autograd_lint.dynamic.watch import Watch, is_leaf, is_plain
 from autograd_lint.events import Refusal
 
 _HOOKS: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
@@ -83,7 +83,7 @@ class Misuse:
     def _wrap_binding(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def bind(module: Any, name: str, value: Any) -> None:
             original(module, name, value)
-            if type(value) is torch.Tensor and value.requires_grad and not value.is_leaf:
+            if type(value) is torch.Tensor and value.requires_grad and not is_leaf(value):
                 self._bound(module, name, value, sys._getframe(1))
 
         return dressed(bind, original)

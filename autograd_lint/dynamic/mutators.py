@@ -19,7 +19,7 @@ from autograd_lint.dynamic.mutator_names import mutator_names
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import Via, WriteFacts
 from autograd_lint.dynamic.refusals import refusal_of_write
-from autograd_lint.dynamic.watch import Watch, address_of, is_plain, version_of
+from autograd_lint.dynamic.watch import Watch, address_of, is_leaf, is_plain, version_of
 
 _OPERATORS: Final = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift")
 
@@ -135,7 +135,7 @@ class Writer:
     def _facts(
         self, target: Any, op: str, via: Via, args: Any, user: FrameType, frame: FrameType, between: FrameType | None
     ) -> WriteFacts:
-        leaf, wants = target.is_leaf, target.requires_grad
+        leaf, wants = is_leaf(target), target.requires_grad
         value = len(args) > 2 if via is Via.INDEX else len(args) > 1
         value_in_graph = value and any(isinstance(a, torch.Tensor) and a.requires_grad for a in args[1:])
         enabled = torch.is_grad_enabled()

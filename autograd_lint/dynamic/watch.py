@@ -150,6 +150,14 @@ def version_of(tensor: torch.Tensor) -> int:
     return -1 if tensor.is_inference() else tensor._version
 
 
+def is_leaf(tensor: torch.Tensor) -> bool:
+    """Whether no recorded operation made the tensor. A view whose base was written may refuse to tell: it is none."""
+    try:
+        return tensor.is_leaf
+    except RuntimeError:
+        return False
+
+
 def is_plain(value: object) -> bool:
     """Whether `value` is a tensor that nothing of Python stands behind; fake and wrapped ones are left alone."""
     return type(value) is torch.Tensor or type(value) is torch.nn.Parameter

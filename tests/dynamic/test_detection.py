@@ -320,6 +320,13 @@ h = torch.ones(3, 3, requires_grad=True) * 1
 for row in h:
     row += 1  # AGL106
 """,
+    "rows whose base was written": """
+w = torch.ones(3, requires_grad=True)
+first, second = w.split(2)
+with torch.no_grad():
+    second.mul_(1.0)
+first /= 2  # AGL106
+""",
     "NumPy of a graph tensor": """
 import numpy as np
 h = torch.ones(3, requires_grad=True) * 1
