@@ -103,9 +103,11 @@ class Memory:
         watch = self._watch
 
         def set_data(tensor: Any, value: Any) -> None:
+            before = address_of(tensor)
             _DATA.__set__(tensor, value)
             frame = sys._getframe(1)
-            if watch.is_direct(frame) and is_plain(tensor):
+            # `x.data *= 2` assigns the memory it has written in place.
+            if watch.is_direct(frame) and is_plain(tensor) and address_of(tensor) != before:
                 self._assigned(tensor, frame)
 
         return set_data

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from autograd_lint.dynamic.mutator_names import mutator_names
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import Via, WriteFacts
 from autograd_lint.dynamic.refusals import refusal_of_write
-from autograd_lint.dynamic.watch import Watch, address_of, is_leaf, is_plain, version_of
+from autograd_lint.dynamic.watch import Watch, address_of, checksum, is_leaf, is_plain, version_of
 
 _OPERATORS: Final = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift")
 
@@ -83,6 +83,16 @@ def _wrap_out(writer: Writer, original: Any, op: str) -> Callable[..., Any]:
     return dressed(write, original)
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A tensor that is about to be written; `values` is a checksum of what it holds, where that is wanted."""
+
+    tensor: torch.Tensor
+    address: int
+    facts: WriteFacts
+    values: int | None
+
+
 class Writer:
     """Notes writes."""
 
@@ -119,18 +129,25 @@ class Writer:
         return self._watch.is_optimizer(frame) and frame.f_code.co_name != "zero_grad"
 
     @guarded
-    def _before(self, targets: Iterable[Any], *about: Any) -> list[tuple[Any, int, WriteFacts]]:
-        return [(item, address_of(item), self._facts(item, *about)) for item in targets if is_plain(item)]
+    def _before(self, targets: Iterable[Any], *about: Any) -> list[_Written]:
+        exposed = self._watch.log.exposed
+        written = []
+        for item in targets:
+            if is_plain(item):
+                address = address_of(item)
+                # Only where a write may go unnoticed does it matter whether it changes anything.
+                values = checksum(item) if address in exposed else None
+                written.append(_Written(item, address, self._facts(item, *about), values))
+        return written
 
     @guarded
-    def _note(self, written: list[tuple[Any, int, WriteFacts]] | None, *, zero: bool) -> None:
+    def _note(self, written: list[_Written] | None, *, zero: bool) -> None:
         log, seq = self._watch.log, self._watch.next_number()
-        for tensor, address, facts in written or ():
-            version = version_of(tensor)
-            log.add(address, facts, seq=seq, version=version, zero=zero)
-            now = address_of(tensor)
-            if now != address:  # `set_` and `resize_` change what the tensor's memory is
-                log.add(now, facts, seq=seq, version=version, zero=zero)
+        for item in written or ():
+            version, now = version_of(item.tensor), address_of(item.tensor)
+            same = now == item.address and item.values is not None and item.values == checksum(item.tensor)
+            for address in {item.address, now}:  # `set_` and `resize_` change what the tensor's memory is
+                log.add(address, item.facts, seq=seq, version=version, zero=zero, changed=not same)
 
     def _facts(
         self, target: Any, op: str, via: Via, args: Any, user: FrameType, frame: FrameType, between: FrameType | None
@@ -179,12 +196,12 @@ class Writer:
         return self._watch.entry_name(between, otherwise=op), Via.STATE
 
     @guarded
-    def _refused(self, error: RuntimeError, written: list[tuple[Any, int, WriteFacts]] | None) -> None:
+    def _refused(self, error: RuntimeError, written: list[_Written] | None) -> None:
         refusal = refusal_of_write(error)
         if refusal is None or not written:
             return
-        target, _, facts = written[0]
-        node = self._watch.node_of(target)
+        facts = written[0].facts
+        node = self._watch.node_of(written[0].tensor)
         self._watch.records.writes.pop(facts, None)
         told = replace(facts, refusal=refusal, origin=None if node is None else node.place)
         self._watch.records.writes[told] = None

@@ -64,7 +64,7 @@ def silent_write(watch: Watch, memory: torch.Tensor, tensor: object, moment: Mom
     """The first write to `memory` since `moment` through another counter than that of `tensor`, which was saved."""
     alias = watch.aliases.find(tensor)
     behind = alias is not None and alias.how == "data"
-    for write in watch.log.all_after(address_of(memory), moment):
+    for write in watch.log.all_after(address_of(memory), moment, changed=True):
         if write.via is Via.DATA:
             if watch.log.was_assigned(tensor, write):
                 return write

@@ -31,6 +31,7 @@ class Run:
     seq: int
     version: int
     zero: bool = False
+    changed: bool = True
 
     def is_after(self, moment: Moment, version: int | None) -> bool:
         """Whether its last write came after `moment` and moved the counter beyond `version`."""
@@ -68,8 +69,10 @@ class WriteLog:
             self.exposed.clear()
         self.exposed.update(addresses)
 
-    def add(self, address: int, facts: WriteFacts, *, seq: int, version: int, zero: bool = False) -> None:
-        """Note that `address` was just written."""
+    def add(
+        self, address: int, facts: WriteFacts, *, seq: int, version: int, zero: bool = False, changed: bool = True
+    ) -> None:
+        """Note that `address` was just written; `changed` is False when it holds what it held before."""
         self.tick += 1
         thread = threading.get_ident()
         if address in self.exposed:
@@ -80,10 +83,11 @@ class WriteLog:
             if len(self._runs) > _ADDRESSES:
                 self._runs.popitem(last=False)
         last = runs[-1] if runs else None
-        if last is not None and last.facts is facts and last.thread == thread and last.zero == zero:
+        same = last is not None and (last.facts, last.thread, last.zero, last.changed) == (facts, thread, zero, changed)
+        if last is not None and same:
             last.tick, last.seq, last.version = self.tick, seq, version
         else:
-            runs.append(Run(facts, self.tick, thread, seq, version, zero))
+            runs.append(Run(facts, self.tick, thread, seq, version, zero, changed))
 
     def add_step(self, facts: WriteFacts, versions: dict[int, int], *, seq: int, silent: bool) -> None:
         """Note that an optimizer wrote its parameters."""
@@ -99,9 +103,14 @@ class WriteLog:
         """The first write to `address` after `moment` that moved its counter beyond `version`."""
         return next(self.all_after(address, moment, version), None)
 
-    def all_after(self, address: int, moment: Moment, version: int | None = None) -> Iterator[WriteFacts]:
-        """The writes to `address` after `moment` that moved its counter beyond `version`, the first one first."""
-        found = [run for run in self._runs_at(address) if run.is_after(moment, version)]
+    def all_after(
+        self, address: int, moment: Moment, version: int | None = None, *, changed: bool = False
+    ) -> Iterator[WriteFacts]:
+        """The writes to `address` after `moment` that moved its counter beyond `version`, the first one first.
+
+        With `changed` only those that left other values than there were.
+        """
+        found = [r for r in self._runs_at(address) if r.is_after(moment, version) and (r.changed or not changed)]
         return (run.facts for run in sorted(found, key=lambda run: run.tick))
 
     def is_zeroed_since(self, address: int, tick: int) -> bool:

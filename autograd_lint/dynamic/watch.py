@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import enum
 import os
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,8 @@ from autograd_lint.dynamic.tracer import Tracer
 
 _TORCH: Final = str(Path(torch.__file__).resolve().parent) + os.sep
 _BASE: Final[Any] = torch._C.TensorBase
+_LARGEST: Final = 1 << 20
+"""Bytes of memory that are compared before and after a write that no counter may notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,15 @@ def address_of(tensor: torch.Tensor) -> int:
         return int(_BASE.untyped_storage(tensor).data_ptr())
     except (RuntimeError, NotImplementedError):
         return 0  # sparse, meta, or wrapped by a transform
+
+
+def checksum(tensor: torch.Tensor) -> int | None:
+    """A checksum of all the memory of a tensor; None where that is much, or on a device."""
+    storage = _BASE.untyped_storage(tensor)
+    size = storage.nbytes()
+    if not 0 < size <= _LARGEST or tensor.device.type != "cpu":
+        return None
+    return zlib.crc32(ctypes.string_at(storage.data_ptr(), size))
 
 
 def version_of(tensor: torch.Tensor) -> int:

@@ -327,6 +327,12 @@ with torch.no_grad():
     second.mul_(1.0)
 first /= 2  # AGL106
 """,
+    "a write through .data that changes nothing": """
+h = torch.zeros(3, requires_grad=True).sin() * 0
+out = h.relu_()
+out.data *= 3
+out.sum().backward()
+""",
     "NumPy of a graph tensor": """
 import numpy as np
 h = torch.ones(3, requires_grad=True) * 1
