@@ -161,8 +161,8 @@ class _Judge:
         outcome = self.outcome
         if outcome.kind in (Kind.STALE, Kind.SILENT):
             return {outcome.write_line}
-        if _BASE_WRITTEN in outcome.message:
-            # A view that was fine went bad when its base was written: the write and the use are both to blame.
+        if _BASE_WRITTEN in outcome.message or (outcome.kind is Kind.REFUSED and outcome.in_backward):
+            # What was fine when it was made went bad by a write: the write is to blame, torch raises at the next use.
             return {outcome.line} | self.evidence.watch.written_lines
         return {outcome.line}
 

@@ -44,7 +44,7 @@ class Outcome:
     """How a run ended. Lines count from 1; None where there is none, or where it is not known.
 
     `line` is the statement that raised: the innermost frame of the program. For SILENT it is the backward that used
-    the changed value. `reason` sorts REFUSED further. `saved_*` and `write_*` are set for STALE and SILENT only.
+    the changed value. `reason` sorts REFUSED further, `in_backward` tells whether a backward raised it. `saved_*` and `write_*` are set for STALE and SILENT only.
     `unregistered` are the lines of constructors that keep a computed tensor whose Parameter the module does not know.
     """
 
@@ -52,6 +52,7 @@ class Outcome:
     line: int | None = None
     message: str = ""
     reason: str = ""
+    in_backward: bool = False
     saved_line: int | None = None
     write_line: int | None = None
     write_op: str = ""

@@ -194,7 +194,7 @@ def add_no_grad(sketch: Sketch) -> bool:
             try_templates(sketch, templates.NO_GRAD_WRITES, str)
         if sketch.chance(0.35):
             add_operation(sketch)
-        if sketch.chance(0.15):
+        if "inference" not in header and sketch.chance(0.15):
             with sketch.block("with torch.enable_grad():", torch.enable_grad()):
                 add_operation(sketch)
     return len(sketch.lines) > before

@@ -152,7 +152,7 @@ UNSEEN_WRITES: Final = (
     "{a}.data.add_({n})", "{a}.data.mul_({k})", "{a}.data = {b}.detach()", "{a}.data = {b}.detach().clone()",
     "{a}.detach().numpy()[0] = 5.0", "{a}.data.clamp_(-0.5, 0.5)", "{a}.data[0] = 9.0", "{a}.data *= {k}", "{a}.data -= 0.1",
     "{a}.data.copy_({b})", "{a}.data.zero_()", "{a}.data.normal_()", "{a}.data += {b}.detach()", "{a}.data = {a}.data * 2",
-    "{a}.data.view(-1).add_({n})", "{a}.data[:2].mul_({k})", "{a}.detach().numpy()[:] = 0.0", "{a}.data.fill_({n})",
+    "{a}.data.view(-1).add_({n})", "{a}.data[:2].mul_({k})", "{a}.detach().numpy()[:] = 7.0", "{a}.data.fill_({n})",
 )  # fmt: skip
 
 INTEGER_WRITES: Final = (
