@@ -41,9 +41,10 @@ ALIAS = AliasRead(MADE, "detach", "kept", NEEDED)
 WRITE = Write(site=HERE, target=GRAPH, how=How.METHOD, op="mul_")
 BACKWARD = Backward(site=HERE, root=GRAPH)
 
-NO_RULE = {Refusal.NON_LEAF_FLAG, Refusal.DEEPCOPY, Refusal.INFERENCE_SAVED}
+NO_RULE = {Refusal.NON_LEAF_FLAG}
 """Torch raises at once for reasons that no rule of this version tells of."""
-CALLS = {Refusal.OUT, Refusal.NUMPY, Refusal.INTEGER_GRAD, Refusal.NON_LEAF_OPTIMIZER} | NO_RULE
+JUDGED = {Refusal.DEEPCOPY, Refusal.INFERENCE_SAVED}
+CALLS = {Refusal.OUT, Refusal.NUMPY, Refusal.INTEGER_GRAD, Refusal.NON_LEAF_OPTIMIZER} | JUDGED | NO_RULE
 
 
 def judge(event: Event) -> dict[str, tuple[Report, type[Rule]]]:

@@ -272,11 +272,8 @@ def assign_data(run: Run, tensor: Tensor, value: Value, node: ir.Node) -> None:
     source = known_tensor(value)
     record = new_record(run, tensor, run.site(node), how=How.DATA_ASSIGN, op=".data =", name=tensor.name)
     record.bumps = False
-    machine = run.machine
-    record.late = machine.failed
-    if not machine.expecting:
-        machine.writes.append(record)
-    fresh = source if source is not None else machine.tensor()
+    run.machine.keep(record)
+    fresh = source if source is not None else run.machine.tensor()
     tensor.memory = fresh.memory
     tensor.memory.writes.insert(0, (record, source is not None))
     tensor.layout = fresh.layout

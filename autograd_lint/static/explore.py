@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import libcst as cst
@@ -24,7 +24,7 @@ from autograd_lint.static.machine import TorchError
 from autograd_lint.static.passes import Request, needed_by_return
 from autograd_lint.static.state import Args, Frame, Language, Path, PathEnded, ProgramRaised, Run
 from autograd_lint.static.statements import assign, execute
-from autograd_lint.static.values import Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
+from autograd_lint.static.values import NONE, Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
 
 _LANGUAGE: Final = Language(evaluate, execute, assign, call_value, call_hook)
 _MOST_PATHS: Final = 48
@@ -191,9 +191,15 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
     events = list(machine.events)
     events.extend((record.event(), record.late) for record in machine.writes)
     events.extend((done.event, done.late) for done in run.gradients.passes)
+    events.extend((replace(lost, certain=_has_gradient(leaf)), late) for lost, leaf, late in run.lost)
     removed = {id(handle) for handle, _ in run.hooks if isinstance(handle, Unknown) and _was_removed(handle)}
     events.extend((event, False) for handle, event in run.hooks if id(handle) not in removed)
     return PathResult(tuple(events), frozenset(run.reached), machine.failed)
+
+
+def _has_gradient(leaf: Tensor) -> bool:
+    """A backward reached the leaf: its gradient was computed, and nobody can read it."""
+    return leaf.grad is not NONE
 
 
 def _was_removed(handle: Unknown) -> bool:

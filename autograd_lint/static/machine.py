@@ -109,6 +109,7 @@ class SavedRecord:
     result: bool
     certain: bool
     elementwise: bool = True
+    non_leaf: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -237,6 +238,7 @@ class Machine:
                 name,
                 result,
                 certain,
+                non_leaf=tensor.node is not None,
             )
         )
 
@@ -357,9 +359,7 @@ class Machine:
         Raises TorchError where torch refuses the write.
         """
         tensor = record.tensor
-        record.late = self.failed
-        if not self.expecting:
-            self.writes.append(record)
+        self.keep(record)
         refusal = self._refusal(tensor, values)
         if refusal is not None:
             record.refusal = refusal
@@ -369,6 +369,12 @@ class Machine:
         self._bump(tensor, record)
         if node is not None:
             self._rebase(tensor, node)
+
+    def keep(self, record: WriteRecord) -> None:
+        """Remember a write for the events of the path; where a raise is expected there is nothing to tell."""
+        record.late = self.failed
+        if not self.expecting:
+            self.writes.append(record)
 
     def _refusal(self, tensor: Tensor, values: Sequence[Tensor]) -> Refusal | None:
         if tensor.inference and not self.modes.inference:

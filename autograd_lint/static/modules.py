@@ -295,14 +295,16 @@ def clear_gradients(run: Run, params: list[Tensor], set_to_none: Value | None, n
             forget_gradient(tensor, False if set_to_none is None or not isinstance(set_to_none, Unknown) else None)
 
 
-def write_inside(run: Run, tensor: Tensor, node: ir.Node, *, op: str, how: How, bumps: bool = True) -> None:
+def write_inside(
+    run: Run, tensor: Tensor, node: ir.Node, *, op: str, how: How, bumps: bool = True, certain: bool = True
+) -> None:
     """A write torch's own code does under `no_grad`."""
     machine = run.machine
     modes = machine.modes
     machine.modes = replace(modes, grad=False)
     try:
         record = new_record(run, tensor, run.site(node), how=how, op=op)
-        record.bumps = bumps
+        record.bumps, record.certain = bumps, certain
         machine.write(record, [], None)
     finally:
         machine.modes = modes

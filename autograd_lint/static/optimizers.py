@@ -105,6 +105,8 @@ def _step(run: Run, owner: OptimizerValue, args: Args, node: ir.Node) -> Value:
     gradients.clock += 1
     gradients.steps.append((gradients.clock, site))
     for tensor in owner.params:
+        if tensor.grad_sum is not None:
+            run.machine.emit(tensor.grad_sum)
         _step_one(run, owner, tensor, node)
         if tensor.grad_passes:
             tensor.grad_stepped = site
@@ -117,5 +119,5 @@ def _step_one(run: Run, owner: OptimizerValue, tensor: Tensor, node: ir.Node) ->
     if isinstance(grad, Const) or tensor.requires_grad is False:
         return
     certain = isinstance(grad, Tensor) or (isinstance(grad, Unknown) and grad.kind == "tensor")
-    write_inside(run, tensor, node, op="step", how=How.OPTIMIZER, bumps=owner.bumps is not False)
-    run.machine.writes[-1].certain = certain and owner.bumps is not None and tensor.requires_grad is True
+    certain = certain and owner.bumps is not None and tensor.requires_grad is True
+    write_inside(run, tensor, node, op="step", how=How.OPTIMIZER, bumps=owner.bumps is not False, certain=certain)

@@ -191,6 +191,11 @@ def _stale(machine: Machine, node: GraphNode, saved: SavedRecord, request: Reque
     """Note on the guilty write that `saved` changed; True when torch surely raises."""
     if machine.modes.mutation_allowed:
         return False
+    detached = saved.tensor.detached
+    if detached is not None and saved.non_leaf and not saved.result:
+        certain = saved.certain and node.certain and request.known
+        _blame(machine, detached, node, saved, request, certain=certain, silent=False)
+        return certain
     moved = saved.counter.writes[saved.version :]
     if moved:
         record, certain = next((m for m in moved if m[1] and m[0].certain), moved[0])
@@ -342,6 +347,7 @@ def replace_saved(saved: SavedRecord, *, certain: bool) -> SavedRecord:
         saved.name,
         saved.result,
         certain,
+        non_leaf=saved.non_leaf,
     )
 
 
@@ -360,16 +366,12 @@ def _accumulate(machine: Machine, gradients: Gradients, request: Request, tensor
         return
     if tensor.grad_passes and type(old) is Tensor and surely and not machine.expecting:
         leaf = TensorRef(tensor.name, leaf=tensor.node is None, parameter=tensor.parameter, made=tensor.site)
-        machine.emit(
-            Accumulation(
-                site=request.site,
-                first=tensor.grad_passes[0],
-                leaf=leaf,
-                stepped=tensor.grad_stepped,
-                in_loop=tensor.grad_passes[-1].key == request.site.key,
-                certain=tensor.grad_stepped is not None,
+        if tensor.grad_stepped is not None and tensor.grad_sum is None:
+            in_loop = tensor.grad_passes[-1].key == request.site.key
+            first = tensor.grad_passes[0]
+            tensor.grad_sum = Accumulation(
+                site=request.site, first=first, leaf=leaf, stepped=tensor.grad_stepped, in_loop=in_loop
             )
-        )
     tensor.grad_passes.append(request.site)
 
 
@@ -388,8 +390,7 @@ def _add_into(machine: Machine, request: Request, owner: Tensor, gradient: Tenso
         grad_enabled=False,
         certain=request.known,
     )
-    record.late = machine.failed
-    machine.writes.append(record)
+    machine.keep(record)
     gradient.memory.writes.append((record, True))
     gradient.counter.writes.append((record, True))
 
@@ -399,6 +400,7 @@ def forget_gradient(tensor: Tensor, value: Tri) -> None:
     tensor.grad_passes.clear()
     tensor.grad_reads = 0
     tensor.grad_stepped = None
+    tensor.grad_sum = None
     tensor.grad_differenced = False
     if value is False:
         tensor.grad = NONE

@@ -45,7 +45,7 @@ def _lay_out(result: Seq, layout: Layout | None, bounds: list[slice] | None, dim
     for i, piece in enumerate(result.items):
         if not isinstance(piece, Tensor):
             continue
-        if layout is None or bounds is None or dim is None:
+        if layout is None or bounds is None or dim is None or i >= len(bounds):
             piece.layout = None
         elif drop:
             piece.layout = layouts.select(layout, dim, bounds[i].start)

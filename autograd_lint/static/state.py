@@ -8,7 +8,7 @@ from typing import Final
 
 import libcst as cst
 
-from autograd_lint.events import HookRegistered, Site
+from autograd_lint.events import HookRegistered, LeafLost, Site
 from autograd_lint.static import ir
 from autograd_lint.static.machine import Machine
 from autograd_lint.static.passes import Gradients
@@ -135,6 +135,7 @@ class Run:
         self.pending_read: tuple[Tensor, Site, str] | None = None
         self.truncated = False
         self.created: list[Tensor] = []
+        self.lost: list[tuple[LeafLost, Tensor, bool]] = []
         self.last_return: ir.Node | None = None
 
     @property

@@ -153,7 +153,8 @@ def _judge_binding(run: Run, target: ir.Expr, source: ir.Expr, value: Value) -> 
             )
         )
     elif not leaf.parameter or type(target) is ir.Name:
-        machine.emit(LeafLost(site=site, leaf=leaf.site, name=describe(target), op=value.node.op, move=move))
+        lost = LeafLost(site=site, leaf=leaf.site, name=describe(target), op=value.node.op, move=move)
+        run.lost.append((lost, leaf, machine.failed))
 
 
 def _in_constructor(run: Run, target: ir.Attr) -> bool:

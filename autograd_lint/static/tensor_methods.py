@@ -60,6 +60,10 @@ _NUMBERS: Final = frozenset(
 _FLAGS: Final = frozenset({"is_contiguous", "is_floating_point", "is_complex", "is_shared", "equal", "allclose"})
 _ZEROING: Final = frozenset({"zero_", "fill_", "detach_", "requires_grad_", "data", "detach"})
 _DIMENSIONS: Final = 8
+_ARRAY_WRITES: Final = frozenset(
+    {"fill", "sort", "resize", "put", "itemset", "partition", "fill_", "copy_", "resize_", "byteswap"}
+)
+"""Methods by which NumPy arrays and torch's storages write themselves."""
 _SPREAD: Final = frozenset({"size", "dims", "shape", "repeats"})
 """Parameters that take a sequence or its elements one by one: `x.view(2, 3)`."""
 
@@ -215,9 +219,9 @@ def _generic(run: Run, tensor: Tensor, name: str, args: Args, node: ir.Node) -> 
 
 
 def _array_method(run: Run, array: Tensor, name: str, node: ir.Node) -> Value:
-    if name in ("fill", "sort", "resize", "put", "itemset", "partition"):
+    if name in _ARRAY_WRITES:
         record = new_record(run, array, run.site(node), how=How.METHOD, op=name)
-        record.through, record.bumps = "numpy", False
+        record.through, record.bumps = array.alias_how or "numpy", False
         run.machine.write(record, [], None)
         return NONE
     return Unknown()
@@ -268,6 +272,11 @@ def _set_requires_grad(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> V
 
 
 def _detach_in_place(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
+    """`x.detach_()`: no version moves, but an operation that saved `x` as a non-leaf will refuse it."""
+    if tensor.node is not None:
+        how, target = _how(run, tensor, node)
+        tensor.detached = new_record(run, tensor, run.site(node), how=how, op="detach_", name=target)
+        run.machine.keep(tensor.detached)
     tensor.node = None
     tensor.requires_grad = False
     return tensor
@@ -309,6 +318,13 @@ def as_array(run: Run, tensor: Tensor, node: ir.Node) -> Tensor:
     result = run.machine.output(Output(Alias.MEMORY, differentiable=False), tensor, None, site=run.site(node))
     result.numpy = True
     result.layout, result.dtype, result.alias_how = tensor.layout, tensor.dtype, "numpy"
+    return result
+
+
+def _storage(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
+    """The storage: memory without a version counter, as an array is."""
+    result = as_array(run, tensor, node)
+    result.alias_how = "storage"
     return result
 
 
@@ -391,6 +407,7 @@ _METHODS: Final[dict[str, Callable[[Run, Tensor, Args, ir.Node], Value]]] = {
     "register_post_accumulate_grad_hook": _register_hook,
     "size": _size,
     "numpy": _numpy,
+    **dict.fromkeys(("untyped_storage", "storage"), _storage),
     "tolist": _tolist,
     **dict.fromkeys(("new", "new_tensor", "new_zeros", "new_ones", "new_empty", "new_full"), _fresh_constant),
 }

@@ -268,8 +268,7 @@ def overlap_refused(run: Run, record: WriteRecord, region: Layout | None, sharin
     if not refused and not any(layouts.partly_overlap(region, other.layout) for other in sharing):
         return False
     record.refusal = Refusal.OVERLAP
-    record.late = run.machine.failed
-    run.machine.writes.append(record)
+    run.machine.keep(record)
     run.machine.fail()
     return True
 
@@ -449,6 +448,6 @@ def augment(run: Run, node: ir.AugAssign, old: Value, value: Value, *, how: How)
 def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How) -> None:
     """A NumPy array is written: memory changes and no version counter moves."""
     record = new_record(run, array, run.site(node), how=how, op=op)
-    record.through = "numpy"
+    record.through = array.alias_how or "numpy"
     record.bumps = False
     run.machine.write(record, [], None)

@@ -18,7 +18,7 @@ from autograd_lint.static.passes import Request, run_backward
 from autograd_lint.static.shapes import integers
 from autograd_lint.static.splits import SPLITS, split_tensor
 from autograd_lint.static.state import Args, Run, truth
-from autograd_lint.static.tensor_methods import bind_parameters, dtype_name, tensors_in
+from autograd_lint.static.tensor_methods import as_array, bind_parameters, dtype_name, tensors_in
 from autograd_lint.static.tensors import (
     apply_named,
     describe,
@@ -120,8 +120,7 @@ def _with_out(run: Run, name: str, params: dict[str, Value], node: ir.Node) -> V
     record = new_record(run, target, run.site(node), how=How.OUT, op="out=", name=target.name)
     if machine.wants_grad([target, *operands]):
         record.refusal = Refusal.OUT
-        record.late = machine.failed
-        machine.writes.append(record)
+        machine.keep(record)
         machine.fail()
     else:
         machine.write(record, operands, None)
@@ -293,10 +292,18 @@ def _from_numpy(run: Run, args: Args, node: ir.Node) -> Value:
     return _from_array(run, array, node)
 
 
+def _from_dlpack(run: Run, args: Args, node: ir.Node) -> Value:
+    """`torch.from_dlpack(x)`: another tensor over the memory of `x`, with a version counter of its own."""
+    tensor = known_tensor(args.get(0, "ext_tensor") or NONE)
+    return Unknown() if tensor is None else _from_array(run, as_array(run, tensor, node), node)
+
+
 def _from_array(run: Run, array: Tensor, node: ir.Node) -> Tensor:
     result = run.machine.tensor(run.site(node))
     result.memory = array.memory
     result.layout, result.dtype = array.layout, array.dtype
+    result.alias_how, result.alias_of, result.alias_site = array.alias_how, array.alias_of, array.alias_site
+    result.alias_version = len(array.memory.writes)
     return result
 
 
@@ -444,6 +451,7 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.as_tensor": _as_tensor,
     "torch.asarray": _as_tensor,
     "torch.from_numpy": _from_numpy,
+    **dict.fromkeys(("torch.from_dlpack", "torch.utils.dlpack.from_dlpack"), _from_dlpack),
     "torch.nn.Parameter": _parameter,
     "torch.Variable": _variable,
     "torch.no_grad": _grad_mode(False),

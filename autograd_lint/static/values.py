@@ -14,8 +14,9 @@ from autograd_lint.events import Site
 from autograd_lint.static import ir
 
 if TYPE_CHECKING:
+    from autograd_lint.events import Accumulation
     from autograd_lint.static.layout import Layout
-    from autograd_lint.static.machine import Counter, GraphNode, Memory, Modes
+    from autograd_lint.static.machine import Counter, GraphNode, Memory, Modes, WriteRecord
 
 Tri: TypeAlias = bool | None
 """True, False, or None for not known."""
@@ -317,7 +318,8 @@ class Tensor(Value):
     `node` is its `grad_fn` when it has one (`grad_node` regenerates a view's after a write); `requires_grad` None means
     not known. `base` is the root of a differentiable view, `view_kind` how it was made ("plain", "multi", "no_grad",
     "custom"). `alias_how`/`alias_of` tell how memory is shared outside the graph (detach, data, numpy).
-    `maybe_of`: it may be the same tensor as, or a view of, another.
+    `maybe_of`: it may be the same tensor as, or a view of, another. `detached`: the `detach_()` that took its history.
+    `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient.
     """
 
     __slots__ = (
@@ -328,6 +330,7 @@ class Tensor(Value):
         "attr_version",
         "base",
         "counter",
+        "detached",
         "device",
         "dtype",
         "grad",
@@ -336,6 +339,7 @@ class Tensor(Value):
         "grad_passes",
         "grad_reads",
         "grad_stepped",
+        "grad_sum",
         "hooks",
         "inference",
         "layout",
@@ -379,6 +383,8 @@ class Tensor(Value):
         self.grad_reads = 0
         self.grad_differenced = False
         self.grad_stepped: Site | None = None
+        self.grad_sum: Accumulation | None = None
+        self.detached: WriteRecord | None = None
         self.retains_grad = False
         self.hooks = 0
         self.inference = False
