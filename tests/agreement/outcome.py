@@ -31,7 +31,8 @@ class Kind(enum.Enum):
 class Summed:
     """A backward at `line` added into gradients that the same line had left before, and that `stepped` had used.
 
-    Not `sure` where the old gradients were all zero, so that they may as well have been cleared.
+    Not `sure` to be a fault where no step used the sum in the end, and where the old gradients were all zero, so that
+    they may as well have been cleared.
     """
 
     line: int
@@ -69,6 +70,7 @@ _REFUSALS: Final = (
     ("A view was created in no_grad mode", "no_grad-view"),
     ("A view was created in inference mode", "no_grad-view"),
     ("Inference tensors cannot be saved", "inference-saved"),
+    ("Setting requires_grad=True on inference tensor", "inference-flag"),
     ("Inplace update to inference tensor", "inference-write"),
     ("on inference tensor outside InferenceMode", "inference-write"),
     ("single memory location", "overlap"),
