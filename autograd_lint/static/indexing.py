@@ -15,7 +15,7 @@ from autograd_lint.static.tensors import (
     known_tensor,
     new_record,
     operand_tensors,
-    overlap_refused,
+    overlaps,
     uncertain_operands,
     write_array,
 )
@@ -187,8 +187,6 @@ def _write_elements(
     record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
     sharing = [t for t in operands.get("value", ()) if t.memory is tensor.memory]
-    if sharing and overlap_refused(run, record, region, sharing):
-        return
     made = machine.record("[]=", effect, operands, site=site)
     uncertain_operands(made, params, effect)
-    machine.write(record, values, made)
+    machine.write(record, values, made, overlaps=overlaps(record, region, sharing))

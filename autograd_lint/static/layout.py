@@ -74,6 +74,11 @@ def fresh(shape: Sequence[int]) -> Layout:
     return Layout(tuple(shape), tuple(reversed(strides)))
 
 
+def spread(layout: Layout | None) -> Layout | None:
+    """One value expanded to the shape of `layout`."""
+    return None if layout is None else Layout(layout.shape, (0,) * len(layout.shape))
+
+
 SCALAR: Final = fresh(())
 
 
