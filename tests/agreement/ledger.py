@@ -134,7 +134,7 @@ def keeping(ledger: Ledger) -> Iterator[None]:
             if frame.f_code.co_filename == PROGRAM and frame.f_code.co_name == "__init__" and not value.is_leaf:
                 ledger.bound(self, value, frame.f_lineno)
 
-    nn.Module.__setattr__ = __setattr__  # type: ignore[assignment]
+    nn.Module.__setattr__ = __setattr__  # type: ignore[method-assign]
     try:
         with around_backward(ledger.around):
             yield

@@ -175,7 +175,8 @@ def _same_meaning(one: str, other: str) -> bool:
 
 
 def _fewer_arguments(node: ast.Call, lines: _Lines) -> Iterator[Edit]:
-    pieces = [lines.source(argument) for argument in (*node.args, *node.keywords)]
+    arguments: list[ast.expr | ast.keyword] = [*node.args, *node.keywords]
+    pieces = [lines.source(argument) for argument in arguments]
     head = lines.source(node.func)
     for left_out in range(len(pieces)):
         rest = ", ".join(piece for number, piece in enumerate(pieces) if number != left_out)

@@ -124,8 +124,22 @@ def test_training_sums_gradients_now_and_then() -> None:
         ("straight", [ast.Assign, ast.AugAssign, ast.With, ast.Subscript]),
         (
             "modules",
-            [ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.If, ast.IfExp, ast.For, ast.While, ast.ListComp, ast.Dict]
-            + [ast.Try, ast.With, ast.Return, ast.NamedExpr, ast.Starred],
+            [
+                ast.FunctionDef,
+                ast.ClassDef,
+                ast.Lambda,
+                ast.If,
+                ast.IfExp,
+                ast.For,
+                ast.While,
+                ast.ListComp,
+                ast.Dict,
+                ast.Try,
+                ast.With,
+                ast.Return,
+                ast.NamedExpr,
+                ast.Starred,
+            ],
         ),
         ("training", [ast.FunctionDef, ast.ClassDef, ast.For, ast.With, ast.If]),
     ],
@@ -145,8 +159,6 @@ def test_the_language_is_used(kind: str, nodes: list[type[ast.AST]]) -> None:
         r"retain_graph=True",
         r"\.load_state_dict",
         r"def closure",
-    ]
-    + [
         r"no_grad\(\)",
         r"\.eval\(\)",
         r"optim\.SGD",
@@ -155,8 +167,11 @@ def test_the_language_is_used(kind: str, nodes: list[type[ast.AST]]) -> None:
         r"optim\.RMSprop",
         r"discriminator",
         r"critic",
-    ]
-    + [r"cell\(", r"% 2 == 0", r"class Trainer", r"inplace=True"],
+        r"cell\(",
+        r"% 2 == 0",
+        r"class Trainer",
+        r"inplace=True",
+    ],
 )
 def test_training_has_what_training_has(pattern: str) -> None:
     assert any(re.search(pattern, text) for text in programs("training"))
