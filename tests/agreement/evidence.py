@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from tests.agreement.oracle import line_of, run_code
+from tests.agreement.oracle import run_code
 from tests.agreement.outcome import Kind, Outcome, sort_error
 from tests.agreement.watch import PROGRAM, Watch, watching
 
@@ -127,7 +127,7 @@ class Trace:
         if event == "line":
             self.executed.add(frame.f_lineno)
         elif event == "exception":
-            self._raised(argument[1])
+            self._raised(argument[1], frame.f_lineno)
         return self
 
     def _probe(self, frame: FrameType, event: str) -> None:
@@ -140,11 +140,11 @@ class Trace:
             self._probing.append(frame)
             self.probe.before(frame)
 
-    def _raised(self, error: BaseException) -> None:
+    def _raised(self, error: BaseException, line: int) -> None:
         if any(error is other for other in self._seen):
             return
         self._seen.append(error)
-        outcome = sort_error(error, line_of(error))
+        outcome = sort_error(error, line)
         if outcome.kind is not Kind.OTHER:
             self.errors.append(outcome)
 

@@ -113,7 +113,7 @@ def run_code(code: CodeType, around: AbstractContextManager[None]) -> Outcome:
             with _time_limit(), around:
                 exec(code, {"__name__": "__main__"})
         except Exception as error:
-            return sort_error(error, line_of(error))
+            return dataclasses.replace(sort_error(error, line_of(error)), in_backward=_is_from_backward(error))
     return Outcome(Kind.OK)
 
 
@@ -126,6 +126,11 @@ def line_of(error: BaseException) -> int | None:
         elif frame.f_code.co_name == "_engine_run_backward":
             break
     return line
+
+
+def _is_from_backward(error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code.co_name == "_engine_run_backward" for frame, _ in frames)
 
 
 @contextlib.contextmanager

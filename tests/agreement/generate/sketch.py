@@ -30,8 +30,8 @@ _KEPT: Final = {
     Kind.TWICE: 0.6,
     Kind.REFUSED: 0.35,
     Kind.NON_SCALAR: 0.5,
-    Kind.NO_GRAPH: 0.3,
-    Kind.NOT_IMPLEMENTED: 0.7,
+    Kind.NO_GRAPH: 0.7,
+    Kind.NOT_IMPLEMENTED: 0.9,
 }
 _LEAF_WRITE_KEPT: Final = 0.06
 """The same for a write to a leaf, which is tried so often that it would drive out all else."""
