@@ -176,9 +176,14 @@ def write_index(
             run.call_hook(base, "__setitem__", [index, value], node)
         return
     if tensor.numpy:
-        write_array(run, tensor, node, op="[]=", how=How.INDEX)
+        write_array(run, tensor, node, op="[]=", how=How.INDEX, value=_number(value))
         return
     _write_elements(run, base, tensor, index, value, node, how=how, target=target or node)
+
+
+def _number(value: Value) -> float | None:
+    number = value.value if type(value) is Const else None
+    return float(number) if isinstance(number, int | float) else None
 
 
 def _write_sequence(base: Seq, index: Value, value: Value) -> None:

@@ -34,7 +34,10 @@ class TorchError(Exception):
 
 @dataclass(slots=True, eq=False)
 class WriteRecord:
-    """One write while its consequences are not known yet; becomes a `Write` event when the path ends."""
+    """One write while its consequences are not known yet; becomes a `Write` event when the path ends.
+
+    `value` is the number that is written everywhere, if it is one; `changes` False: the memory held just that.
+    """
 
     site: Site
     how: How
@@ -48,6 +51,8 @@ class WriteRecord:
     origin: Site | None = None
     certain: bool = True
     bumps: bool = True
+    value: float | None = None
+    changes: bool = True
     stale: Stale | None = None
     stale_certain: bool = True
     refusal: Refusal | None = None
@@ -74,12 +79,13 @@ class WriteRecord:
 
 
 class Memory:
-    """The bytes of a storage and every write to them; `silent` writes moved no counter."""
+    """The bytes of a storage and every write to them; `filled` is the number that all elements are, if one is known."""
 
-    __slots__ = ("writes",)
+    __slots__ = ("filled", "writes")
 
     def __init__(self) -> None:
         self.writes: list[tuple[WriteRecord, bool]] = []
+        self.filled: float | None = None
 
 
 class Counter:
@@ -117,6 +123,7 @@ class GraphNode:
     """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists.
 
     `higher`: its gradients, computed with a graph, have one; `spread`: edges whose gradient is one value expanded.
+    `overlapping`: the write through an expanded view that its backward cannot undo.
     """
 
     op: str
@@ -130,6 +137,7 @@ class GraphNode:
     derivative: bool = True
     higher: Tri = True
     spread: tuple[GraphNode | Tensor, ...] = ()
+    overlapping: WriteRecord | None = None
     freed: Site | None = None
     freed_certain: bool = True
     kept: list[Site] = field(default_factory=list)
@@ -391,6 +399,9 @@ class Machine:
             return
         self._bump(record.tensor, record)
         if node is not None:
+            layout = record.tensor.layout
+            if layout is not None and layout.overlapping and record.tensor.base is not None:
+                node.overlapping = record
             self._rebase(record.tensor, node)
 
     def _refuse_write(self, record: WriteRecord, refusal: Refusal | None) -> bool:
@@ -424,7 +435,11 @@ class Machine:
         return None
 
     def _bump(self, tensor: Tensor, record: WriteRecord) -> None:
-        tensor.memory.writes.append((record, True))
+        memory = tensor.memory
+        record.changes = record.value is None or record.value != memory.filled
+        if record.changes:
+            memory.filled = None
+        memory.writes.append((record, True))
         if record.bumps:
             tensor.counter.writes.append((record, True))
         seen = {id(tensor)}

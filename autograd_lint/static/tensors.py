@@ -482,9 +482,9 @@ def augment(run: Run, node: ir.AugAssign, old: Value, value: Value, *, how: How)
     return old if result is not None else None
 
 
-def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How) -> None:
+def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How, value: float | None = None) -> None:
     """A NumPy array is written: memory changes and no version counter moves."""
     record = new_record(run, array, run.site(node), how=how, op=op)
     record.through = array.alias_how or "numpy"
-    record.bumps = False
+    record.bumps, record.value = False, value
     run.machine.write(record, [], None)

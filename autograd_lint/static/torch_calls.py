@@ -47,6 +47,7 @@ _RANGES: Final = frozenset(
 )
 _INTEGERS: Final = frozenset({"randperm", "randint", "tril_indices", "triu_indices"})
 _FLOATS: Final = frozenset({"float32", "float64", "float16", "bfloat16", "complex64", "complex128"})
+_FILLED: Final = {"zeros": 0.0, "zeros_like": 0.0, "ones": 1.0, "ones_like": 1.0}
 _FUNCTIONALS: Final = "torch.nn.functional."
 _TRANSPARENT: Final = frozenset(
     {"torch.compile", "torch.jit.script", "torch.jit.trace", "torch.jit.ignore", "torch.jit.export"}
@@ -149,6 +150,7 @@ def _create(run: Run, last: str, args: Args, node: ir.Node) -> Value:
             result.dtype = _full_dtype(args)
         sizes = _sizes(last, args)
         result.layout = layouts.fresh(sizes) if sizes is not None and all(s >= 0 for s in sizes) else None
+    result.memory.filled = _FILLED.get(last)
     _check_grad_dtype(run, result, node)
     return result
 
