@@ -400,7 +400,7 @@ class Machine:
         self._bump(record.tensor, record)
         if node is not None:
             layout = record.tensor.layout
-            if layout is not None and layout.overlapping and record.tensor.base is not None:
+            if layout is not None and layout.overlapping and record.op != "[]=":
                 node.overlapping = record
             self._rebase(record.tensor, node)
 
