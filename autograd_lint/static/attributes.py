@@ -288,7 +288,7 @@ def assign_data(run: Run, tensor: Tensor, value: Value, node: ir.Node) -> None:
     run.machine.keep(record)
     fresh = source if source is not None else run.machine.tensor()
     if fresh.memory is not tensor.memory:
-        record.certain = source is not None
+        record.certain = source is not None and source.node is None  # what was computed may have the same values
         tensor.reseated = record
         tensor.memory = fresh.memory
     tensor.layout = fresh.layout

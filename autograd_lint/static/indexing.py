@@ -5,6 +5,7 @@ from __future__ import annotations
 from autograd_lint.events import How, IndexRead
 from autograd_lint.facts import table
 from autograd_lint.static import ir
+from autograd_lint.static import layout as layouts
 from autograd_lint.static.shapes import indexed_layout
 from autograd_lint.static.state import Run
 from autograd_lint.static.tensors import (
@@ -213,4 +214,5 @@ def _write_elements(
     if machine.admits(record, values):
         made = machine.record("[]=", effect, operands, site=site)
         uncertain_operands(made, params, effect)
-        machine.perform(record, made, overlaps=overlaps(record, region, sharing))
+        unmoved = any(layouts.fully_overlap(region, t.layout) for t in sharing)  # `x[0] = x[0]` copies nothing
+        machine.perform(record, made, overlaps=not unmoved and overlaps(record, region, sharing))

@@ -216,7 +216,7 @@ class Machine:
         refusal = _REFUSED_VIEWS.get(view.view_kind)
         if refusal is not None and requires:
             record, certain = fresh_writes[0]
-            if certain and record.refusal is None:
+            if certain and record.refusal is None and not self.failed:
                 record.refusal = refusal
                 record.origin = view.view_site
                 self.fail()
@@ -355,7 +355,7 @@ class Machine:
         counter = Counter() if out.alias is Alias.MEMORY else source.counter
         result = Tensor(source.memory, counter, requires_grad=False, site=site)
         result.loops = self.loops
-        result.inference = source.inference
+        result.inference = source.inference and (out.alias is Alias.VIEW or self.modes.inference)
         if out.alias is Alias.VIEW:
             result.base = source.base or source
             result.view_kind = self._view_kind(out, source)
@@ -464,6 +464,7 @@ class Machine:
             node.edges.append(base.node or base)
         base.node = node
         base.requires_grad = requires
+        node.frees = True  # `CopySlices` gives up the operation it wraps
         tensor.node = self.node("view", node.site, [node], frees=False)
         tensor.node.certain = node.certain
         tensor.requires_grad = requires

@@ -67,6 +67,12 @@ class Evidence:
         run_code(self._code, watching(watch, lines=True))
         return watch.touched_lines()
 
+    @cached_property
+    def detaching_lines(self) -> set[int]:
+        """The lines that ran and call `detach_`, which no dispatch mode sees."""
+        lines = enumerate(self._text.splitlines(), start=1)
+        return self.trace.executed & {number for number, line in lines if ".detach_(" in line}
+
     def shares_memory(self, lines: range) -> bool:
         """A write in `lines` went to memory that a tensor without grad, or an array, in scope has another name for."""
         trace = Trace(probe=_AliasProbe(lines))

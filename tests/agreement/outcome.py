@@ -82,7 +82,7 @@ _REFUSALS: Final = (
     ("you can only change requires_grad flags of leaf", "flags"),
     ("support the deepcopy protocol", "deepcopy"),
     ("has been detached in-place", "detach_"),
-    ("Can't detach", "detach_"),
+    ("Can't detach", "detach view"),
     ("Boolean value of Tensor with more than one value", "boolean"),
 )
 
