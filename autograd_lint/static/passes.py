@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from autograd_lint.events import Accumulation, Backward, Failure, How, Site, Stale, TensorRef
 from autograd_lint.static.machine import GraphNode, Machine, SavedRecord, WriteRecord
+from autograd_lint.static.order import Order
 from autograd_lint.static.values import NONE, Const, Tensor, Tri, Unknown
 
 
@@ -33,6 +34,7 @@ class Gradients:
     clock: int = 0
     touched: list[Tensor] = field(default_factory=list)
     retained: list[Tensor] = field(default_factory=list)
+    order: Order = field(default_factory=Order)
 
 
 @dataclass(frozen=True, slots=True)
