@@ -19,6 +19,10 @@ _MOST_SINGLE: Final = 4
 """Modules with more parameters are measured with all of them requiring grad, or none."""
 
 
+_STACKS: Final = (torch.nn.Transformer, torch.nn.TransformerEncoder, torch.nn.TransformerDecoder)
+"""Left out: stacks of as many layers as one likes, which are measured themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleState:
     """The parameters and buffers of a module that was built with options of these kinds."""
@@ -47,7 +51,7 @@ def measured_modules() -> Iterator[tuple[str, ModuleCases]]:
     """Every module class that torch has samples of, and the few it has none of."""
     found: dict[type[torch.nn.Module], list[_ModuleSample]] = {}
     for info in module_db:
-        if info.module_cls.__module__.startswith("torch.nn.modules."):
+        if info.module_cls.__module__.startswith("torch.nn.modules.") and info.module_cls not in _STACKS:
             found.setdefault(info.module_cls, []).extend(_database_samples(info))
     for cls, samples in _own_samples():
         found.setdefault(cls, []).extend(samples)
@@ -79,6 +83,10 @@ def _own_samples() -> Iterator[tuple[type[torch.nn.Module], list[_ModuleSample]]
         plain = [_sample([4, 4], [steps]), _sample([4, 4], [steps], bias=False)]
         yield recurrent, [*plain, _sample([4, 4], [steps], bidirectional=True), _sample([4, 4, 3], [steps])]
     yield nn.Embedding, [_sample([4, 3], [torch.tensor([1, 2])], max_norm=norm) for norm in (None, 0.1)]
+    yield nn.Hardsigmoid, [_sample([], [rows])]
+    yield nn.TripletMarginLoss, [_sample([], [rows, rows + 1, rows + 2])]
+    yield nn.EmbeddingBag, [_sample([4, 3], [torch.tensor([[1, 2]])], mode=mode) for mode in ("mean", "sum", "max")]
+    yield nn.NLLLoss2d, [_sample([], [torch.rand(2, 3, 4, 4), torch.ones(2, 4, 4, dtype=torch.long)])]
     yield nn.Identity, [_sample([], [rows])]
     yield nn.Flatten, [_sample([], [images]), _sample([0], [images])]
     yield nn.Unflatten, [_sample([1, (2, 2)], [rows])]

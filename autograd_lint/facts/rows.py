@@ -44,7 +44,8 @@ def _distinct(cases: Iterable[Case]) -> list[Case]:
 def _facts(case: Case) -> tuple[object, ...]:
     ordered = (sorted(case.operands), sorted(case.saved.items()), sorted(case.doubtful), sorted(case.written))
     outputs = [(*_output_facts(out), sorted(out.shapes), sorted(out.dtypes)) for out in case.outputs]
-    return (*ordered, sorted(case.silent), case.frees, case.container, case.derivative, outputs)
+    graph = (case.frees, case.higher, sorted(case.spread), sorted(case.ignored), case.derivative)
+    return (*ordered, sorted(case.silent), *graph, case.container, outputs)
 
 
 # ------------------------------------------------------------------- sequences
@@ -97,6 +98,9 @@ def _merge_group(case: Case, name: str) -> Case:
         operands=frozenset(map(one, case.operands)),
         saved=saved,
         frees=frees,
+        higher=case.higher and tuple(dict.fromkeys(frozenset(map(one, a)) for a in case.higher)),
+        spread=frozenset(map(one, case.spread)),
+        ignored=frozenset(map(one, case.ignored)),
         outputs=outputs,
         doubtful=frozenset(map(one, case.doubtful)),
         written=frozenset(map(one, case.written)),
@@ -153,6 +157,7 @@ def _agree(one: Case, other: Case) -> bool:
         and one.silent & shared == other.silent & shared
         and one.derivative is other.derivative
         and one.doubtful & shared == other.doubtful & shared
+        and one.ignored & shared == other.ignored & shared
         and _saves_agree(one, other, shared)
         and _frees_agree(one, other)
     )
@@ -213,7 +218,8 @@ def _join(group: Sequence[Case]) -> Effect:
     if len(containers) > 1 and not variable:
         container = "?"
     derivatives = {case.derivative for case in group}
-    frees, frees_when = _joined_frees(group)
+    frees, frees_when = _joined_condition(group, [case.frees for case in group])
+    higher, higher_when = _joined_condition(group, [case.higher for case in group])
     written = frozenset.union(*(case.written for case in group))
     always = {label for label in written if all(label in c.written or label not in c.operands for c in group)}
     return Effect(
@@ -226,20 +232,27 @@ def _join(group: Sequence[Case]) -> Effect:
         frees=frees,
         frees_when=frees_when,
         derivative=derivatives.pop() if len(derivatives) == 1 else None,
+        higher=higher,
+        higher_when=higher_when,
+        spread=tuple(sorted(_joined_spread(group))),
+        ignored=tuple(sorted(frozenset.union(*(case.ignored for case in group)))),
     )
 
 
-def _joined_frees(group: Sequence[Case]) -> tuple[bool | None, When]:
-    made = [case for case in group if case.frees is not None or any(out.differentiable for out in case.outputs)]
-    if not made:
+def _joined_condition(group: Sequence[Case], whens: Sequence[When | None]) -> tuple[bool | None, When]:
+    """Whether something happens, and when, given when it did in each case (None: never)."""
+    pairs = [(case, when) for case, when in zip(group, whens, strict=True) if _makes_node(case)]
+    if all(when is None for _, when in pairs):
         return False, ()
-    if all(case.frees is None for case in made):
-        return False, ()
-    if any(case.frees is None for case in made):
+    if any(when is None for _, when in pairs):
         return None, ()
-    if all(_frees_agree(one, other) for one, other in itertools.pairwise(made)):
-        return True, max((case.frees or () for case in made), key=len)
+    if all(_within(a, other) == _within(b, one) for (one, a), (other, b) in itertools.pairwise(pairs)):
+        return True, max((when or () for _, when in pairs), key=len)
     return None, ()
+
+
+def _makes_node(case: Case) -> bool:
+    return case.frees is not None or any(out.differentiable for out in case.outputs)
 
 
 def _joined_saves(group: Sequence[Case]) -> Iterator[Saved]:
@@ -250,6 +263,14 @@ def _joined_saves(group: Sequence[Case]) -> Iterator[Saved]:
         agree = all(case.saved.get(label) == _within(when, case) for case in about)
         certain = agree and not any(label in case.doubtful for case in about)
         yield Saved(label, when if agree else (), certain)
+
+
+def _joined_spread(group: Sequence[Case]) -> Iterator[str]:
+    """Operands whose gradient is expanded in every case where it has more than one element."""
+    for label in frozenset.union(*(case.spread for case in group)):
+        about = [case for case in group if case.kinds.get(label, "")[1:] != "0" and label in case.operands]
+        if all(label in case.spread for case in about):
+            yield label
 
 
 def _joined_outputs(group: Sequence[Case], *, variable: bool) -> tuple[Output, ...]:

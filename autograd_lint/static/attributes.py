@@ -284,8 +284,10 @@ def assign_data(run: Run, tensor: Tensor, value: Value, node: ir.Node) -> None:
     record.bumps = False
     run.machine.keep(record)
     fresh = source if source is not None else run.machine.tensor()
-    tensor.memory = fresh.memory
-    tensor.memory.writes.insert(0, (record, source is not None))
+    if fresh.memory is not tensor.memory:
+        record.certain = source is not None
+        tensor.reseated = record
+        tensor.memory = fresh.memory
     tensor.layout = fresh.layout
 
 

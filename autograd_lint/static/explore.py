@@ -31,7 +31,7 @@ from autograd_lint.static.attributes import find_in_class
 from autograd_lint.static.calls import call_hook, call_value, instantiate, run_frame
 from autograd_lint.static.expressions import evaluate
 from autograd_lint.static.gradients import flush_pending
-from autograd_lint.static.machine import TorchError
+from autograd_lint.static.machine import GraphNode, TorchError
 from autograd_lint.static.passes import Request, needed_by_return
 from autograd_lint.static.state import Args, Frame, Language, Path, PathEnded, ProgramRaised, Run
 from autograd_lint.static.statements import assign, execute
@@ -223,13 +223,18 @@ def _was_removed(handle: Unknown) -> bool:
 
 def _need_what_is_returned(run: Run, value: Value) -> None:
     """A graph that leaves through `return` is needed by whoever runs backward through it."""
-    roots = tuple(t for t in _tensors(value) if t.node is not None and t.node.certain)
+    roots = tuple(t for t in _tensors(value) if _is_in_graph(run, t))
     if not roots or run.last_return is None or run.machine.failed:
         return
     site = run.site(run.last_return)
     names = tuple(root.name for root in roots)
     request = Request(site, roots, names, seeded=True, retain=None, create=False, name="return")
     needed_by_return(run.machine, request)
+
+
+def _is_in_graph(run: Run, tensor: Tensor) -> bool:
+    edge = run.machine.edge(tensor)
+    return isinstance(edge, GraphNode) and edge.certain
 
 
 def _tensors(value: Value, depth: int = 0) -> Iterator[Tensor]:

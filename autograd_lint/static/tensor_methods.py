@@ -47,10 +47,6 @@ _FLOATS: Final = frozenset({"float32", "float64", "float16", "bfloat16", "comple
 _NUMBERS: Final = frozenset(
     {
         "item",
-        "dim",
-        "ndimension",
-        "numel",
-        "nelement",
         "element_size",
         "data_ptr",
         "get_device",
@@ -312,6 +308,14 @@ def _size(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     return Unknown(kind="number")
 
 
+def _rank_method(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
+    return _rank(run, tensor, node)
+
+
+def _numel(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
+    return Const(tensor.layout.numel) if tensor.layout is not None else Unknown(kind="number")
+
+
 def _numpy(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     force = _flag(args.get(0, "force"))
     if run.machine.requires(tensor) and not force and run.machine.modes.grad is not False:
@@ -413,6 +417,8 @@ _METHODS: Final[dict[str, Callable[[Run, Tensor, Args, ir.Node], Value]]] = {
     "register_hook": _register_hook,
     "register_post_accumulate_grad_hook": _register_hook,
     "size": _size,
+    **dict.fromkeys(("dim", "ndimension"), _rank_method),
+    **dict.fromkeys(("numel", "nelement"), _numel),
     "numpy": _numpy,
     **dict.fromkeys(("untyped_storage", "storage"), _storage),
     "tolist": _tolist,

@@ -18,7 +18,7 @@ from autograd_lint.static.optimizers import construct_optimizer, is_optimizer_na
 from autograd_lint.static.order import note_pass
 from autograd_lint.static.passes import Request, run_backward
 from autograd_lint.static.registration import note_made
-from autograd_lint.static.shapes import integers
+from autograd_lint.static.shape_arguments import integers
 from autograd_lint.static.splits import SPLITS, split_tensor
 from autograd_lint.static.state import Args, Run, truth
 from autograd_lint.static.tensor_methods import as_array, bind_parameters, dtype_name, owners, tensors_in

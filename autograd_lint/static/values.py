@@ -338,7 +338,7 @@ class Tensor(Value):
     not known. `base` is the root of a differentiable view, `view_kind` how it was made ("plain", "multi", "no_grad",
     "custom"). `alias_how`/`alias_of` tell how memory is shared outside the graph (detach, data, numpy).
     `copied`: where indexing made it as a copy. `maybe_of`: it may be the same tensor as, or a view of, another.
-    `detached`: the `detach_()` that took its history.
+    `detached`: the `detach_()` that took its history, `reseated`: the `.data =` that gave it other memory.
     `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient.
     """
 
@@ -373,6 +373,7 @@ class Tensor(Value):
         "numpy",
         "parameter",
         "requires_grad",
+        "reseated",
         "retains_grad",
         "site",
         "view_kind",
@@ -407,6 +408,7 @@ class Tensor(Value):
         self.grad_stepped: Site | None = None
         self.grad_sum: Accumulation | None = None
         self.detached: WriteRecord | None = None
+        self.reseated: WriteRecord | None = None
         self.retains_grad = False
         self.hooks = 0
         self.inference = False
