@@ -8,6 +8,7 @@ from typing import Any, Final
 from autograd_lint.events import How
 from autograd_lint.static import ir
 from autograd_lint.static.modules import MODULE_METHODS
+from autograd_lint.static.order import note_doubt
 from autograd_lint.static.passes import forget_gradient
 from autograd_lint.static.state import Args, Run
 from autograd_lint.static.tensor_methods import read_tensor_attribute
@@ -50,6 +51,8 @@ def _of_tensor(run: Run, base: Tensor, name: str, node: ir.Node) -> Value:
 
 
 def _of_unknown(run: Run, base: Unknown, name: str, node: ir.Node) -> Value:
+    if name == "grad":
+        note_doubt(run)
     if base.attrs is not None and name in base.attrs:
         return base.attrs[name]
     if base.kind == "tensor" and base.tensor is not None:
@@ -239,12 +242,18 @@ def write_attribute(run: Run, base: Value, name: str, value: Value, node: ir.Att
         _write_nn_module(base, name, value)
         _name_tensor(value, node)
     elif isinstance(base, Unknown):
+        if name == "grad":
+            note_doubt(run)
+        elif name == "requires_grad":
+            run.watch.frozen = True
         if base.attrs is None:
             base.attrs = {}
         base.attrs[name] = value
         _name_tensor(value, node)
     elif isinstance(base, Class | OptimizerValue | Function | Context):
         base.attrs[name] = value
+    if run.watch.made:
+        run.watch.store(base, value)
 
 
 def _name_tensor(value: Value, node: ir.Attr) -> None:
@@ -264,6 +273,7 @@ def _write_nn_module(base: NNModule, name: str, value: Value) -> None:
 
 def _write_tensor(run: Run, tensor: Tensor, name: str, value: Value, node: ir.Attr) -> None:
     if name == "grad":
+        note_doubt(run)
         _write_grad(tensor, value)
     elif name == "data":
         assign_data(run, tensor, value, node)

@@ -14,8 +14,19 @@ from typing import Final, TypeAlias
 
 import libcst as cst
 
-from autograd_lint.events import Accumulation, Backward, Event, Refused, Write
-from autograd_lint.static import ir
+from autograd_lint.events import (
+    Accumulation,
+    Backward,
+    ClippedNothing,
+    Event,
+    LostWrite,
+    MadeInForward,
+    Misordered,
+    Refused,
+    Unregistered,
+    Write,
+)
+from autograd_lint.static import ir, registration, validation
 from autograd_lint.static.attributes import find_in_class
 from autograd_lint.static.calls import call_hook, call_value, instantiate, run_frame
 from autograd_lint.static.expressions import evaluate
@@ -31,6 +42,8 @@ _MOST_PATHS: Final = 48
 _STEPS_A_PATH: Final = 6_000
 _STEPS_AN_ENTRY: Final = 24_000
 _STEPS_A_FILE: Final = 150_000
+_ACCUSING: Final = (Refused, Accumulation, Unregistered, MadeInForward, Misordered, ClippedNothing, LostWrite)
+"""Events that rules report as errors whatever they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +142,7 @@ def _is_accusation(event: Event) -> bool:
     """The event may become an error, which must then hold on every path."""
     if isinstance(event, Write):
         return event.stale is not None or event.refusal is not None or event.alias_read is not None
-    return isinstance(event, Refused | Accumulation) or (isinstance(event, Backward) and event.failure is not None)
+    return isinstance(event, _ACCUSING) or (isinstance(event, Backward) and event.failure is not None)
 
 
 @dataclass(slots=True)
@@ -189,6 +202,8 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
     except TorchError:
         machine.failed = True
     _tell_sums_never_cleared(run)
+    registration.conclude(run)
+    validation.conclude(run)
     events = list(machine.events)
     events.extend((record.event(), record.late) for record in machine.writes)
     events.extend((done.event, done.late) for done in run.gradients.passes)
@@ -282,7 +297,7 @@ def _call_unknown_arguments(run: Run, function: Function, first: list[Value]) ->
     env = Env(function.env)
     bind_parameters(run, function, Args(first, open=True), env)
     owner = first[0] if first and isinstance(first[0], Instance) else None
-    frame = Frame(env, function, function.owner, owner)
+    frame = Frame(env, function, function.owner, owner, given=tuple(env.names.items()))
     return run_frame(run, frame, None)
 
 

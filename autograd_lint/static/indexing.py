@@ -6,6 +6,7 @@ from autograd_lint.events import How, IndexRead
 from autograd_lint.facts import table
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
+from autograd_lint.static.copies import surely_copies
 from autograd_lint.static.shapes import indexed_layout
 from autograd_lint.static.state import Run
 from autograd_lint.static.tensors import (
@@ -89,6 +90,8 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
         result.dtype = tensor.dtype
         name = describe(node)
         result.name = name
+        if kind == "advanced" and surely_copies(index):
+            result.copied = run.site(node)
         if kind in ("basic", "full") and run.machine.ref(tensor).in_graph:
             run.machine.emit(IndexRead(site=run.site(node), target=run.machine.ref(tensor)))
     return result

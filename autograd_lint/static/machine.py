@@ -58,6 +58,7 @@ class WriteRecord:
     refusal: Refusal | None = None
     alias_read: AliasRead | None = None
     late: bool = False
+    argument: str = ""
 
     def event(self) -> Write:
         """The finished event."""
@@ -75,6 +76,7 @@ class WriteRecord:
             stale=self.stale,
             refusal=self.refusal,
             alias_read=self.alias_read,
+            argument=self.argument,
         )
 
 

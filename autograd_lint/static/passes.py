@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from autograd_lint.events import Accumulation, Backward, Failure, How, Refusal, Site, Stale, TensorRef
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.machine import GraphNode, Machine, SavedRecord, WriteRecord
+from autograd_lint.static.order import Order
 from autograd_lint.static.values import NONE, Const, Tensor, Tri, Unknown
 
 
@@ -34,6 +35,7 @@ class Gradients:
     clock: int = 0
     touched: list[Tensor] = field(default_factory=list)
     retained: list[Tensor] = field(default_factory=list)
+    order: Order = field(default_factory=Order)
 
 
 @dataclass(frozen=True, slots=True)

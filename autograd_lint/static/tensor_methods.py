@@ -13,6 +13,7 @@ from autograd_lint.static import layout as layouts
 from autograd_lint.static.escape import call_unknown
 from autograd_lint.static.gradients import clear_pending, flush_pending, note_read, note_zero
 from autograd_lint.static.modules import register_hook
+from autograd_lint.static.order import note_pass
 from autograd_lint.static.passes import Request, run_backward
 from autograd_lint.static.shape_arguments import integers
 from autograd_lint.static.splits import SPLITS, split_tensor
@@ -242,8 +243,14 @@ def _backward(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
         retain_site=run.site(args.nodes["retain_graph"]) if "retain_graph" in args.nodes else None,
         inputs=tensors_in(inputs) if inputs is not None and not isinstance(inputs, Const) else None,
     )
-    run_backward(run.machine, run.gradients, request)
+    found = run_backward(run.machine, run.gradients, request)
+    note_pass(run, request.site, request.roots, owners(found))
     return NONE
+
+
+def owners(found: Mapping[int, Tensor]) -> list[Tensor]:
+    """The tensors that a backward has given these gradients."""
+    return [gradient.grad_owner for gradient in found.values() if gradient.grad_owner is not None]
 
 
 def tensors_in(value: Value) -> tuple[Tensor, ...]:

@@ -301,7 +301,21 @@ def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name:
         value_in_graph=False,
         grad_enabled=machine.modes.grad is not False and not machine.modes.inference,
         through=through,
+        argument=_argument(run, tensor),
     )
+
+
+def _argument(run: Run, tensor: Tensor) -> str:
+    """The parameter of the present function that holds `tensor`, when its caller still holds it too."""
+    frame = run.frame
+    node = frame.function.node if frame.function is not None else None
+    if not isinstance(node, ir.FunctionDef) or node.name.endswith("_"):
+        return ""  # `def scale_(x)`: the name says that it writes its argument
+    for name, value in frame.given:
+        given = known_tensor(value)
+        if given is not None and given.memory is tensor.memory and given.name:
+            return name
+    return ""
 
 
 def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:

@@ -113,6 +113,20 @@ class Dict(Value):
 
 
 @dataclass(slots=True, eq=False)
+class StateDict(Dict):
+    """What `owner.state_dict()` returned at `site`: its tensors alias the weights of `owner`.
+
+    `conditional`: made on a condition inside its loop; `stepped`: a step has written the weights since.
+    """
+
+    owner: Value | None = None
+    site: Site | None = None
+    conditional: bool = False
+    stepped: Site | None = None
+    told: bool = False
+
+
+@dataclass(slots=True, eq=False)
 class SliceValue(Value):
     """A slice object whose bounds are values."""
 
@@ -203,6 +217,8 @@ class Instance(Value):
     loops: LoopStack = ()
     frozen: bool = False
     hooks: int = 0
+    bound: dict[str, Site] | None = None
+    """Where its constructor bound attributes to containers and tensors."""
 
 
 @dataclass(slots=True, eq=False)
@@ -271,6 +287,9 @@ class OptimizerValue(Value):
     bumps: Tri
     site: Site
     attrs: dict[str, Value] = field(default_factory=dict)
+    loops: LoopStack = ()
+    served: tuple[Value, ...] = ()
+    """The loops it was built in, when its state is worth keeping, and the modules it was built for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -326,8 +345,8 @@ class Tensor(Value):
     `node` is its `grad_fn` when it has one (`grad_node` regenerates a view's after a write); `requires_grad` None means
     not known. `base` is the root of a differentiable view, `view_kind` how it was made ("plain", "multi", "no_grad",
     "custom"). `alias_how`/`alias_of` tell how memory is shared outside the graph (detach, data, numpy).
-    `maybe_of`: it may be the same tensor as, or a view of, another. `detached`: the `detach_()` that took its history,
-    `reseated`: the `.data =` that gave it other memory.
+    `copied`: where indexing made it as a copy. `maybe_of`: it may be the same tensor as, or a view of, another.
+    `detached`: the `detach_()` that took its history, `reseated`: the `.data =` that gave it other memory.
     `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient.
     """
 
@@ -338,6 +357,7 @@ class Tensor(Value):
         "alias_version",
         "attr_version",
         "base",
+        "copied",
         "counter",
         "detached",
         "device",
@@ -388,6 +408,7 @@ class Tensor(Value):
         self.alias_site: Site | None = None
         self.alias_version = 0
         self.maybe_of: Tensor | None = None
+        self.copied: Site | None = None
         self.grad: Value = NONE
         self.grad_owner: Tensor | None = None
         self.grad_passes: list[Site] = []
