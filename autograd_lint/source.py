@@ -54,8 +54,13 @@ def read_source(path: str) -> SourceFile:
 
 
 def read_stdin(name: str | None) -> SourceFile:
-    """Standard input, called `name` in reports."""
-    data = sys.stdin.buffer.read()
+    """Standard input, called `name` in reports. Raises SourceError when it cannot be read or decoded."""
+    if sys.stdin is None:
+        raise SourceError("cannot read standard input: it is closed")
+    try:
+        data = sys.stdin.buffer.read()
+    except OSError as error:
+        raise SourceError(f"cannot read standard input: {error.strerror or error}") from error
     return decode_source(data, os.path.abspath(name) if name else STDIN_NAME)
 
 
