@@ -163,7 +163,7 @@ class Backward(Event):
     both passes need, `loop_carried` whether it was made in an earlier round of a loop that runs this same backward.
     For NO_GRAPH and NOT_IMPLEMENTED `shared` is the place that explains it.
     `reused` are later passes that needed what `retain_graph=True` kept, `reused_scalars` whether the root of each is
-    a scalar; `stepped` an optimizer step before the first of them; `retain` is the `retain_graph=True` argument's place.
+    a scalar; `stepped` an optimizer step before the first of them; `retain` is the place of `retain_graph=True`.
     """
 
     root: TensorRef
@@ -203,7 +203,10 @@ class Accumulation(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradRead(Event):
-    """`.grad` is read. `backwards` are the passes summed in it; `expected_alone` when an earlier read took it as one's."""
+    """`.grad` is read.
+
+    `backwards` are the passes summed in it; `expected_alone` when an earlier read took it as one's.
+    """
 
     target: TensorRef
     retained: bool = False

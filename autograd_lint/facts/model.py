@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TypeAlias
 
 
 class Alias(enum.Enum):
@@ -17,17 +18,21 @@ class Alias(enum.Enum):
     MAYBE = "maybe"  # self, view or copy, depending on layout, dtype or arguments
 
 
+When: TypeAlias = tuple[frozenset[str], ...]
+"""Alternatives: something happens when all operands of one of them require grad; empty: always."""
+
+
 @dataclass(frozen=True, slots=True)
 class Saved:
     """One tensor a node saves.
 
-    `label` is a parameter name ("input", "other"), an element of a tensor list ("tensors[]"), or an output ("out0").
-    `when` lists alternatives: the label is saved when all parameters of one alternative require grad; empty: always,
-    whenever a node is made. `certain` is False when it also depends on something the key does not tell.
+    `label` is an operand ("input"), all of a tensor list ("tensors[]"), one of it ("operands[0]"), or an output
+    ("out0"). `when` lists what must require grad; empty: saved whenever a node is made. `certain` is False when it
+    also depends on something the arguments' kinds do not tell.
     """
 
     label: str
-    when: tuple[frozenset[str], ...] = ()
+    when: When = ()
     certain: bool = True
 
 
@@ -50,19 +55,25 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one call does. `container` is "single", "tuple", "list" or comma-joined field names of a named tuple.
+    """What one call does.
 
-    `written` are the parameters written (with a counter bump); `silent` those written without one.
-    `frees`: a second backward raises (None: depends). `derivative` False: backward raises "not implemented".
+    `container` draws how the outputs are packed: "." one tensor, "(..)" a tuple of two, "[..]" a list, "(.(..))"
+    nested, "values,indices" a named tuple, "_" something that is no tensor; "(*)" and "[*]" hold a number of outputs
+    that hangs on the arguments, all alike.
+    `written` are the parameters written (with a counter bump), `perhaps_written` those that may be; `silent` those
+    written without a bump. `frees`: a second backward raises (None: depends); True only `frees_when` that is met.
+    `derivative` False: backward raises "not implemented".
     """
 
     saved: tuple[Saved, ...] = ()
     outputs: tuple[Output, ...] = (Output(),)
-    container: str = "single"
+    container: str = "."
     written: tuple[str, ...] = ()
+    perhaps_written: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     frees: bool | None = True
-    derivative: bool = True
+    frees_when: When = ()
+    derivative: bool | None = True
 
 
 @dataclass(frozen=True, slots=True)

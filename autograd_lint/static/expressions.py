@@ -10,8 +10,9 @@ from autograd_lint.static import ir
 from autograd_lint.static.attributes import read_attribute
 from autograd_lint.static.builtin_calls import BUILTIN_NAMES, iterate
 from autograd_lint.static.calls import call_value, make_function
+from autograd_lint.static.indexing import read_index
 from autograd_lint.static.state import Args, Run, truth
-from autograd_lint.static.tensors import binary, compare, read_index, unary
+from autograd_lint.static.tensors import binary, compare, unary
 from autograd_lint.static.values import (
     FALSE,
     NONE,

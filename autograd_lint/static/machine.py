@@ -140,6 +140,14 @@ class Modes:
     offload: bool = False
 
 
+def labelled(operands: Mapping[str, list[Tensor]], label: str) -> list[Tensor]:
+    """The operands a label of the facts means: `input`, all of `tensors[]`, or one of them, `tensors[1]`."""
+    name, _, index = label.partition("[")
+    group = operands.get(name, [])
+    number = index.removesuffix("]")
+    return group if not number else group[int(number) : int(number) + 1]
+
+
 class Machine:
     """The state of autograd along one path of the program."""
 
@@ -234,20 +242,20 @@ class Machine:
 
     def record(self, op: str, effect: Effect, operands: Mapping[str, list[Tensor]], *, site: Site) -> GraphNode | None:
         """Make the node of an operation and save its inputs; None when none of the operands can require grad."""
-        flat = [t for group in operands.values() for t in group]
+        flat = [t for name, group in operands.items() if name != "*" for t in group]
         wanted = self.wants_grad(flat)
         if wanted is False or not any(out.differentiable for out in effect.outputs):
             return None
         edges = [self.edge(t) for t in flat if self.requires(t) is not False]
-        node = self.node(op, site, edges, frees=effect.frees)
+        node = self.node(op, site, edges, frees=effect.frees and self._condition(effect.frees_when, operands))
         node.certain = wanted is True
-        node.derivative = effect.derivative
+        node.derivative = effect.derivative is not False
         for saved in effect.saved:
             self._save_operand(node, saved, operands)
         return node
 
     def _save_operand(self, node: GraphNode, saved: Saved, operands: Mapping[str, list[Tensor]]) -> None:
-        group = operands.get(saved.label.removesuffix("[]"))
+        group = labelled(operands, saved.label)
         if not group:
             return
         verdict = self._condition(saved.when, operands)
@@ -266,7 +274,9 @@ class Machine:
         for alternative in when:
             verdict: Tri = True
             for name in alternative:
-                requires = self._any_requires(operands.get(name.removesuffix("[]"), []))
+                requires = (
+                    self._all_require(operands["*"]) if name == "*" else self._any_requires(labelled(operands, name))
+                )
                 verdict = False if requires is False else (None if requires is None else verdict)
                 if verdict is False:
                     break
@@ -278,6 +288,11 @@ class Machine:
     def _any_requires(self, tensors: list[Tensor]) -> Tri:
         answers = [self.requires(t) for t in tensors]
         return True if True in answers else (None if None in answers else False)
+
+    def _all_require(self, tensors: list[Tensor]) -> Tri:
+        """Whether all require grad; None where only some do: such mixtures are not measured."""
+        answers = {self.requires(t) for t in tensors}
+        return answers.pop() if len(answers) == 1 else None
 
     def save_outputs(self, node: GraphNode | None, effect: Effect, outputs: Sequence[Tensor]) -> None:
         """Save the results an operation keeps; called after its writes."""

@@ -188,7 +188,8 @@ def call_module(run: Run, module: NNModule, args: Args, node: ir.Node) -> Value:
     effect = table.module_effect(module.name, kinds)
     if effect is None:
         return Unknown(tuple(tensor_sources(args.pos[0])) if args.pos else ())
-    params: dict[str, Value] = {**module.buffers, **module.params, **inputs}
+    block: Value = Seq("list", list(module.params.values()))
+    params: dict[str, Value] = {**module.buffers, **module.params, **inputs, "*": block}
     target = describe(node.args[0].value) if isinstance(node, ir.Call) and node.args else ""
     inner = frozenset(module.params) | frozenset(module.buffers)
     name = f"{module.name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -30,7 +31,8 @@ def split_tensor(run: Run, name: str, params: Mapping[str, Value], node: ir.Node
     layout = tensor.layout
     bounds = _pieces(name.rpartition(".")[2], layout, params)
     count = len(bounds) if bounds is not None else _count(name, params)
-    pieces = replace(effect, outputs=effect.outputs[:1] * (count or _UNKNOWN_PIECES), container="list")
+    number = count or _UNKNOWN_PIECES
+    pieces = replace(effect, outputs=effect.outputs[:1] * number, container=f"({'.' * number})")
     result = apply_effect(run, name, pieces, params, node)
     if isinstance(result, Seq):
         result.kind = "tuple"
@@ -86,13 +88,13 @@ def _pieces(short: str, layout: Layout | None, params: Mapping[str, Value]) -> l
     edges = [0]
     for length in given:
         edges.append(edges[-1] + length)
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def _tensor_split(size: int, given: tuple[int, ...], *, single: bool) -> list[slice] | None:
     if not single:
         edges = [0, *given, size]
-        return [slice(a, max(a, b)) for a, b in zip(edges, edges[1:], strict=False)]
+        return [slice(a, max(a, b)) for a, b in itertools.pairwise(edges)]
     count = given[0]
     if count < 1:
         return None
@@ -100,4 +102,4 @@ def _tensor_split(size: int, given: tuple[int, ...], *, single: bool) -> list[sl
     edges = [0]
     for i in range(count):
         edges.append(edges[-1] + base + (i < extra))
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]

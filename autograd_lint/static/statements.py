@@ -15,6 +15,7 @@ from autograd_lint.static.calls import enter_context, make_class, make_function
 from autograd_lint.static.expressions import combine, decide, evaluate, is_open
 from autograd_lint.static.gradients import flush_pending, note_zero
 from autograd_lint.static.imports import bind_import, bind_import_from
+from autograd_lint.static.indexing import read_index, write_index
 from autograd_lint.static.machine import TorchError
 from autograd_lint.static.state import (
     BREAK,
@@ -25,7 +26,7 @@ from autograd_lint.static.state import (
     Signal,
     truth,
 )
-from autograd_lint.static.tensors import annotated, augment, describe, read_index, write_index
+from autograd_lint.static.tensors import annotated, augment, describe
 from autograd_lint.static.values import (
     Const,
     Dict,

@@ -60,6 +60,8 @@ _NUMBERS: Final = frozenset(
 _FLAGS: Final = frozenset({"is_contiguous", "is_floating_point", "is_complex", "is_shared", "equal", "allclose"})
 _ZEROING: Final = frozenset({"zero_", "fill_", "detach_", "requires_grad_", "data", "detach"})
 _DIMENSIONS: Final = 8
+_SPREAD: Final = frozenset({"size", "dims", "shape", "repeats"})
+"""Parameters that take a sequence or its elements one by one: `x.view(2, 3)`."""
 
 
 def dtype_name(value: Value | None) -> str | None:
@@ -178,12 +180,14 @@ def bind_method(name: str, tensor: Value, args: Args) -> dict[str, Value]:
 
 def bind_parameters(names: tuple[str, ...], pos: list[Value], keywords: Mapping[str, Value]) -> dict[str, Value]:
     """Positional arguments to parameter names; what is left over joins the last parameter as a sequence."""
-    if names and (len(pos) > len(names)) or (len(pos) == len(names) > 0 and names[-1] in ("size", "dims", "shape", "repeats")):
+    last = names[-1] if names else ""
+    takes_rest = last.startswith("*") or (last in _SPREAD and len(pos) == len(names))
+    if names and (takes_rest or len(pos) > len(names)):
         keep = len(names) - 1
         rest = pos[keep:]
-        spread = rest[0] if len(rest) == 1 and isinstance(rest[0], Seq) else Seq("tuple", list(rest))
-        pos = [*pos[:keep], spread]
-    return {**dict(zip(names, pos, strict=False)), **keywords}
+        whole = len(rest) == 1 and isinstance(rest[0], Seq) and not last.startswith("*")
+        pos = [*pos[:keep], rest[0] if whole else Seq("tuple", list(rest))]
+    return {**dict(zip((name.removeprefix("*") for name in names), pos, strict=False)), **keywords}
 
 
 def _how(run: Run, tensor: Tensor, node: ir.Node) -> tuple[How, str]:

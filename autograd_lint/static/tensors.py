@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from autograd_lint.events import How, IndexRead, Refusal, Site
+from autograd_lint.events import How, Refusal, Site
 from autograd_lint.facts import table
+from autograd_lint.facts.kinds import UNKNOWN, constant_kind, tensor_kind, tensors_kind
 from autograd_lint.facts.model import Alias, Effect, Output
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.layout import Layout
-from autograd_lint.static.machine import GraphNode, WriteRecord
-from autograd_lint.static.shapes import indexed_layout, result_layout, settled_alias
+from autograd_lint.static.machine import GraphNode, WriteRecord, labelled
+from autograd_lint.static.shapes import result_layout, settled_alias
 from autograd_lint.static.state import Run
 from autograd_lint.static.values import (
+    NONE,
     Const,
-    Dict,
-    Instance,
     Seq,
-    SliceValue,
     Tensor,
     TorchName,
     Unknown,
     Value,
 )
 
-_INTEGERS: Final = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})
+INTEGERS: Final = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})
 _OPERATORS: Final = {
     "+": "add",
     "-": "sub",
@@ -109,34 +109,33 @@ def describe(node: ir.Node) -> str:
 
 
 def kind_of(value: Value) -> str:
-    """How the table of facts calls an argument (see `facts.table.effect`)."""
+    """How the table of facts sees an argument (see `facts.kinds`)."""
     kind = type(value)
     if kind is Tensor:
-        return "I" if value.dtype in _INTEGERS else "T"  # type: ignore[attr-defined]
+        return _tensor_kind(value)  # type: ignore[arg-type]
     if kind is Const:
-        return _constant_kind(value.value)  # type: ignore[attr-defined]
+        return constant_kind(value.value)  # type: ignore[attr-defined]
     if kind is Unknown:
-        return {"tensor": "T", "number": "n"}.get(value.kind, "?")  # type: ignore[attr-defined]
+        return {"tensor": "T", "number": "#"}.get(value.kind, UNKNOWN)  # type: ignore[attr-defined]
     if kind is Seq:
         return _sequence_kind(value)  # type: ignore[arg-type]
-    return "?"
+    return UNKNOWN
 
 
-def _constant_kind(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return str(value)
-    if isinstance(value, int | float):
-        return "0" if value == 0 else "1" if value == 1 else "n"
-    return repr(value) if isinstance(value, str) else "?"
+def _tensor_kind(tensor: Tensor) -> str:
+    rank = len(tensor.layout.shape) if tensor.layout is not None else None
+    return tensor_kind(floating=tensor.dtype not in INTEGERS, rank=rank)
 
 
 def _sequence_kind(value: Seq) -> str:
-    kinds = {type(item) for item in value.items}
-    if Tensor in kinds:
-        return "L"
-    if kinds == {Const} and not value.open:
-        return "i"
-    return "?"
+    tensors = sum(type(item) is Tensor for item in value.items)
+    if tensors:
+        whole = not value.open and all(type(item) in (Tensor, Const) for item in value.items)
+        return tensors_kind(tensors if whole else None)
+    if value.open or not all(type(item) is Const for item in value.items):
+        return UNKNOWN
+    numbers = [item.value for item in value.items if type(item) is Const]
+    return "i1" if numbers and all(number == 1 for number in numbers) else "i"
 
 
 def display(name: str) -> str:
@@ -197,20 +196,29 @@ def apply_effect(
     site = run.site(node)
     operands = operand_tensors(run, params)
     made = machine.record(display(name), effect, operands, site=site)
-    _uncertain_operands(made, params, effect)
+    uncertain_operands(made, params, effect)
     _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
-    for written in effect.written:
-        for tensor in operands.get(written, ()) if written not in inner else ():
+    for written in (*effect.written, *effect.perhaps_written):
+        for tensor in labelled(operands, written) if written not in inner else ():
             others = [t for group in operands.values() for t in group if t is not tensor]
             record = new_record(run, tensor, site, how=how, op=display(name), name=target)
             record.constructor = constructor
             record.value_in_graph = any(machine.requires(t) is True for t in others)
-            record.certain = certainly_tensor(params.get(written))
-            if not _overlap_refused(run, record, tensor.layout, [t for t in others if t.memory is tensor.memory]):
+            record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
+            if not overlap_refused(run, record, tensor.layout, [t for t in others if t.memory is tensor.memory]):
                 machine.write(record, others, made)
-    outputs = [_output(run, name, out, i, effect, params, operands, made, site) for i, out in enumerate(effect.outputs)]
+    specs = _all_outputs(effect, operands)
+    outputs = [_output(run, name, out, i, params, operands, made, site) for i, out in enumerate(specs)]
     machine.save_outputs(made, effect, outputs)
     return pack(effect, outputs)
+
+
+def _all_outputs(effect: Effect, operands: Mapping[str, list[Tensor]]) -> tuple[Output, ...]:
+    """The outputs; where the arguments say how many there are, one for each operand they alias, else two."""
+    if "*" not in effect.container:
+        return effect.outputs
+    sources = operands.get(effect.outputs[0].of.removesuffix("[]"), ())
+    return effect.outputs * (len(sources) if effect.outputs[0].of.endswith("[]") else 2)
 
 
 def _inner_writes(run: Run, tensors: list[Tensor], site: Site) -> None:
@@ -226,7 +234,7 @@ def certainly_tensor(value: Value | None) -> bool:
     return value is not None and (type(value) is not Unknown or value.kind == "tensor")
 
 
-def _uncertain_operands(made: GraphNode | None, params: Mapping[str, Value], effect: Effect) -> None:
+def uncertain_operands(made: GraphNode | None, params: Mapping[str, Value], effect: Effect) -> None:
     """An operand that may be a number saves nothing for certain."""
     if made is None:
         return
@@ -254,7 +262,7 @@ def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name:
     )
 
 
-def _overlap_refused(run: Run, record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:
+def overlap_refused(run: Run, record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:
     """Torch refuses to write to memory that overlaps itself, or partly overlaps what is read."""
     refused = region is not None and region.overlapping and record.op not in _OVERLAP_ALLOWED
     if not refused and not any(layouts.partly_overlap(region, other.layout) for other in sharing):
@@ -271,13 +279,13 @@ def _output(
     name: str,
     out: Output,
     index: int,
-    effect: Effect,
     params: Mapping[str, Value],
     operands: Mapping[str, list[Tensor]],
     made: GraphNode | None,
     site: Site,
 ) -> Tensor:
-    source = operands.get(out.of.removesuffix("[]"), [None])[0] if out.of else None
+    sources = labelled(operands, out.of) if out.of else []
+    source = sources[min(index, len(sources) - 1)] if sources else None
     shape = result_layout(name, out, index, params, operands)
     if out.alias is Alias.MAYBE and source is not None:
         out = settled_alias(name, out, source, params, shape)
@@ -304,17 +312,37 @@ def _dtype(out: Output, operands: Mapping[str, list[Tensor]]) -> str | None:
     dtypes = {t.dtype for group in operands.values() for t in group}
     if out.dtype == "same" and len(dtypes) == 1:
         return next(iter(dtypes))
-    floats = dtypes - _INTEGERS
+    floats = dtypes - INTEGERS
     return next(iter(floats)) if len(floats) == 1 and None not in dtypes else None
 
 
 def pack(effect: Effect, outputs: list[Tensor]) -> Value:
-    """The outputs in the container the call returns."""
-    if effect.container == "single":
+    """The outputs in the container the call returns (see `facts.model.Effect`)."""
+    container = effect.container
+    if container == ".":
         return outputs[0]
-    if effect.container in ("tuple", "list"):
-        return Seq("list" if effect.container == "list" else "tuple", list(outputs))
-    return Seq("tuple", list(outputs), fields=tuple(effect.container.split(",")))
+    if container[1:-1] == "*":
+        return Seq(
+            "list" if container[0] == "[" else "tuple", list(outputs), open=not effect.outputs[0].of.endswith("]")
+        )
+    if container[0] in "([":
+        return _pack_nested(iter(container), iter(outputs))
+    return NONE if container == "_" else Seq("tuple", list(outputs), fields=tuple(container.split(",")))
+
+
+def _pack_nested(container: Iterator[str], outputs: Iterator[Tensor]) -> Value:
+    mark = next(container)
+    if mark == ".":
+        return next(outputs)
+    if mark == "_":
+        return Unknown()
+    items: list[Value] = []
+    rest = itertools.chain(container)
+    for inner in rest:
+        if inner in ")]":
+            break
+        items.append(_pack_nested(itertools.chain([inner], rest), outputs))
+    return Seq("list" if mark == "[" else "tuple", items)
 
 
 # ----------------------------------------------------------------- operators
@@ -408,7 +436,7 @@ def augment(run: Run, node: ir.AugAssign, old: Value, value: Value, *, how: How)
     if tensor is None:
         return None
     if tensor.numpy:
-        _write_array(run, tensor, node, op=f"{node.op}=", how=how)
+        write_array(run, tensor, node, op=f"{node.op}=", how=how)
         return old
     parameters = table.parameters(name)
     if parameters is None or node.op == "@":
@@ -418,175 +446,9 @@ def augment(run: Run, node: ir.AugAssign, old: Value, value: Value, *, how: How)
     return old if result is not None else None
 
 
-def _write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How) -> None:
+def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How) -> None:
     """A NumPy array is written: memory changes and no version counter moves."""
     record = new_record(run, array, run.site(node), how=how, op=op)
     record.through = "numpy"
     record.bumps = False
     run.machine.write(record, [], None)
-
-
-# ------------------------------------------------------------------ indexing
-
-
-def index_kind(index: Value) -> str:
-    """Whether indexing with `index` gives a view ("basic", "full") or a copy ("advanced"); "?" when not known."""
-    if isinstance(index, Seq) and index.kind == "tuple":
-        kinds = {index_kind(item) for item in index.items} - {"full"}
-        for kind in ("advanced", "?"):
-            if kind in kinds:
-                return kind
-        return "basic" if index.items else "full"
-    if isinstance(index, SliceValue):
-        bounds = (index.lower, index.upper, index.step)
-        return "full" if all(type(b) is Const and b.value is None for b in bounds) else "basic"
-    if type(index) is Const:
-        if index.value is Ellipsis:
-            return "full"
-        return "advanced" if isinstance(index.value, bool) else "basic"
-    if type(index) is Tensor:
-        scalar = index.layout is not None and not index.layout.shape and index.dtype in _INTEGERS - {"bool", "uint8"}
-        return "basic" if scalar else "advanced"
-    if isinstance(index, Seq):
-        return "advanced"
-    return "basic" if type(index) is Unknown and index.kind == "number" else "?"
-
-
-def index_tensors(index: Value) -> Value:
-    """What of an index a node can save."""
-    if isinstance(index, Seq) and index.kind == "tuple":
-        return Seq("list", [item for item in index.items if type(item) is Tensor])
-    return index
-
-
-def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
-    """`base[index]`."""
-    if isinstance(base, Seq):
-        return _read_sequence(run, base, index)
-    if isinstance(base, Dict):
-        return _read_dict(base, index)
-    tensor = known_tensor(base)
-    if tensor is None:
-        if isinstance(base, Unknown):
-            return _read_unknown(base, index)
-        return run.call_hook(base, "__getitem__", [index], node) if isinstance(base, Instance) else Unknown()
-    if tensor.numpy:
-        return _array_view(run, tensor)
-    kind = index_kind(index)
-    effect = table.effect("Tensor.__getitem__", {"self": "T", "index": kind})
-    if effect is None:
-        return Unknown()
-    params = {"self": base, "index": index_tensors(index)}
-    result = apply_effect(run, "Tensor.__getitem__", effect, params, node)
-    if isinstance(result, Tensor) and result is not tensor:
-        result.layout = indexed_layout(tensor.layout, index)
-        result.dtype = tensor.dtype
-        name = describe(node)
-        result.name = name
-        if kind in ("basic", "full") and run.machine.ref(tensor).in_graph:
-            run.machine.emit(IndexRead(site=run.site(node), target=run.machine.ref(tensor)))
-    return result
-
-
-def _array_view(run: Run, array: Tensor) -> Tensor:
-    result = run.machine.tensor(array.site)
-    result.memory, result.counter, result.numpy = array.memory, array.counter, True
-    return result
-
-
-def _read_unknown(base: Unknown, index: Value) -> Value:
-    if type(index) is Const and isinstance(index.value, int | str):
-        return base.attr(f"[{index.value!r}]")
-    return Unknown(base.sources)
-
-
-def _read_sequence(run: Run, base: Seq, index: Value) -> Value:
-    if type(index) is Const and isinstance(index.value, int):
-        if -len(base.items) <= index.value < len(base.items) and not (base.open and index.value < 0):
-            return base.items[index.value]
-        return base.items[index.value] if base.open and -len(base.items) <= index.value < 0 else Unknown()
-    if isinstance(index, SliceValue):
-        bounds = slice_of(index)
-        if bounds is not None:
-            return Seq(base.kind, base.items[bounds], open=base.open)
-        return Seq(base.kind, list(base.items), open=True)
-    return Unknown(tuple(item for item in base.items if type(item) is Tensor)[:4])
-
-
-def slice_of(index: SliceValue) -> slice | None:
-    """The Python slice with the same constant bounds."""
-    bounds: list[int | None] = []
-    for bound in (index.lower, index.upper, index.step):
-        value = bound.value if type(bound) is Const else index
-        if value is not None and not isinstance(value, int):
-            return None
-        bounds.append(value)
-    return None if bounds[2] == 0 else slice(*bounds)
-
-
-def _read_dict(base: Dict, index: Value) -> Value:
-    if type(index) is Const:
-        try:
-            return base.items.get(index.value) or Unknown()
-        except TypeError:
-            return Unknown()
-    return Unknown()
-
-
-def write_index(
-    run: Run, base: Value, index: Value, value: Value, node: ir.Node, *, how: How, target: ir.Node | None = None
-) -> None:
-    """`base[index] = value`."""
-    if isinstance(base, Seq):
-        _write_sequence(base, index, value)
-        return
-    if isinstance(base, Dict):
-        if type(index) is Const and isinstance(index.value, str | int | float | bool | type(None)):
-            base.items[index.value] = value
-        else:
-            base.open = True
-        return
-    tensor = known_tensor(base)
-    if tensor is None:
-        if type(base) is Unknown and type(index) is Const and isinstance(index.value, int | str):
-            if base.attrs is None:
-                base.attrs = {}
-            base.attrs[f"[{index.value!r}]"] = value
-        elif isinstance(base, Instance):
-            run.call_hook(base, "__setitem__", [index, value], node)
-        return
-    if tensor.numpy:
-        _write_array(run, tensor, node, op="[]=", how=How.INDEX)
-        return
-    _write_elements(run, base, tensor, index, value, node, how=how, target=target or node)
-
-
-def _write_sequence(base: Seq, index: Value, value: Value) -> None:
-    if type(index) is Const and isinstance(index.value, int) and -len(base.items) <= index.value < len(base.items):
-        base.items[index.value] = value
-    elif type(index) is not Const:
-        base.open = True
-
-
-def _write_elements(
-    run: Run, base: Value, tensor: Tensor, index: Value, value: Value, node: ir.Node, *, how: How, target: ir.Node
-) -> None:
-    machine = run.machine
-    kinds = {"self": "T", "index": index_kind(index), "value": kind_of(value)}
-    effect = table.effect("Tensor.__setitem__", kinds)
-    if effect is None:
-        return
-    params = {"self": base, "index": index_tensors(index), "value": value}
-    operands = operand_tensors(run, params)
-    site = run.site(node)
-    named = describe(target.base) if isinstance(target, ir.Subscript) else ""
-    record = new_record(run, tensor, site, how=how, op="[]=", name=named)
-    values = [t for key in ("value", "index") for t in operands.get(key, ())]
-    record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
-    region = indexed_layout(tensor.layout, index)
-    sharing = [t for t in operands.get("value", ()) if t.memory is tensor.memory]
-    if sharing and _overlap_refused(run, record, region, sharing):
-        return
-    made = machine.record("[]=", replace(effect, outputs=(Output(),)), operands, site=site)
-    _uncertain_operands(made, params, effect)
-    machine.write(record, values, made)

@@ -1,0 +1,40 @@
+"""What one measured call showed, before many cases become rows of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from autograd_lint.facts.model import Alias, When
+
+
+@dataclass(frozen=True, slots=True)
+class SeenOutput:
+    """One output of one call. `shapes` and `dtypes` are all descriptions that fit it (see `model.Output`)."""
+
+    alias: Alias
+    of: str
+    differentiable: bool
+    multi_view: bool
+    shapes: frozenset[str]
+    dtypes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call: the kinds of its arguments, and what it did.
+
+    `operands` are the labels of its tensor arguments; `saved` maps a label to when it is saved, and `doubtful` are
+    labels whose saving does not hang on who requires grad alone. `frees` is None when the call made no node.
+    """
+
+    kinds: Mapping[str, str]
+    operands: frozenset[str]
+    outputs: tuple[SeenOutput, ...]
+    container: str
+    saved: Mapping[str, When] = field(default_factory=dict)
+    doubtful: frozenset[str] = frozenset()
+    written: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+    frees: When | None = ()
+    derivative: bool = True

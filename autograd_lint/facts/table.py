@@ -1,0 +1,107 @@
+"""Reads `ops.json`: what a call of a public name does to autograd, as far as the kinds of its arguments tell.
+
+The file is read at the first question. Names are canonical dotted ones (`torch.nn.functional.relu`), methods are
+`Tensor.add_`, `Tensor.__mul__`; modules are asked for by class (`torch.nn.Linear`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from autograd_lint.facts.codec import decode
+from autograd_lint.facts.kinds import ABSENT, Look, look
+from autograd_lint.facts.model import Effect, ModuleFacts, OptimizerFacts
+from autograd_lint.facts.unite import unite
+
+
+@cache
+def _table() -> dict[str, Any]:
+    text = files("autograd_lint.facts").joinpath("ops.json").read_text(encoding="utf-8")
+    table: dict[str, Any] = json.loads(text)
+    return table
+
+
+def torch_version() -> str:
+    """The torch the facts were measured with."""
+    return str(_table()["torch"])
+
+
+def names() -> tuple[str, ...]:
+    """All functions and methods that were measured."""
+    return tuple(_table()["ops"])
+
+
+def module_names() -> tuple[str, ...]:
+    """All module classes that were measured."""
+    return tuple(_table()["modules"])
+
+
+def parameters(name: str) -> tuple[str, ...] | None:
+    """The positional parameters of a function, method or module class; `*` before one that takes all the rest."""
+    table = _table()
+    entry = table["ops"].get(name) or table["modules"].get(name)
+    return None if entry is None else tuple(table["parameters"][entry["p"]])
+
+
+def effect(name: str, kinds: Mapping[str, str]) -> Effect | None:
+    """What a call of `name` does whose arguments have these `kinds` (see `kinds`); None when it was not measured."""
+    entry = _table()["ops"].get(name)
+    return None if entry is None else _lookup(name, entry, kinds)
+
+
+def module(name: str) -> ModuleFacts | None:
+    """Parameters, buffers and inputs of a module class."""
+    entry = _table()["modules"].get(name)
+    return None if entry is None else ModuleFacts(tuple(entry["w"]), tuple(entry["b"]), tuple(entry["i"]))
+
+
+def module_effect(name: str, kinds: Mapping[str, str]) -> Effect | None:
+    """What calling a module does; `kinds` are those of its options, its inputs, and `training`."""
+    entry = _table()["modules"].get(name)
+    return None if entry is None else _lookup(name, entry, kinds)
+
+
+def optimizer(name: str) -> OptimizerFacts | None:
+    """What is known of an optimizer class."""
+    entry = _table()["optimizers"].get(name)
+    return None if entry is None else OptimizerFacts(*entry)
+
+
+def _lookup(name: str, entry: Mapping[str, Any], kinds: Mapping[str, str]) -> Effect | None:
+    defaults = entry.get("d", {})
+    shows = tuple(
+        look(kinds.get(parameter) or defaults.get(parameter, ABSENT), Look(closeness))
+        for parameter, closeness in entry["k"]
+    )
+    return _matching(name, shows)
+
+
+@cache
+def _matching(name: str, shows: tuple[str | None, ...]) -> Effect | None:
+    """The effect of the row that fits; what several rows fit is what they agree in.
+
+    Where no row fits, the arguments are such as were not measured: all rows are asked, from the last feature on.
+    """
+    table = _table()
+    entry = table["ops"].get(name) or table["modules"][name]
+    found: Sequence[int] = ()
+    asked = list(shows)
+    while not found:
+        found = [row[-1] for row in entry["r"] if _fits(row, asked)]
+        if not found:
+            last = max(i for i, show in enumerate(asked) if show is not None)
+            asked[last] = None
+    return unite([_effect(index) for index in dict.fromkeys(found)])
+
+
+def _fits(row: Sequence[Any], shows: Sequence[str | None]) -> bool:
+    return all(show is None or show == value for show, value in zip(shows, row, strict=False))
+
+
+@cache
+def _effect(index: int) -> Effect:
+    return decode(_table()["effects"][index])

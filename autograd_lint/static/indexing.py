@@ -1,0 +1,194 @@
+"""Indexing: `x[i]` and `x[i] = v`, of tensors and of Python's containers."""
+
+from __future__ import annotations
+
+from autograd_lint.events import How, IndexRead
+from autograd_lint.facts import table
+from autograd_lint.static import ir
+from autograd_lint.static.shapes import indexed_layout
+from autograd_lint.static.state import Run
+from autograd_lint.static.tensors import (
+    INTEGERS,
+    apply_effect,
+    describe,
+    kind_of,
+    known_tensor,
+    new_record,
+    operand_tensors,
+    overlap_refused,
+    uncertain_operands,
+    write_array,
+)
+from autograd_lint.static.values import (
+    Const,
+    Dict,
+    Instance,
+    Seq,
+    SliceValue,
+    Tensor,
+    Unknown,
+    Value,
+)
+
+
+def index_kind(index: Value) -> str:
+    """Whether indexing with `index` gives a view ("basic", "full") or a copy ("advanced"); "?" when not known."""
+    if isinstance(index, Seq) and index.kind == "tuple":
+        kinds = {index_kind(item) for item in index.items} - {"full"}
+        for kind in ("advanced", "?"):
+            if kind in kinds:
+                return kind
+        return "basic" if index.items else "full"
+    if isinstance(index, SliceValue):
+        bounds = (index.lower, index.upper, index.step)
+        return "full" if all(type(b) is Const and b.value is None for b in bounds) else "basic"
+    if type(index) is Const:
+        if index.value is Ellipsis:
+            return "full"
+        return "advanced" if isinstance(index.value, bool) else "basic"
+    if type(index) is Tensor:
+        scalar = index.layout is not None and not index.layout.shape and index.dtype in INTEGERS - {"bool", "uint8"}
+        return "basic" if scalar else "advanced"
+    if isinstance(index, Seq):
+        return "advanced"
+    return "basic" if type(index) is Unknown and index.kind == "number" else "?"
+
+
+def index_tensors(index: Value) -> Value:
+    """What of an index a node can save."""
+    if isinstance(index, Seq) and index.kind == "tuple":
+        return Seq("list", [item for item in index.items if type(item) is Tensor])
+    return index
+
+
+def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
+    """`base[index]`."""
+    if isinstance(base, Seq):
+        return _read_sequence(run, base, index)
+    if isinstance(base, Dict):
+        return _read_dict(base, index)
+    tensor = known_tensor(base)
+    if tensor is None:
+        if isinstance(base, Unknown):
+            return _read_unknown(base, index)
+        return run.call_hook(base, "__getitem__", [index], node) if isinstance(base, Instance) else Unknown()
+    if tensor.numpy:
+        return _array_view(run, tensor)
+    kind = index_kind(index)
+    effect = table.effect("Tensor.__getitem__", {"self": "T", "index": kind})
+    if effect is None:
+        return Unknown()
+    params = {"self": base, "index": index_tensors(index)}
+    result = apply_effect(run, "Tensor.__getitem__", effect, params, node)
+    if isinstance(result, Tensor) and result is not tensor:
+        result.layout = indexed_layout(tensor.layout, index)
+        result.dtype = tensor.dtype
+        name = describe(node)
+        result.name = name
+        if kind in ("basic", "full") and run.machine.ref(tensor).in_graph:
+            run.machine.emit(IndexRead(site=run.site(node), target=run.machine.ref(tensor)))
+    return result
+
+
+def _array_view(run: Run, array: Tensor) -> Tensor:
+    result = run.machine.tensor(array.site)
+    result.memory, result.counter, result.numpy = array.memory, array.counter, True
+    return result
+
+
+def _read_unknown(base: Unknown, index: Value) -> Value:
+    if type(index) is Const and isinstance(index.value, int | str):
+        return base.attr(f"[{index.value!r}]")
+    return Unknown(base.sources)
+
+
+def _read_sequence(run: Run, base: Seq, index: Value) -> Value:
+    if type(index) is Const and isinstance(index.value, int):
+        if -len(base.items) <= index.value < len(base.items) and not (base.open and index.value < 0):
+            return base.items[index.value]
+        return base.items[index.value] if base.open and -len(base.items) <= index.value < 0 else Unknown()
+    if isinstance(index, SliceValue):
+        bounds = slice_of(index)
+        if bounds is not None:
+            return Seq(base.kind, base.items[bounds], open=base.open)
+        return Seq(base.kind, list(base.items), open=True)
+    return Unknown(tuple(item for item in base.items if type(item) is Tensor)[:4])
+
+
+def slice_of(index: SliceValue) -> slice | None:
+    """The Python slice with the same constant bounds."""
+    bounds: list[int | None] = []
+    for bound in (index.lower, index.upper, index.step):
+        value = bound.value if type(bound) is Const else index
+        if value is not None and not isinstance(value, int):
+            return None
+        bounds.append(value)
+    return None if bounds[2] == 0 else slice(*bounds)
+
+
+def _read_dict(base: Dict, index: Value) -> Value:
+    if type(index) is Const:
+        try:
+            return base.items.get(index.value) or Unknown()
+        except TypeError:
+            return Unknown()
+    return Unknown()
+
+
+def write_index(
+    run: Run, base: Value, index: Value, value: Value, node: ir.Node, *, how: How, target: ir.Node | None = None
+) -> None:
+    """`base[index] = value`."""
+    if isinstance(base, Seq):
+        _write_sequence(base, index, value)
+        return
+    if isinstance(base, Dict):
+        if type(index) is Const and isinstance(index.value, str | int | float | bool | type(None)):
+            base.items[index.value] = value
+        else:
+            base.open = True
+        return
+    tensor = known_tensor(base)
+    if tensor is None:
+        if type(base) is Unknown and type(index) is Const and isinstance(index.value, int | str):
+            if base.attrs is None:
+                base.attrs = {}
+            base.attrs[f"[{index.value!r}]"] = value
+        elif isinstance(base, Instance):
+            run.call_hook(base, "__setitem__", [index, value], node)
+        return
+    if tensor.numpy:
+        write_array(run, tensor, node, op="[]=", how=How.INDEX)
+        return
+    _write_elements(run, base, tensor, index, value, node, how=how, target=target or node)
+
+
+def _write_sequence(base: Seq, index: Value, value: Value) -> None:
+    if type(index) is Const and isinstance(index.value, int) and -len(base.items) <= index.value < len(base.items):
+        base.items[index.value] = value
+    elif type(index) is not Const:
+        base.open = True
+
+
+def _write_elements(
+    run: Run, base: Value, tensor: Tensor, index: Value, value: Value, node: ir.Node, *, how: How, target: ir.Node
+) -> None:
+    machine = run.machine
+    kinds = {"self": "T", "index": index_kind(index), "value": kind_of(value)}
+    effect = table.effect("Tensor.__setitem__", kinds)
+    if effect is None:
+        return
+    params = {"self": base, "index": index_tensors(index), "value": value}
+    operands = operand_tensors(run, params)
+    site = run.site(node)
+    named = describe(target.base) if isinstance(target, ir.Subscript) else ""
+    record = new_record(run, tensor, site, how=how, op="[]=", name=named)
+    values = [t for key in ("value", "index") for t in operands.get(key, ())]
+    record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
+    region = indexed_layout(tensor.layout, index)
+    sharing = [t for t in operands.get("value", ()) if t.memory is tensor.memory]
+    if sharing and overlap_refused(run, record, region, sharing):
+        return
+    made = machine.record("[]=", effect, operands, site=site)
+    uncertain_operands(made, params, effect)
+    machine.write(record, values, made)
