@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -86,30 +86,32 @@ def list_files(paths: Sequence[str], settings: Settings) -> tuple[Target, ...]:
 
 
 def check_file(path: str, settings: Settings) -> list[Finding]:
-    """The findings of one file."""
+    """The findings of one file; whatever fails becomes one of them."""
+    return _guarded(path, settings, lambda: check_text(read_source(path), settings))
+
+
+def _guarded(path: str, settings: Settings, work: Callable[[], list[Finding]]) -> list[Finding]:
     try:
-        source = read_source(path)
+        return work()
     except SourceError as error:
         return _not_read(path, error, settings)
-    return check_text(source, settings)
+    except Exception as error:  # the border of one file
+        return [crashed(path, describe_crash(error))]
 
 
 def check_text(source: SourceFile, settings: Settings) -> list[Finding]:
     """The findings of a text, sorted, with those that its comments suppress marked."""
     codes = settings.codes_for(source.path)
     rules = [rules_by_code()[code] for code in sorted(codes) if rules_by_code()[code].on]
-    try:
-        found = engine.check_source(source, rules)
-        failed = any(finding.code in (UNREADABLE, CRASHED) for finding in found)
-        here = [finding for finding in found if finding.filename == source.path]
-        result = _finished(source, here, settings, ran=frozenset() if failed else codes)
-        for path in sorted({finding.filename for finding in found} - {source.path}):
-            # A fault in an imported file, seen from this one: that file's own comments and patterns speak of it.
-            there = [finding for finding in found if finding.filename == path]
-            result += _finished(read_source(path), there, settings, ran=frozenset())
-        return result
-    except Exception as error:  # the border of one file: whatever failed becomes a finding
-        return [crashed(source.path, describe_crash(error))]
+    found = engine.check_source(source, rules)
+    failed = any(finding.code in (UNREADABLE, CRASHED) for finding in found)
+    here = [finding for finding in found if finding.filename == source.path]
+    result = _finished(source, here, settings, ran=frozenset() if failed else codes)
+    for path in sorted({finding.filename for finding in found} - {source.path}):
+        # A fault in an imported file, seen from this one: that file's own comments and patterns speak of it.
+        there = [finding for finding in found if finding.filename == path]
+        result += _finished(read_source(path), there, settings, ran=frozenset())
+    return result
 
 
 def _finished(
@@ -144,12 +146,13 @@ def _not_read(path: str, error: SourceError, settings: Settings) -> list[Finding
 
 
 def _check_stdin(settings: Settings) -> tuple[SourceFile | None, list[Finding]]:
+    name = settings.stdin_filename
+    path = os.path.abspath(name) if name else STDIN_NAME
     try:
-        source = read_stdin(settings.stdin_filename)
+        source = read_stdin(name)
     except SourceError as error:
-        name = settings.stdin_filename
-        return None, _not_read(os.path.abspath(name) if name else STDIN_NAME, error, settings)
-    return source, check_text(source, settings)
+        return None, _not_read(path, error, settings)
+    return source, _guarded(path, settings, lambda: check_text(source, settings))
 
 
 _FEW_FILES: Final = 8
