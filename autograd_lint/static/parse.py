@@ -9,12 +9,16 @@ import libcst as cst
 
 from autograd_lint.errors import SourceError
 from autograd_lint.layout import split_lines
+from autograd_lint.static.tables import count_code, without_tables
 
 MOST_BRACKETS: Final = 200
 """Brackets inside each other that Python's own tokenizer allows. LibCST's parser recurses until it crashes."""
 
 _LONG_ROW: Final = 4000
 """A row of more characters may hold a chain of operators too deep for a recursive parser."""
+
+MOST_CODE: Final = 1_000_000
+"""Characters of code in one file that are still parsed, which takes a gigabyte of memory and some ten seconds."""
 
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"()[]{}"))
 _DEEP: Final = ("too many nested", "too many levels of indentation")
@@ -24,6 +28,7 @@ def parse(text: str) -> cst.Module:
     """The tree of a file's text. Raises SourceError at the row and column of a syntax error."""
     if _is_deep(text) or _has_long_row(text):
         _refuse_too_deep(text)
+    text = _reduced(text)
     try:
         return cst.parse_module(text)
     except cst.ParserSyntaxError as error:
@@ -67,6 +72,19 @@ def _refuse_too_deep(text: str) -> None:
         rows = split_lines(text)
         longest = max(range(len(rows)), key=lambda index: len(rows[index]))
         raise _cannot_parse("nested too deeply, for Python too", row=longest + 1, column=1)
+
+
+def _reduced(text: str) -> str:
+    """`text` without its tables of data, unless there is an error in it."""
+    reduced = without_tables(text)
+    if reduced != text and _python_error(text) is not None:
+        reduced = text
+    if len(reduced) > MOST_CODE and count_code(reduced) > MOST_CODE:
+        size = count_code(reduced) / 1_000_000
+        raise SourceError(
+            f"the file is not judged: it holds {size:.1f} MB of code, {MOST_CODE // 1_000_000} MB at most"
+        )
+    return reduced
 
 
 def _python_error(text: str) -> SyntaxError | MemoryError | RecursionError | None:
