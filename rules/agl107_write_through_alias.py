@@ -101,12 +101,8 @@ def _stale_help(event: Write) -> str:
     if event.how is How.DATA_ASSIGN:
         return "assign `.data` before the forward or after the backward, not between them"
     if event.through:
-        return f"write to a copy: `.{_call(event.through)}.clone()`"
+        return "write to a copy: `.detach().clone()`"
     return "use the out-of-place form"
-
-
-def _call(how: str) -> str:
-    return how if how == "data" else f"{how}()"
 
 
 def _alias_message(event: Write, alias: AliasRead) -> str:

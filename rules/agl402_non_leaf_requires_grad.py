@@ -18,6 +18,8 @@ class NonLeafRequiresGrad(Rule):
     as in `torch.rand(n, requires_grad=True) ** 2`, or whose only name is bound anew, as in
     `w = torch.rand(n, requires_grad=True); w = w * 0.1`.
 
+    It is an error where a backward reaches the leaf, whose gradient is then lost, and else a warning: some programs
+    only want a tensor that requires grad and is no leaf.
     A move, `.cuda()`, `.to(…)` or `.float()`, does nothing where device and dtype already fit, so it is a warning.
 
     ## Why is this bad
@@ -66,14 +68,22 @@ class NonLeafRequiresGrad(Rule):
         if not isinstance(event, LeafLost):
             return
         sure = event.certain and not event.move
-        name = quoted(event.name, otherwise="the value")
         yield Report(
             event.site,
-            f"{name} {'is' if sure else 'may be'} the result of `{event.op}`, not the leaf that requires grad",
+            _message(event),
             (("the leaf is made here", event.leaf),),
             _help(event),
             None if sure else Severity.WARNING,
         )
+
+
+def _message(event: LeafLost) -> str:
+    name = quoted(event.name, otherwise="the value")
+    if event.move:
+        return f"{name} may be the result of `{event.op}`, not the leaf that requires grad"
+    if not event.certain:
+        return f"{name} is the result of `{event.op}`: the gradient of the leaf that requires grad may be lost"
+    return f"{name} is the result of `{event.op}`, not the leaf that requires grad"
 
 
 def _help(event: LeafLost) -> str:

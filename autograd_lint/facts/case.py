@@ -25,7 +25,8 @@ class Case:
     """One call: the kinds of its arguments, and what it did.
 
     `operands` are the labels of its tensor arguments; `saved` maps a label to when it is saved, and `doubtful` are
-    labels whose saving does not hang on who requires grad alone. `frees` is None when the call made no node.
+    labels whose saving does not hang on who requires grad alone. `frees` and `higher` are None when that never happens
+    (see `model.Effect`); `spread` and `ignored` are labels.
     """
 
     kinds: Mapping[str, str]
@@ -37,4 +38,7 @@ class Case:
     written: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
     frees: When | None = ()
+    higher: When | None = ()
+    spread: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
     derivative: bool = True

@@ -14,6 +14,7 @@ _ALIASES: Final = {
     Alias.MEMORY: "m",
     Alias.MAYBE: "?",
 }
+_USUAL_OUTPUT: Final = ";;;broadcast;same"
 _ALIAS_OF: Final = {mark: alias for alias, mark in _ALIASES.items()}
 
 
@@ -29,8 +30,13 @@ def encode(effect: Effect) -> dict[str, Any]:
         "f": effect.frees,
         "g": _encode_when(effect.frees_when),
         "d": effect.derivative,
+        "h": effect.higher,
+        "k": _encode_when(effect.higher_when),
+        "x": list(effect.spread),
+        "i": list(effect.ignored),
     }
-    usual = {"s": [], "o": [""], "c": ".", "w": [], "p": [], "q": [], "f": True, "g": "", "d": True}
+    usual = {"s": [], "o": [_USUAL_OUTPUT], "c": ".", "w": [], "p": [], "q": [], "f": True, "g": "", "d": True}
+    usual |= {"h": True, "k": "", "x": [], "i": []}
     return {key: value for key, value in row.items() if value != usual[key]}
 
 
@@ -38,7 +44,7 @@ def decode(row: dict[str, Any]) -> Effect:
     """The effect that `encode` wrote."""
     return Effect(
         saved=tuple(map(_decode_saved, row.get("s", ()))),
-        outputs=tuple(map(_decode_output, row.get("o", ("",)))),
+        outputs=tuple(map(_decode_output, row.get("o", (_USUAL_OUTPUT,)))),
         container=row.get("c", "."),
         written=tuple(row.get("w", ())),
         perhaps_written=tuple(row.get("p", ())),
@@ -46,6 +52,10 @@ def decode(row: dict[str, Any]) -> Effect:
         frees=row.get("f", True),
         frees_when=_decode_when(row.get("g", "")),
         derivative=row.get("d", True),
+        higher=row.get("h", True),
+        higher_when=_decode_when(row.get("k", "")),
+        spread=tuple(row.get("x", ())),
+        ignored=tuple(row.get("i", ())),
     )
 
 

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,10 +20,12 @@ import torch
 from autograd_lint.facts.case import Case
 from autograd_lint.facts.codec import encode
 from autograd_lint.facts.measure_calls import UNFIT, Arguments, measure
-from autograd_lint.facts.measure_modules import measured_modules, measured_optimizers
+from autograd_lint.facts.measure_distributions import measured_distributions
+from autograd_lint.facts.measure_modules import ModuleCases, ModuleState, measured_modules, measured_optimizers
 from autograd_lint.facts.measure_names import Signature, resolve, signature
 from autograd_lint.facts.measure_samples import Sample, public_names
 from autograd_lint.facts.rows import build_rows
+from autograd_lint.facts.search import Feature, Search
 
 TABLE: Final = Path(__file__).with_name("ops.json")
 
@@ -59,12 +61,9 @@ def measured_table() -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ops = {name: entry for name, samples in public_names() if (entry := _function(name, samples, shared))}
-        modules = {}
-        for name, found in measured_modules():
-            if found.cases:
-                entry = _entry(found.cases, signature(name) or Signature((), {}), shared)
-                facts = found.facts
-                modules[name] = {**entry, "w": facts.parameters, "b": facts.buffers, "i": facts.inputs}
+        for name, known, cases in measured_distributions():
+            ops[name] = _entry(cases, known, shared)
+        modules = {name: _module(name, found, shared) for name, found in measured_modules() if found.cases}
         optimizers = {name: [facts.bumps, facts.bumps_fused] for name, facts in measured_optimizers()}
     table = {"torch": torch.__version__.partition("+")[0], "effects": shared.effects.rows}
     return {**table, "parameters": shared.parameters.rows, "ops": ops, "modules": modules, "optimizers": optimizers}
@@ -96,7 +95,9 @@ def _bind(known: Signature, sample: Sample) -> dict[str, Any] | None:
     names = known.names
     if names and names[-1].startswith("*"):
         arguments.update(zip(names[:-1], sample.args, strict=False))
-        arguments[names[-1][1:]] = list(sample.args[len(names) - 1 :])
+        rest = sample.args[len(names) - 1 :]
+        parts = [part if isinstance(part, list | tuple) else [part] for part in rest]  # `f(a, b)` or `f([a, b])`
+        arguments[names[-1][1:]] = [item for part in parts for item in part]
     elif len(sample.args) > len(names):
         return None
     else:
@@ -125,11 +126,39 @@ def _caller(name: str, positional: list[str]) -> Callable[[Arguments], Any]:
 def _entry(cases: list[Case], known: Signature, shared: _Shared) -> dict[str, Any]:
     rows = build_rows(cases, known.defaults)
     numbered = [[*shows, shared.effects.number(encode(effect))] for shows, effect in sorted(rows.effects.items())]
-    defaults: Mapping[str, str] = {
-        name: known.defaults[name] for name, _ in rows.features if known.defaults.get(name, "None") != "None"
-    }
-    entry: dict[str, Any] = {"p": shared.parameters.number(known.names), "k": rows.features, "r": numbered}
+    defaults = _shown_defaults(known, rows.features)
+    entry: dict[str, Any] = {"p": shared.parameters.number(known.names), "r": numbered}
+    if rows.features:
+        entry["k"] = rows.features
     return {**entry, "d": defaults} if defaults else entry
+
+
+def _module(name: str, found: ModuleCases, shared: _Shared) -> dict[str, Any]:
+    known = signature(name) or Signature((), {})
+    states = found.states
+    search = Search([s.kinds for s in states], known.defaults, lambda i, j: _state(states[i]) == _state(states[j]))
+    features = search.deciding()
+    rows = [
+        [
+            *shows,
+            shared.parameters.number(states[group[0]].parameters),
+            shared.parameters.number(states[group[0]].buffers),
+        ]
+        for shows, group in sorted(search.grouped(features).items())
+    ]
+    named = search.named(features)
+    entry = _entry(found.cases, known, shared)
+    entry.setdefault("d", {}).update(_shown_defaults(known, named))
+    return {**entry, "i": found.inputs, "m": named, "w": rows}
+
+
+def _state(state: ModuleState) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return state.parameters, state.buffers
+
+
+def _shown_defaults(known: Signature, features: Iterable[Feature]) -> dict[str, str]:
+    """The defaults that the table needs: those of parameters it looks at."""
+    return {name: known.defaults[name] for name, _ in features if known.defaults.get(name, "None") != "None"}
 
 
 def render(table: Mapping[str, Any]) -> str:

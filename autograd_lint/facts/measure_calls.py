@@ -70,6 +70,7 @@ def measure(
     }
     recorded = {mask: run for mask, run in runs.items() if any(out.requires_grad for out in run.outputs)}
     widest = runs[max(runs, key=len)]
+    higher, spread = _higher(recorded, block)
     frees, derivative = _frees(recorded)
     saved, doubtful = _saved(recorded)
     written, silent = _written(widest)
@@ -84,6 +85,9 @@ def measure(
         written=written,
         silent=silent,
         frees=frees if recorded else None,
+        higher=higher if recorded else None,
+        spread=spread,
+        ignored=frozenset(label for label in floats if recorded and _is_ignored(label, runs, recorded)),
         derivative=derivative,
     )
 
@@ -277,6 +281,46 @@ def _second_backward_raises(run: _Run) -> bool | None:
             return True
         raise NotMeasured(f"second backward: {error}") from error
     return False
+
+
+def _is_ignored(label: str, runs: Mapping[frozenset[str], _Run], recorded: Mapping[frozenset[str], _Run]) -> bool:
+    alone = frozenset({label})
+    return alone in runs and alone not in recorded
+
+
+def _higher(recorded: Mapping[frozenset[str], _Run], block: frozenset[str]) -> tuple[When | None, frozenset[str]]:
+    """When gradients have a graph of their own, and the operands whose gradient is one value expanded."""
+    having: list[frozenset[str]] = []
+    spread: set[str] = set()
+    for mask, run in recorded.items():
+        gradients = _gradients(run, mask | block if "*" in mask else mask)
+        if any(gradient.requires_grad for gradient in gradients.values()):
+            having.append(mask)
+        spread |= {label for label, gradient in gradients.items() if _is_expanded(gradient)}
+    return (_alternatives(having, len(recorded)) if having else None), frozenset(spread)
+
+
+def _gradients(run: _Run, mask: frozenset[str]) -> dict[str, torch.Tensor]:
+    """The gradients of the inputs that require grad, computed with a graph; none where torch has no derivative."""
+    roots = [out for out in run.outputs if out.requires_grad]
+    labels = sorted(
+        label for label in mask if label in run.tensors and all(run.tensors[label] is not root for root in roots)
+    )
+    if not labels:
+        return {}
+    seeds = [torch.ones_like(root, memory_format=torch.contiguous_format) for root in roots]
+    wanted = [run.tensors[label] for label in labels]
+    try:
+        found = torch.autograd.grad(roots, wanted, seeds, create_graph=True, allow_unused=True)
+    except (RuntimeError, NotImplementedError):
+        return {}
+    return {label: gradient for label, gradient in zip(labels, found, strict=True) if gradient is not None}
+
+
+def _is_expanded(gradient: torch.Tensor) -> bool:
+    if gradient.layout is not torch.strided:
+        return False
+    return any(stride == 0 and size > 1 for stride, size in zip(gradient.stride(), gradient.shape, strict=True))
 
 
 # ------------------------------------------------------------- writes and outputs

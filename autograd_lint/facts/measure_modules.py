@@ -13,18 +13,32 @@ from torch.testing._internal.common_modules import module_db
 from autograd_lint.facts.case import Case
 from autograd_lint.facts.measure_calls import UNFIT, Arguments, NotMeasured, kind_of, measure
 from autograd_lint.facts.measure_names import forward_signature, signature
-from autograd_lint.facts.model import ModuleFacts, OptimizerFacts
+from autograd_lint.facts.model import OptimizerFacts
 
 _MOST_SINGLE: Final = 4
 """Modules with more parameters are measured with all of them requiring grad, or none."""
+
+
+_STACKS: Final = (torch.nn.Transformer, torch.nn.TransformerEncoder, torch.nn.TransformerDecoder)
+"""Left out: stacks of as many layers as one likes, which are measured themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleState:
+    """The parameters and buffers of a module that was built with options of these kinds."""
+
+    kinds: Mapping[str, str]
+    parameters: tuple[str, ...]
+    buffers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleCases:
     """What is known of a module class, and the cases measured of it."""
 
-    facts: ModuleFacts
+    inputs: tuple[str, ...]
     cases: list[Case]
+    states: list[ModuleState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +49,14 @@ class _ModuleSample:
 
 def measured_modules() -> Iterator[tuple[str, ModuleCases]]:
     """Every module class that torch has samples of, and the few it has none of."""
-    done: set[str] = set()
+    found: dict[type[torch.nn.Module], list[_ModuleSample]] = {}
     for info in module_db:
-        name = f"torch.nn.{info.module_cls.__name__}"
-        if info.module_cls.__module__.startswith("torch.nn.modules.") and name not in done:
-            done.add(name)
-            yield name, _measure_class(info.module_cls, list(_database_samples(info)))
+        if info.module_cls.__module__.startswith("torch.nn.modules.") and info.module_cls not in _STACKS:
+            found.setdefault(info.module_cls, []).extend(_database_samples(info))
     for cls, samples in _own_samples():
-        name = f"torch.nn.{cls.__name__}"
-        if name not in done:
-            yield name, _measure_class(cls, samples)
+        found.setdefault(cls, []).extend(samples)
+    for cls, samples in found.items():
+        yield f"torch.nn.{cls.__name__}", _measure_class(cls, samples)
 
 
 def _database_samples(info: Any) -> Iterator[_ModuleSample]:
@@ -62,10 +74,19 @@ def _own_samples() -> Iterator[tuple[type[torch.nn.Module], list[_ModuleSample]]
     """Classes that torch's module database leaves out."""
     nn = torch.nn
     images, rows = torch.rand(2, 4, 5, 5) + 0.5, torch.rand(2, 4) + 0.5
-    for cls in (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout):
-        shape = {nn.Dropout1d: (2, 4, 5), nn.Dropout3d: (2, 4, 3, 3, 3)}.get(cls, (2, 4, 5, 5))
+    for dropout in (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout):
+        shape = {nn.Dropout1d: (2, 4, 5), nn.Dropout3d: (2, 4, 3, 3, 3)}.get(dropout, (2, 4, 5, 5))
         data = torch.rand(shape)
-        yield cls, [_sample([], [data]), _sample([0.0], [data]), _sample([0.3], [data])]
+        yield dropout, [_sample([], [data]), _sample([0.0], [data]), _sample([0.3], [data])]
+    steps = torch.rand(2, 3, 4)
+    for recurrent in (nn.RNN, nn.LSTM, nn.GRU):
+        plain = [_sample([4, 4], [steps]), _sample([4, 4], [steps], bias=False)]
+        yield recurrent, [*plain, _sample([4, 4], [steps], bidirectional=True), _sample([4, 4, 3], [steps])]
+    yield nn.Embedding, [_sample([4, 3], [torch.tensor([1, 2])], max_norm=norm) for norm in (None, 0.1)]
+    yield nn.Hardsigmoid, [_sample([], [rows])]
+    yield nn.TripletMarginLoss, [_sample([], [rows, rows + 1, rows + 2])]
+    yield nn.EmbeddingBag, [_sample([4, 3], [torch.tensor([[1, 2]])], mode=mode) for mode in ("mean", "sum", "max")]
+    yield nn.NLLLoss2d, [_sample([], [torch.rand(2, 3, 4, 4), torch.ones(2, 4, 4, dtype=torch.long)])]
     yield nn.Identity, [_sample([], [rows])]
     yield nn.Flatten, [_sample([], [images]), _sample([0], [images])]
     yield nn.Unflatten, [_sample([1, (2, 2)], [rows])]
@@ -93,18 +114,16 @@ def _sample(options: list[Any], inputs: list[Any], **keywords: Any) -> _ModuleSa
 
 
 def _measure_class(cls: type[torch.nn.Module], samples: list[_ModuleSample]) -> ModuleCases:
-    cases: list[Case] = []
-    parameters: dict[str, None] = {}
-    buffers: dict[str, None] = {}
+    found = ModuleCases(forward_signature(cls).names, [], [])
     for sample in [*samples, *_in_place(cls, samples)]:
         for training in (True, False):
             with contextlib.suppress(*UNFIT):
                 module = _build(cls, sample)
-                parameters.update(dict.fromkeys(name for name, _ in module.named_parameters()))
-                buffers.update(dict.fromkeys(name for name, _ in module.named_buffers()))
-                cases.append(_measure_one(cls, sample, training))
-    inputs = tuple(name for name in forward_signature(cls).names)
-    return ModuleCases(ModuleFacts(tuple(parameters), tuple(buffers), inputs), cases)
+                found.cases.append(_measure_one(cls, sample, training))
+                parameters = tuple(name for name, _ in module.named_parameters())
+                buffers = tuple(name for name, _ in module.named_buffers())
+                found.states.append(ModuleState(_option_kinds(cls, sample), parameters, buffers))
+    return found
 
 
 def _in_place(cls: type[torch.nn.Module], samples: list[_ModuleSample]) -> Iterator[_ModuleSample]:
@@ -143,14 +162,15 @@ def _measure_one(cls: type[torch.nn.Module], sample: _ModuleSample, training: bo
 
     parameters = frozenset(name for name, _ in module.named_parameters())
     block = parameters if len(parameters) > _MOST_SINGLE else frozenset()
-    return measure(call, arguments, _option_kinds(cls, sample, training), block)
+    kinds = {"training": str(training), **_option_kinds(cls, sample)}
+    return measure(call, arguments, kinds, block)
 
 
-def _option_kinds(cls: type[torch.nn.Module], sample: _ModuleSample, training: bool) -> dict[str, str]:
+def _option_kinds(cls: type[torch.nn.Module], sample: _ModuleSample) -> dict[str, str]:
     args, keywords = sample.options
     known = signature(f"torch.nn.{cls.__name__}")
     options = {**dict(zip(known.names if known else (), args, strict=False)), **keywords}
-    return {"training": str(training), **{name: kind_of(value) for name, value in options.items()}}
+    return {name: kind_of(value) for name, value in options.items()}
 
 
 # ------------------------------------------------------------------ optimizers

@@ -6,7 +6,9 @@ that is what user code writes, so it is added here.
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +21,7 @@ from autograd_lint.facts.measure_names import Signature, resolve, signature
 _MOST_SAMPLES: Final = 40
 _VARIED: Final = 3
 _NUMBERS: Final = (2.5, 0, 1)
+_EXOTIC: Final = re.compile(r"^special\..*(bessel|polynomial|airy)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,12 @@ def public_names() -> Iterator[tuple[str, list[Sample]]]:
     for name, ours in _probes():
         samples.setdefault(name, []).extend(ours)
     for name, ours in samples.items():
-        if callable(resolve(name)) or name in _ATTRIBUTES:
+        if inspect.isroutine(resolve(name)) or name in _ATTRIBUTES:
             yield name, list(_varied(name, ours[:_MOST_SAMPLES]))
 
 
 def _is_measured(op: Any) -> bool:
-    """Not internal, nor a masked reduction (a prototype), nor indexing (the probes know the kinds of indices)."""
+    """Not internal, not a prototype, no special function without a derivative; indexing is left to the probes."""
     internal = op.name.startswith("_") and not op.name.startswith("__r")
     return (
         not internal and not op.name.startswith(("masked.", "torch.ops.")) and op.supports_dtype(torch.float32, "cpu")
@@ -71,11 +74,12 @@ def _spellings(name: str, *, method: bool) -> Iterator[str]:
     if last.startswith("__"):
         yield f"Tensor.{last}"
         return
-    yield f"torch.{name}"
-    yield f"torch.{name}_"
-    if method:
-        yield f"Tensor.{last}"
-        yield f"Tensor.{last}_"
+    places = [f"torch.{name}", *([f"Tensor.{last}"] if method else [])]
+    if name.startswith("nn.functional."):  # many are functions and methods too: `torch.relu`, `x.relu_()`
+        places += [f"torch.{last}", f"Tensor.{last}"]
+    for place in dict.fromkeys(places):
+        yield place
+        yield f"{place}_"
 
 
 # --------------------------------------------------------------------- variations
@@ -133,6 +137,7 @@ _ATTRIBUTES: Final = frozenset(f"Tensor.{name}" for name in ("T", "mT", "H", "mH
 _ARITHMETIC: Final = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")
 _BITS: Final = ("and", "or", "xor", "lshift", "rshift")
 _COMPARISONS: Final = ("eq", "ne", "lt", "le", "gt", "ge")
+_BITWISE: Final = ("and", "or", "xor", "left_shift", "right_shift")
 _UNARY: Final = ("neg", "pos", "abs")
 
 
@@ -149,7 +154,7 @@ def _probes() -> Iterator[tuple[str, list[Sample]]]:
 
 
 def _operator_probes() -> Iterator[tuple[str, list[Sample]]]:
-    right = [_f(3, 4), _f(4), _f(), torch.ones(3, 4, dtype=torch.long), 2.5, 0, 1]
+    right = [_f(3, 4), _f(4), _f(), _f(2, 3, 4), torch.ones(3, 4, dtype=torch.long), 2.5, 0, 1]
     for name in _ARITHMETIC:
         yield f"Tensor.__{name}__", [Sample((_f(3, 4), other), {}) for other in right]
         yield f"Tensor.__i{name}__", [Sample((_f(3, 4), other), {}) for other in right]
@@ -196,6 +201,10 @@ def _writes() -> Iterator[Sample]:
             yield Sample((_f(3, 4), index, value), {}, {"index": kind})
 
 
+def _bits() -> list[list[Any]]:
+    return [[_i(1, 2), _i(1, 1)], [_i(1, 2), 1]]
+
+
 _Build = Callable[[], list[list[Any]]]
 
 _METHODS: Final[dict[str, _Build]] = {
@@ -229,7 +238,12 @@ _METHODS: Final[dict[str, _Build]] = {
     "sum": lambda: [[_f(3, 4)], [_f(3, 4), 0], [_f(3, 4), (0, 1)]],
     "share_memory_": lambda: [[_f(3)]],
     "requires_grad_": lambda: [[torch.ones(3)]],
-    **dict.fromkeys(("unbind", "split", "chunk", "tensor_split"), list),
+    "fill_diagonal_": lambda: [[_f(3, 3), 0.5], [_f(3, 3), 0], [_f(3, 3), 1]],
+    "unfold": lambda: [[_f(6), 0, 2, 2]],
+    "float_power_": lambda: [[_f(3).double(), 2.0]],
+    "slogdet": lambda: [[_f(3, 3)]],
+    **dict.fromkeys([f"bitwise_{name}{end}" for name in _BITWISE for end in ("", "_")], lambda: _bits()),
+    **dict.fromkeys(("bitwise_not", "bitwise_not_"), lambda: [[_i(1, 2)]]),
 }
 
 _FUNCTIONS: Final[dict[str, _Build]] = {
@@ -240,6 +254,17 @@ _FUNCTIONS: Final[dict[str, _Build]] = {
     "clone": lambda: [[_f(3, 4)]],
     "detach": lambda: [[_f(3, 4)]],
     "relu_": lambda: [[_f(3, 4)]],
+    "nn.functional.gumbel_softmax": lambda: [[_f(3, 4)], [_f(3, 4), 1.0, True], [_f(3, 4), 1.0, False]],
+    "nn.functional.one_hot": lambda: [[_i(0, 2)], [_i(0, 2), 4]],
+    "nn.functional.affine_grid": lambda: [[_f(1, 2, 3), (1, 1, 4, 4)]],
+    "nn.functional.fold": lambda: [[_f(1, 12, 12), (4, 5), (2, 2)]],
+    "nn.functional.lp_pool1d": lambda: [[_f(1, 2, 4), 2, 2]],
+    "nn.functional.lp_pool2d": lambda: [[_f(1, 2, 4, 4), 2, 2]],
+    "nn.functional.upsample": lambda: [[_f(1, 2, 4, 4), 8]],
+    "slogdet": lambda: [[_f(3, 3)]],
+    "view_as_real": lambda: [[torch.rand(3, dtype=torch.complex64)]],
+    **dict.fromkeys([f"bitwise_{name}" for name in _BITWISE], lambda: _bits()),
+    "bitwise_not": lambda: [[_i(1, 2)]],
     "nn.functional.embedding": lambda: [[_i(0, 2), _f(3, 4)]],
     "nn.functional.unfold": lambda: [[_f(1, 2, 4, 4), 2]],
     "einsum": lambda: [

@@ -63,6 +63,9 @@ class Effect:
     `written` are the parameters written (with a counter bump), `perhaps_written` those that may be; `silent` those
     written without a bump. `frees`: a second backward raises (None: depends); True only `frees_when` that is met.
     `derivative` False: backward raises "not implemented".
+    `higher`: gradients computed with `create_graph` have a graph of their own (None: depends), `higher_when` is met.
+    `spread` are operands whose gradient is one value expanded, so that it may not be written to; `ignored` are operands
+    whose requiring grad makes no node.
     """
 
     saved: tuple[Saved, ...] = ()
@@ -74,6 +77,10 @@ class Effect:
     frees: bool | None = True
     frees_when: When = ()
     derivative: bool | None = True
+    higher: bool | None = True
+    higher_when: When = ()
+    spread: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

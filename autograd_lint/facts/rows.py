@@ -7,22 +7,16 @@ other; what they still contradict in is marked as not certain.
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from autograd_lint.facts.case import Case, SeenOutput
-from autograd_lint.facts.kinds import ABSENT, Look, look
+from autograd_lint.facts.kinds import Look
 from autograd_lint.facts.model import Alias, Effect, Output, Saved, When
+from autograd_lint.facts.search import Feature, Search
 
-Feature: TypeAlias = tuple[str, Look]
-"""A parameter, and how closely its kind is looked at."""
-
-_MOST_FEATURES: Final = 3
 _MOST_FOR_SHAPES: Final = 2
-_COMPARED: Final = 6
-"""A case is compared with so many of its row; agreement is nearly transitive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +29,11 @@ class Rows:
 
 def build_rows(cases: Sequence[Case], defaults: Mapping[str, str]) -> Rows:
     """The rows of one public name."""
-    cases = [_merge_elements(case, cases) for case in cases]
-    search = _Search(_distinct(cases), defaults)
-    features = search.sharpened(search.deciding())
-    effects = {key: _join(group) for key, group in search.groups(features).items()}
-    return Rows(tuple(search.candidates[i] for i in features), effects)
+    cases = _distinct([_merge_elements(case, cases) for case in cases])
+    search = Search([case.kinds for case in cases], defaults, lambda i, j: _agree(cases[i], cases[j]))
+    features = _sharpened(search, cases, search.deciding())
+    effects = {key: _join([cases[i] for i in group]) for key, group in search.grouped(features).items()}
+    return Rows(search.named(features), effects)
 
 
 def _distinct(cases: Iterable[Case]) -> list[Case]:
@@ -50,12 +44,8 @@ def _distinct(cases: Iterable[Case]) -> list[Case]:
 def _facts(case: Case) -> tuple[object, ...]:
     ordered = (sorted(case.operands), sorted(case.saved.items()), sorted(case.doubtful), sorted(case.written))
     outputs = [(*_output_facts(out), sorted(out.shapes), sorted(out.dtypes)) for out in case.outputs]
-    return (*ordered, sorted(case.silent), case.frees, case.container, case.derivative, outputs)
-
-
-def shown(kinds: Mapping[str, str], features: Iterable[Feature], defaults: Mapping[str, str]) -> tuple[str | None, ...]:
-    """What the features show of some arguments; None where that is not known."""
-    return tuple(look(kinds.get(name) or defaults.get(name, ABSENT), closeness) for name, closeness in features)
+    graph = (case.frees, case.higher, sorted(case.spread), sorted(case.ignored), case.derivative)
+    return (*ordered, sorted(case.silent), *graph, case.container, outputs)
 
 
 # ------------------------------------------------------------------- sequences
@@ -108,6 +98,9 @@ def _merge_group(case: Case, name: str) -> Case:
         operands=frozenset(map(one, case.operands)),
         saved=saved,
         frees=frees,
+        higher=case.higher and tuple(dict.fromkeys(frozenset(map(one, a)) for a in case.higher)),
+        spread=frozenset(map(one, case.spread)),
+        ignored=frozenset(map(one, case.ignored)),
         outputs=outputs,
         doubtful=frozenset(map(one, case.doubtful)),
         written=frozenset(map(one, case.written)),
@@ -119,93 +112,33 @@ def _renamed(shapes: frozenset[str], rename: Callable[[str], str]) -> frozenset[
     return frozenset(f"same:{rename(shape[5:])}" if shape.startswith("same:") else shape for shape in shapes)
 
 
-# -------------------------------------------------------------------- features
+# ---------------------------------------------------------------------- shapes
 
 
-class _Search:
-    """The search for the features that decide; a feature is named by its number among the candidates."""
+def _sharpened(search: Search, cases: Sequence[Case], features: tuple[int, ...]) -> tuple[int, ...]:
+    """With a feature more, if it lets the shapes or dtypes of outputs be told of more cases.
 
-    def __init__(self, cases: Sequence[Case], defaults: Mapping[str, str]) -> None:
-        self._cases = cases
-        names = list(dict.fromkeys(name for case in cases for name in case.kinds))
-        features = [(name, closeness) for closeness in Look for name in names]
-        columns = {f: [shown(case.kinds, [f], defaults)[0] or ABSENT for case in cases] for f in features}
-        self.candidates = [f for f in features if len(set(columns[f])) > 1]
-        self._columns = [columns[f] for f in self.candidates]
-        self._agreements: dict[tuple[int, int], bool] = {}
+    Not the rank: what hangs on it is computed from the whole shape (see `static.shapes`).
+    """
+    coarse = [i for i, (_, closeness) in enumerate(search.candidates) if closeness is not Look.RANK]
+    for _ in range(_MOST_FOR_SHAPES):
+        scored = [(_described(search, cases, (*features, i)), -i) for i in coarse]
+        best, index = max(scored, default=(0, 0))
+        if best <= _described(search, cases, features):
+            return features
+        features = (*features, -index)
+    return features
 
-    def groups(self, features: Sequence[int]) -> dict[tuple[str, ...], list[Case]]:
-        """The cases by what the features show."""
-        return {key: [self._cases[i] for i in group] for key, group in self._grouped(features).items()}
 
-    def deciding(self) -> tuple[int, ...]:
-        """The fewest features without contradiction, or, when there are none, the best found one by one."""
-        best: tuple[int, ...] = ()
-        fewest = self._contradictions((), len(self._cases) + 1)
-        numbers = range(len(self.candidates))
-        for size in range(1, _MOST_FEATURES + 1):
-            if not fewest:
-                return best
-            chosen = best
-            for features in itertools.combinations(numbers, size) if size < 3 else ((*best, i) for i in numbers):
-                count = self._contradictions(features, fewest)
-                if count < fewest:
-                    chosen, fewest = features, count
-                    if not fewest:
-                        return chosen
-            best = chosen
-        return best
-
-    def sharpened(self, features: tuple[int, ...]) -> tuple[int, ...]:
-        """With a feature more, if it lets the shapes or dtypes of outputs be told of more cases.
-
-        Not the rank: what hangs on it is computed from the whole shape (see `static.shapes`).
-        """
-        coarse = [i for i, (_, closeness) in enumerate(self.candidates) if closeness is not Look.RANK]
-        for _ in range(_MOST_FOR_SHAPES):
-            scored = [(self._described((*features, i)), -i) for i in coarse]
-            best, index = max(scored, default=(0, 0))
-            if best <= self._described(features):
-                return features
-            features = (*features, -index)
-        return features
-
-    def _grouped(self, features: Sequence[int]) -> dict[tuple[str, ...], list[int]]:
-        groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        columns = [self._columns[feature] for feature in features]
-        for i in range(len(self._cases)):
-            groups[tuple(column[i] for column in columns)].append(i)
-        return groups
-
-    def _contradictions(self, features: Sequence[int], stop: int) -> int:
-        """How many cases contradict an earlier one that shows the same features; counted up to `stop`."""
-        count = 0
-        for group in self._grouped(features).values():
-            kept: list[int] = []
-            for i in group:
-                if all(self._agree(i, other) for other in kept[:_COMPARED]):
-                    kept.append(i)
-                else:
-                    count += 1
-                    if count >= stop:
-                        return count
-        return count
-
-    def _agree(self, i: int, j: int) -> bool:
-        known = self._agreements.get((i, j))
-        if known is None:
-            known = self._agreements[i, j] = _agree(self._cases[i], self._cases[j])
-        return known
-
-    def _described(self, features: Sequence[int]) -> int:
-        """For how many cases the row tells shape and dtype of the first output."""
-        total = 0
-        for group in self._grouped(features).values():
-            first = [self._cases[i].outputs[0] for i in group if self._cases[i].outputs]
-            if first:
-                total += bool(frozenset.intersection(*(out.shapes for out in first))) * len(group)
-                total += bool(frozenset.intersection(*(out.dtypes for out in first))) * len(group)
-        return total
+def _described(search: Search, cases: Sequence[Case], features: tuple[int, ...]) -> int:
+    """For how many cases the row tells shape and dtype of the first output."""
+    total = 0
+    for group in search.grouped(features).values():
+        first = [cases[i].outputs[0] for i in group if cases[i].outputs]
+        if first:
+            total += bool(frozenset.intersection(*(out.shapes for out in first))) * len(group)
+            total += bool(frozenset.intersection(*(out.dtypes for out in first))) * len(group)
+    return total
 
 
 # ------------------------------------------------------------------- agreement
@@ -224,8 +157,10 @@ def _agree(one: Case, other: Case) -> bool:
         and one.silent & shared == other.silent & shared
         and one.derivative is other.derivative
         and one.doubtful & shared == other.doubtful & shared
+        and one.ignored & shared == other.ignored & shared
         and _saves_agree(one, other, shared)
         and _frees_agree(one, other)
+        and _within(one.higher, other) == _within(other.higher, one)
     )
 
 
@@ -238,7 +173,7 @@ def _output_facts(out: SeenOutput) -> tuple[Alias, str, bool, bool]:
 
 
 def _is_variable(one: Case, other: Case) -> bool:
-    """Both return sequences of outputs that are all alike, as many as the arguments ask for."""
+    """Both return sequences of views that are all alike, as many as the arguments ask for."""
     return _is_uniform(one) and _is_uniform(other) and one.container[0] == other.container[0]
 
 
@@ -246,8 +181,8 @@ def _is_uniform(case: Case) -> bool:
     inside = case.container[1:-1]
     return (
         case.container[0] in "(["
-        and bool(case.outputs)
         and set(inside) == {"."}
+        and bool(case.outputs[0].of)
         and len({_output_facts(out) for out in case.outputs}) == 1
     )
 
@@ -277,16 +212,15 @@ def _within(when: When | None, other: Case) -> When | None:
 
 def _join(group: Sequence[Case]) -> Effect:
     """The effect of cases that show the same; what they differ in is not certain."""
-    variable = any(one.container != group[0].container for one in group) and all(
-        _is_variable(group[0], other) for other in group
-    )
+    variable = all(_is_variable(group[0], other) for other in group)
     widest = max(group, key=lambda case: len(case.operands))
     containers = {case.container for case in group}
     container = f"{widest.container[0]}*{widest.container[-1]}" if variable else widest.container
     if len(containers) > 1 and not variable:
         container = "?"
     derivatives = {case.derivative for case in group}
-    frees, frees_when = _joined_frees(group)
+    frees, frees_when = _joined_condition(group, [case.frees for case in group])
+    higher, higher_when = _joined_condition(group, [case.higher for case in group])
     written = frozenset.union(*(case.written for case in group))
     always = {label for label in written if all(label in c.written or label not in c.operands for c in group)}
     return Effect(
@@ -299,20 +233,27 @@ def _join(group: Sequence[Case]) -> Effect:
         frees=frees,
         frees_when=frees_when,
         derivative=derivatives.pop() if len(derivatives) == 1 else None,
+        higher=higher,
+        higher_when=higher_when,
+        spread=tuple(sorted(_joined_spread(group))),
+        ignored=tuple(sorted(frozenset.union(*(case.ignored for case in group)))),
     )
 
 
-def _joined_frees(group: Sequence[Case]) -> tuple[bool | None, When]:
-    made = [case for case in group if case.frees is not None or any(out.differentiable for out in case.outputs)]
-    if not made:
+def _joined_condition(group: Sequence[Case], whens: Sequence[When | None]) -> tuple[bool | None, When]:
+    """Whether something happens, and when, given when it did in each case (None: never)."""
+    pairs = [(case, when) for case, when in zip(group, whens, strict=True) if _makes_node(case)]
+    if all(when is None for _, when in pairs):
         return False, ()
-    if all(case.frees is None for case in made):
-        return False, ()
-    if any(case.frees is None for case in made):
+    if any(when is None for _, when in pairs):
         return None, ()
-    if all(_frees_agree(one, other) for one, other in itertools.pairwise(made)):
-        return True, max((case.frees or () for case in made), key=len)
+    if all(_within(a, other) == _within(b, one) for (one, a), (other, b) in itertools.pairwise(pairs)):
+        return True, max((when or () for _, when in pairs), key=len)
     return None, ()
+
+
+def _makes_node(case: Case) -> bool:
+    return case.frees is not None or any(out.differentiable for out in case.outputs)
 
 
 def _joined_saves(group: Sequence[Case]) -> Iterator[Saved]:
@@ -323,6 +264,14 @@ def _joined_saves(group: Sequence[Case]) -> Iterator[Saved]:
         agree = all(case.saved.get(label) == _within(when, case) for case in about)
         certain = agree and not any(label in case.doubtful for case in about)
         yield Saved(label, when if agree else (), certain)
+
+
+def _joined_spread(group: Sequence[Case]) -> Iterator[str]:
+    """Operands whose gradient is expanded in every case where it has more than one element."""
+    for label in frozenset.union(*(case.spread for case in group)):
+        about = [case for case in group if case.kinds.get(label, "")[1:] != "0" and label in case.operands]
+        if all(label in case.spread for case in about):
+            yield label
 
 
 def _joined_outputs(group: Sequence[Case], *, variable: bool) -> tuple[Output, ...]:

@@ -53,10 +53,25 @@ def effect(name: str, kinds: Mapping[str, str]) -> Effect | None:
     return None if entry is None else _lookup(name, entry, kinds)
 
 
-def module(name: str) -> ModuleFacts | None:
-    """Parameters, buffers and inputs of a module class."""
-    entry = _table()["modules"].get(name)
-    return None if entry is None else ModuleFacts(tuple(entry["w"]), tuple(entry["b"]), tuple(entry["i"]))
+def module(name: str, kinds: Mapping[str, str]) -> ModuleFacts | None:
+    """Parameters, buffers and inputs of a module class built with options of these kinds; None for an unknown class.
+
+    Where the kinds do not tell which of several sets it has, the largest is given.
+    """
+    table = _table()
+    entry = table["modules"].get(name)
+    if entry is None:
+        return None
+    shows = _shows(entry["m"], entry.get("d", {}), kinds)
+    rows = [row for row in entry["w"] if _fits(row, shows)] or entry["w"]
+    parameters, buffers = max((row[-2:] for row in rows), key=lambda pair: len(table["parameters"][pair[0]]))
+    lists = table["parameters"]
+    return ModuleFacts(tuple(lists[parameters]), tuple(lists[buffers]), tuple(entry["i"]))
+
+
+def is_module(name: str) -> bool:
+    """Whether `name` is a module class that was measured."""
+    return name in _table()["modules"]
 
 
 def module_effect(name: str, kinds: Mapping[str, str]) -> Effect | None:
@@ -72,12 +87,14 @@ def optimizer(name: str) -> OptimizerFacts | None:
 
 
 def _lookup(name: str, entry: Mapping[str, Any], kinds: Mapping[str, str]) -> Effect | None:
-    defaults = entry.get("d", {})
-    shows = tuple(
+    return _matching(name, _shows(entry.get("k", ()), entry.get("d", {}), kinds))
+
+
+def _shows(features: Sequence[Any], defaults: Mapping[str, str], kinds: Mapping[str, str]) -> tuple[str | None, ...]:
+    return tuple(
         look(kinds.get(parameter) or defaults.get(parameter, ABSENT), Look(closeness))
-        for parameter, closeness in entry["k"]
+        for parameter, closeness in features
     )
-    return _matching(name, shows)
 
 
 @cache

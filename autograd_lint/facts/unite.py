@@ -19,6 +19,7 @@ def unite(effects: Sequence[Effect]) -> Effect | None:
     always = {label for label in written if all(label in effect.written for effect in effects)}
     frees = {(effect.frees, effect.frees_when) for effect in effects}
     derivatives = {effect.derivative for effect in effects}
+    higher = {(effect.higher, effect.higher_when) for effect in effects}
     return Effect(
         saved=tuple(_saved(effects)),
         outputs=tuple(_output(column) for column in zip(*(effect.outputs for effect in effects), strict=True)),
@@ -29,6 +30,10 @@ def unite(effects: Sequence[Effect]) -> Effect | None:
         frees=effects[0].frees if len(frees) == 1 else None,
         frees_when=effects[0].frees_when if len(frees) == 1 else (),
         derivative=derivatives.pop() if len(derivatives) == 1 else None,
+        higher=effects[0].higher if len(higher) == 1 else None,
+        higher_when=effects[0].higher_when if len(higher) == 1 else (),
+        spread=tuple(sorted(frozenset.intersection(*(frozenset(effect.spread) for effect in effects)))),
+        ignored=tuple(sorted({label for effect in effects for label in effect.ignored})),
     )
 
 

@@ -25,7 +25,7 @@ def call_checkpoint(run: Run, args: Args, node: ir.Node) -> Value:
     reentrant = args.kw.get("use_reentrant")
     if not isinstance(result, Tensor) or result.node is None or wanted is False:
         return result
-    made = machine.node("checkpoint", run.site(node), [machine.edge(t) for t in inputs], frees=True)
+    made = machine.node("checkpoint", run.site(node), machine.edges(inputs), frees=True)
     made.certain = wanted is True and isinstance(reentrant, Const)
     made.edges.extend(result.node.edges)
     for tensor in inputs:

@@ -7,6 +7,7 @@ from typing import Final
 
 from autograd_lint.static import ir
 from autograd_lint.static.escape import escape
+from autograd_lint.static.keeping import note_appended
 from autograd_lint.static.state import Args, Run
 from autograd_lint.static.values import NONE, Const, Dict, Seq, Unknown, Value
 
@@ -15,6 +16,8 @@ def call_container_method(run: Run, owner: Seq | Dict | Const, name: str, args: 
     """`owner.name(args)`."""
     if isinstance(owner, Seq):
         handler = _SEQUENCE.get(name)
+        if handler is _append and run.machine.loops and args.pos and isinstance(node, ir.Call) and node.args:
+            note_appended(run, node, owner, args.pos[0], node.args[0].value)
         if handler is not None:
             return handler(owner, args)
         if name in ("sort", "reverse", "remove", "clear", "discard", "difference_update", "intersection_update"):

@@ -34,16 +34,16 @@ def apply_function(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
     if wanted is False:
         return result
     made = _node(run, cls, context, inputs, node, certain=wanted is True)
-    return _wrap(run, result, made, context, inputs, versions, node)
+    wrapped = _wrap(run, result, made, context, inputs, versions, node)
+    for tensor in context.saved:  # torch saves last: after what `mark_dirty` counts as a write
+        run.machine.save(made, tensor, tensor.name, result=tensor not in inputs, certain=made.certain)
+    return wrapped
 
 
 def _node(run: Run, cls: Class, context: Context, inputs: list[Tensor], node: ir.Node, *, certain: bool) -> GraphNode:
     machine = run.machine
-    edges = [machine.edge(t) for t in inputs if machine.requires(t) is not False]
-    made = machine.node(cls.node.name, run.site(node), edges, frees=True if context.saved else None)
+    made = machine.node(cls.node.name, run.site(node), machine.edges(inputs), frees=True if context.saved else None)
     made.certain = certain
-    for tensor in context.saved:
-        machine.save(made, tensor, tensor.name, result=tensor not in inputs, certain=certain)
     return made
 
 

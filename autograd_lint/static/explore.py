@@ -9,28 +9,41 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import libcst as cst
 
-from autograd_lint.events import Accumulation, Backward, Event, Refused, Write
-from autograd_lint.static import ir
+from autograd_lint.events import (
+    Accumulation,
+    Backward,
+    ClippedNothing,
+    Event,
+    LostWrite,
+    MadeInForward,
+    Misordered,
+    Refused,
+    Unregistered,
+    Write,
+)
+from autograd_lint.static import ir, registration, validation
 from autograd_lint.static.attributes import find_in_class
 from autograd_lint.static.calls import call_hook, call_value, instantiate, run_frame
 from autograd_lint.static.expressions import evaluate
 from autograd_lint.static.gradients import flush_pending
-from autograd_lint.static.machine import TorchError
+from autograd_lint.static.machine import GraphNode, TorchError
 from autograd_lint.static.passes import Request, needed_by_return
 from autograd_lint.static.state import Args, Frame, Language, Path, PathEnded, ProgramRaised, Run
 from autograd_lint.static.statements import assign, execute
-from autograd_lint.static.values import Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
+from autograd_lint.static.values import NONE, Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
 
 _LANGUAGE: Final = Language(evaluate, execute, assign, call_value, call_hook)
 _MOST_PATHS: Final = 48
 _STEPS_A_PATH: Final = 6_000
 _STEPS_AN_ENTRY: Final = 24_000
 _STEPS_A_FILE: Final = 150_000
+_ACCUSING: Final = (Refused, Accumulation, Unregistered, MadeInForward, Misordered, ClippedNothing, LostWrite)
+"""Events that rules report as errors whatever they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +142,7 @@ def _is_accusation(event: Event) -> bool:
     """The event may become an error, which must then hold on every path."""
     if isinstance(event, Write):
         return event.stale is not None or event.refusal is not None or event.alias_read is not None
-    return isinstance(event, Refused | Accumulation) or (isinstance(event, Backward) and event.failure is not None)
+    return isinstance(event, _ACCUSING) or (isinstance(event, Backward) and event.failure is not None)
 
 
 @dataclass(slots=True)
@@ -188,12 +201,28 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
         flush_pending(run)
     except TorchError:
         machine.failed = True
+    _tell_sums_never_cleared(run)
+    registration.conclude(run)
+    validation.conclude(run)
     events = list(machine.events)
     events.extend((record.event(), record.late) for record in machine.writes)
     events.extend((done.event, done.late) for done in run.gradients.passes)
+    events.extend((replace(lost, certain=_has_gradient(leaf)), late) for lost, leaf, late in run.lost)
     removed = {id(handle) for handle, _ in run.hooks if isinstance(handle, Unknown) and _was_removed(handle)}
     events.extend((event, False) for handle, event in run.hooks if id(handle) not in removed)
     return PathResult(tuple(events), frozenset(run.reached), machine.failed)
+
+
+def _tell_sums_never_cleared(run: Run) -> None:
+    """A loop ends with gradients added to used ones that nothing ever cleared: its next round would step with them."""
+    for tensor in {id(t): t for t in run.gradients.touched}.values():
+        if tensor.grad_sum is not None and not tensor.grad_clears and tensor.grad_sum.in_loop:
+            run.machine.emit(tensor.grad_sum)
+
+
+def _has_gradient(leaf: Tensor) -> bool:
+    """A backward reached the leaf: its gradient was computed, and nobody can read it."""
+    return leaf.grad is not NONE
 
 
 def _was_removed(handle: Unknown) -> bool:
@@ -202,13 +231,18 @@ def _was_removed(handle: Unknown) -> bool:
 
 def _need_what_is_returned(run: Run, value: Value) -> None:
     """A graph that leaves through `return` is needed by whoever runs backward through it."""
-    roots = tuple(t for t in _tensors(value) if t.node is not None and t.node.certain)
+    roots = tuple(t for t in _tensors(value) if _is_in_graph(run, t))
     if not roots or run.last_return is None or run.machine.failed:
         return
     site = run.site(run.last_return)
     names = tuple(root.name for root in roots)
     request = Request(site, roots, names, seeded=True, retain=None, create=False, name="return")
     needed_by_return(run.machine, request)
+
+
+def _is_in_graph(run: Run, tensor: Tensor) -> bool:
+    edge = run.machine.edge(tensor)
+    return isinstance(edge, GraphNode) and edge.certain
 
 
 def _tensors(value: Value, depth: int = 0) -> Iterator[Tensor]:
@@ -263,7 +297,7 @@ def _call_unknown_arguments(run: Run, function: Function, first: list[Value]) ->
     env = Env(function.env)
     bind_parameters(run, function, Args(first, open=True), env)
     owner = first[0] if first and isinstance(first[0], Instance) else None
-    frame = Frame(env, function, function.owner, owner)
+    frame = Frame(env, function, function.owner, owner, given=tuple(env.names.items()))
     return run_frame(run, frame, None)
 
 

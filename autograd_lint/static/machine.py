@@ -34,7 +34,10 @@ class TorchError(Exception):
 
 @dataclass(slots=True, eq=False)
 class WriteRecord:
-    """One write while its consequences are not known yet; becomes a `Write` event when the path ends."""
+    """One write while its consequences are not known yet; becomes a `Write` event when the path ends.
+
+    `value` is the number that is written everywhere, if it is one; `changes` False: the memory held just that.
+    """
 
     site: Site
     how: How
@@ -48,11 +51,14 @@ class WriteRecord:
     origin: Site | None = None
     certain: bool = True
     bumps: bool = True
+    value: float | None = None
+    changes: bool = True
     stale: Stale | None = None
     stale_certain: bool = True
     refusal: Refusal | None = None
     alias_read: AliasRead | None = None
     late: bool = False
+    argument: str = ""
 
     def event(self) -> Write:
         """The finished event."""
@@ -70,16 +76,18 @@ class WriteRecord:
             stale=self.stale,
             refusal=self.refusal,
             alias_read=self.alias_read,
+            argument=self.argument,
         )
 
 
 class Memory:
-    """The bytes of a storage and every write to them; `silent` writes moved no counter."""
+    """The bytes of a storage and every write to them; `filled` is the number that all elements are, if one is known."""
 
-    __slots__ = ("writes",)
+    __slots__ = ("filled", "writes")
 
     def __init__(self) -> None:
         self.writes: list[tuple[WriteRecord, bool]] = []
+        self.filled: float | None = None
 
 
 class Counter:
@@ -109,11 +117,16 @@ class SavedRecord:
     result: bool
     certain: bool
     elementwise: bool = True
+    non_leaf: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class GraphNode:
-    """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists."""
+    """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists.
+
+    `higher`: its gradients, computed with a graph, have one; `spread`: edges whose gradient is one value expanded.
+    `overlapping`: the write through an expanded view that its backward cannot undo.
+    """
 
     op: str
     site: Site
@@ -124,6 +137,9 @@ class GraphNode:
     certain: bool
     loops: LoopStack
     derivative: bool = True
+    higher: Tri = True
+    spread: tuple[GraphNode | Tensor, ...] = ()
+    overlapping: WriteRecord | None = None
     freed: Site | None = None
     freed_certain: bool = True
     kept: list[Site] = field(default_factory=list)
@@ -170,38 +186,49 @@ class Machine:
         return result
 
     def requires(self, tensor: Tensor) -> Tri:
-        """Whether `tensor` requires grad now; a view follows its base after a write."""
+        """Whether `tensor.requires_grad` is true now; that of a view is also its base's (`DifferentiableViewMeta`)."""
+        own, base = tensor.requires_grad, tensor.base
+        if own is True or base is None:
+            return own
+        inherited = base.requires_grad
+        return own if inherited is False else inherited
+
+    def edge(self, tensor: Tensor) -> GraphNode | Tensor | None:
+        """Where a gradient of `tensor` flows to: its node, itself when it is a leaf, or nowhere.
+
+        This is when torch regenerates the `grad_fn` of a view whose storage was written (`VariableHooks::grad_fn`).
+        """
         base = tensor.base
         if base is not None and tensor.attr_version != len(tensor.counter.writes):
-            self.refresh(tensor, base)
-        return tensor.requires_grad
+            if tensor.node is not None or base.requires_grad is not False:
+                self._regenerate(tensor, base)
+        return tensor.node or (None if tensor.requires_grad is False else tensor)
 
-    def refresh(self, view: Tensor, base: Tensor) -> None:
-        """Regenerate the `grad_fn` of a view whose storage was written, as `VariableHooks::grad_fn` does.
+    def edges(self, tensors: Iterable[Tensor]) -> list[GraphNode | Tensor]:
+        """Where the gradients of `tensors` flow to."""
+        return [edge for tensor in tensors if (edge := self.edge(tensor)) is not None]
 
-        Raises TorchError for views that torch refuses to regenerate.
-        """
+    def _regenerate(self, view: Tensor, base: Tensor) -> None:
+        """Give a view the history of its base as it is now; torch refuses that for some kinds of views."""
         fresh_writes = view.counter.writes[view.attr_version :]
         view.attr_version = len(view.counter.writes)
         requires = base.requires_grad
-        if requires is False or view.numpy:
+        if view.numpy:
             return
         refusal = _REFUSED_VIEWS.get(view.view_kind)
-        if refusal is not None and view.view_kind != "inference" and requires:
+        if refusal is not None and requires:
             record, certain = fresh_writes[0]
-            if certain and record.refusal is None:
+            if certain and record.refusal is None and not self.failed:
                 record.refusal = refusal
                 record.origin = view.view_site
                 self.fail()
             return
         view.requires_grad = requires
-        view.node = self.node("view", view.site or fresh_writes[0][0].site, [self.edge(base)], frees=False)
+        source = self.edge(base)
+        view.node = self.node(
+            "view", view.site or fresh_writes[0][0].site, [] if source is None else [source], frees=False
+        )
         view.node.certain = requires is True
-
-    def edge(self, tensor: Tensor) -> GraphNode | Tensor:
-        """Where a gradient of `tensor` flows to: its node, or itself when it is a leaf."""
-        self.requires(tensor)
-        return tensor.node or tensor
 
     def node(self, op: str, site: Site, edges: list[GraphNode | Tensor], *, frees: Tri) -> GraphNode:
         """A new node."""
@@ -237,19 +264,24 @@ class Machine:
                 name,
                 result,
                 certain,
+                non_leaf=tensor.node is not None,
             )
         )
 
     def record(self, op: str, effect: Effect, operands: Mapping[str, list[Tensor]], *, site: Site) -> GraphNode | None:
         """Make the node of an operation and save its inputs; None when none of the operands can require grad."""
-        flat = [t for name, group in operands.items() if name != "*" for t in group]
+        ignored = {label.removesuffix("[]") for label in effect.ignored}
+        flat = [t for name, group in operands.items() if name != "*" and name not in ignored for t in group]
         wanted = self.wants_grad(flat)
         if wanted is False or not any(out.differentiable for out in effect.outputs):
             return None
-        edges = [self.edge(t) for t in flat if self.requires(t) is not False]
-        node = self.node(op, site, edges, frees=effect.frees and self._condition(effect.frees_when, operands))
+        frees = effect.frees and self._condition(effect.frees_when, operands)
+        node = self.node(op, site, self.edges(flat), frees=frees)
         node.certain = wanted is True
         node.derivative = effect.derivative is not False
+        node.higher = effect.higher and self._condition(effect.higher_when, operands)
+        if effect.spread:
+            node.spread = tuple(self.edges(t for label in effect.spread for t in labelled(operands, label)))
         for saved in effect.saved:
             self._save_operand(node, saved, operands)
         return node
@@ -325,13 +357,12 @@ class Machine:
         counter = Counter() if out.alias is Alias.MEMORY else source.counter
         result = Tensor(source.memory, counter, requires_grad=False, site=site)
         result.loops = self.loops
-        result.inference = source.inference
+        result.inference = source.inference and (out.alias is Alias.VIEW or self.modes.inference)
         if out.alias is Alias.VIEW:
             result.base = source.base or source
             result.view_kind = self._view_kind(out, source)
             result.view_site = site
             result.attr_version = len(counter.writes)
-            result.requires_grad = source.requires_grad
             result.alias_how, result.alias_of, result.alias_site = source.alias_how, source.alias_of, source.alias_site
             result.alias_version = source.alias_version
         else:
@@ -351,27 +382,46 @@ class Machine:
 
     # -------------------------------------------------------------- writes
 
-    def write(self, record: WriteRecord, values: Sequence[Tensor], node: GraphNode | None) -> None:
-        """Write to `record.tensor`; `values` are the operation's other operands, `node` the node it made.
+    def write(
+        self, record: WriteRecord, values: Sequence[Tensor], node: GraphNode | None = None, *, overlaps: bool = False
+    ) -> None:
+        """Write to `record.tensor`; `values` are the operation's other operands, `node` the node it made."""
+        if self.admits(record, values):
+            self.perform(record, node, overlaps=overlaps)
 
-        Raises TorchError where torch refuses the write.
-        """
-        tensor = record.tensor
+    def admits(self, record: WriteRecord, values: Sequence[Tensor]) -> bool:
+        """Autograd's checks of a write, which come before its node is made. Raises TorchError where torch refuses."""
+        self.keep(record)
+        return not self._refuse_write(record, self._refusal(record.tensor, values))
+
+    def perform(self, record: WriteRecord, node: GraphNode | None, *, overlaps: bool = False) -> None:
+        """Write, after `admits`. `overlaps`: the memory written overlaps itself or partly what is read (a check of the
+        kernel's). Raises TorchError where torch refuses."""
+        if self._refuse_write(record, Refusal.OVERLAP if overlaps else None):
+            return
+        self._bump(record.tensor, record)
+        if node is not None:
+            layout = record.tensor.layout
+            if layout is not None and layout.overlapping and record.op != "[]=":
+                node.overlapping = record
+            self._rebase(record.tensor, node)
+
+    def _refuse_write(self, record: WriteRecord, refusal: Refusal | None) -> bool:
+        if refusal is None:
+            return False
+        record.refusal = refusal
+        record.origin = record.tensor.view_site
+        self.fail()
+        return True
+
+    def keep(self, record: WriteRecord) -> None:
+        """Remember a write for the events of the path; where a raise is expected there is nothing to tell."""
         record.late = self.failed
         if not self.expecting:
             self.writes.append(record)
-        refusal = self._refusal(tensor, values)
-        if refusal is not None:
-            record.refusal = refusal
-            record.origin = tensor.view_site
-            self.fail()
-            return
-        self._bump(tensor, record)
-        if node is not None:
-            self._rebase(tensor, node)
 
     def _refusal(self, tensor: Tensor, values: Sequence[Tensor]) -> Refusal | None:
-        if tensor.inference and not self.modes.inference:
+        if tensor.inference and not self.modes.inference and not tensor.numpy:
             return Refusal.INFERENCE
         if self.wants_grad([tensor, *values]) is not True or tensor.numpy:
             return None
@@ -379,15 +429,19 @@ class Machine:
         if base is not None:
             refused = _REFUSED_VIEWS.get(tensor.view_kind)
             if refused is not None:
-                return refused
-            if tensor.requires_grad and base.node is None and base.requires_grad:
+                return refused  # also when its base was written since: this write is what torch names
+            if base.node is None and self.requires(tensor):
                 return Refusal.VIEW_OF_LEAF
-        if tensor.requires_grad and tensor.node is None:
+        if tensor.node is None and self.requires(tensor):
             return Refusal.LEAF
         return None
 
     def _bump(self, tensor: Tensor, record: WriteRecord) -> None:
-        tensor.memory.writes.append((record, True))
+        memory = tensor.memory
+        record.changes = record.value is None or record.value != memory.filled
+        if record.changes:
+            memory.filled = None
+        memory.writes.append((record, True))
         if record.bumps:
             tensor.counter.writes.append((record, True))
         seen = {id(tensor)}
@@ -412,6 +466,7 @@ class Machine:
             node.edges.append(base.node or base)
         base.node = node
         base.requires_grad = requires
+        node.frees = True  # `CopySlices` gives up the operation it wraps
         tensor.node = self.node("view", node.site, [node], frees=False)
         tensor.node.certain = node.certain
         tensor.requires_grad = requires
@@ -442,8 +497,9 @@ class Machine:
 
     def ref(self, tensor: Tensor, name: str = "") -> TensorRef:
         """What a message says of `tensor`."""
-        requires = tensor.requires_grad
-        in_graph: Tri = (tensor.node is not None and tensor.node.certain) if requires else requires
+        requires = self.requires(tensor)
+        node = tensor.node or (tensor.base.node if tensor.base is not None else None)
+        in_graph: Tri = (node is not None and node.certain) if requires else requires
         return TensorRef(
             name=name or tensor.name,
             in_graph=None if requires is None else in_graph,

@@ -8,12 +8,16 @@ from typing import Final
 
 from autograd_lint.events import HookRegistered, How, Site, TensorRef
 from autograd_lint.facts import table
+from autograd_lint.facts.model import ModuleFacts
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.escape import call_unknown, tensor_sources
+from autograd_lint.static.order import note_clear
 from autograd_lint.static.passes import forget_gradient
-from autograd_lint.static.state import Args, Run
+from autograd_lint.static.shape_arguments import integers
+from autograd_lint.static.state import Args, Run, truth
 from autograd_lint.static.tensors import apply_effect, describe, kind_of, new_record, proven_tensor
+from autograd_lint.static.validation import set_mode
 from autograd_lint.static.values import (
     FALSE,
     NONE,
@@ -32,13 +36,12 @@ from autograd_lint.static.values import (
 
 _CONTAINERS: Final = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Module"})
 _WRAPPERS: Final = frozenset({"DataParallel", "DistributedDataParallel"})
-_AFFINE: Final = ("affine", "elementwise_affine")
 
 
 def is_module_name(name: str) -> bool:
     """`name` is one of torch's module classes, containers included."""
     package, _, last = name.rpartition(".")
-    known = last in _CONTAINERS or last in _WRAPPERS or table.module(name) is not None
+    known = last in _CONTAINERS or last in _WRAPPERS or table.is_module(name)
     return package.startswith("torch.nn") and last[:1].isupper() and known
 
 
@@ -52,24 +55,20 @@ def construct_module(run: Run, name: str, args: Args, node: ir.Node) -> NNModule
         return module
     names = table.parameters(name) or ()
     module.options = {**dict(zip(names, args.pos, strict=False)), **args.kw}
-    facts = table.module(name)
+    facts = _facts(module)
     if facts is None:
         module.open = True
         return module
     for label in facts.parameters:
-        if _has_parameter(module, label):
-            module.params[label] = _parameter(run, module, label, site)
+        module.params[label] = _parameter(run, module, label, site)
     for label in facts.buffers:
-        if module.options.get("track_running_stats") is not FALSE:
-            module.buffers[label] = _named(run.machine.tensor(site), label)
+        given = module.options.get(label)
+        module.buffers[label] = given if isinstance(given, Tensor) else _named(run.machine.tensor(site), label)
     return module
 
 
-def _has_parameter(module: NNModule, label: str) -> bool:
-    options = module.options
-    if any(_is_false(options.get(flag)) for flag in _AFFINE):
-        return False
-    return not ("bias" in label and _is_false(options.get("bias")))
+def _facts(module: NNModule) -> ModuleFacts | None:
+    return table.module(module.name, {key: kind_of(value) for key, value in module.options.items()})
 
 
 def _is_false(value: Value | None) -> bool:
@@ -86,10 +85,27 @@ def _parameter(run: Run, module: NNModule, label: str, site: Site) -> Tensor:
     tensor.parameter = True
     tensor.name = label
     tensor.dtype = "float32"
-    sizes = [module.options.get(key) for key in ("out_features", "in_features")]
-    if label == "weight" and all(isinstance(s, Const) and isinstance(s.value, int) for s in sizes):
-        tensor.layout = layouts.fresh([s.value for s in sizes if isinstance(s, Const) and isinstance(s.value, int)])
+    tensor.layout = _parameter_layout(module, label)
     return tensor
+
+
+_SIZES: Final = {
+    ("Linear", "weight"): ("out_features", "in_features"),
+    ("Linear", "bias"): ("out_features",),
+    ("Embedding", "weight"): ("num_embeddings", "embedding_dim"),
+    ("LayerNorm", "weight"): ("normalized_shape",),
+    ("LayerNorm", "bias"): ("normalized_shape",),
+    ("RMSNorm", "weight"): ("normalized_shape",),
+}
+"""Options that are the sizes of a parameter."""
+
+
+def _parameter_layout(module: NNModule, label: str) -> layouts.Layout | None:
+    names = _SIZES.get((module.name.rpartition(".")[2], label))
+    found = [integers(module.options.get(name)) for name in names or ()]
+    if not found or None in found:
+        return None
+    return layouts.fresh([size for sizes in found if sizes is not None for size in sizes])
 
 
 def _fill_container(run: Run, module: NNModule, last: str, args: Args, node: ir.Node) -> None:
@@ -174,7 +190,7 @@ def call_module(run: Run, module: NNModule, args: Args, node: ir.Node) -> Value:
         return _call_sequential(run, module, args, node)
     if last in _WRAPPERS:
         return run.call(module.children["module"], args, node)
-    facts = table.module(module.name)
+    facts = _facts(module)
     own = module.attrs.get("forward")
     if isinstance(own, Function | Bound):
         return run.call(own, args, node)
@@ -183,13 +199,14 @@ def call_module(run: Run, module: NNModule, args: Args, node: ir.Node) -> Value:
     inputs = {**dict(zip(facts.inputs, args.pos, strict=False)), **args.kw}
     if args.pos:
         proven_tensor(run, args.pos[0])
-    kinds = {key: kind_of(value) for key, value in {**module.options, **inputs}.items()}
+    operands: dict[str, Value] = {**module.buffers, **module.params, **inputs}
+    kinds = {key: kind_of(value) for key, value in {**module.options, **operands}.items()}
     kinds["training"] = kind_of(module.training) if isinstance(module.training, Const) else "?"
     effect = table.module_effect(module.name, kinds)
     if effect is None:
         return Unknown(tuple(tensor_sources(args.pos[0])) if args.pos else ())
     block: Value = Seq("list", list(module.params.values()))
-    params: dict[str, Value] = {**module.buffers, **module.params, **inputs, "*": block}
+    params: dict[str, Value] = {**operands, "*": block}
     target = describe(node.args[0].value) if isinstance(node, ir.Call) and node.args else ""
     inner = frozenset(module.params) | frozenset(module.buffers)
     name = f"{module.name}"
@@ -230,6 +247,8 @@ def register_hook(run: Run, owner: NNModule | Instance | Tensor, name: str, node
     repeated = bool(machine.loops) and owner.loops != machine.loops and machine.loops[-1][1] >= 1
     outlives = not isinstance(owner, Tensor) or owner.node is None
     label = describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
+    if isinstance(owner, Tensor):
+        owner.hooks += 1
     parameter = isinstance(owner, Tensor) and owner.parameter
     target = TensorRef(label, leaf=True, parameter=parameter)
     event = HookRegistered(site=site, target=target, method=name, repeated=repeated and outlives)
@@ -268,14 +287,15 @@ def _children(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -
 
 def _train(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
     mode = args.get(0, "mode")
-    return _set_training(owner, TRUE if mode is None else mode)
+    return _set_training(run, owner, TRUE if mode is None else mode, node)
 
 
 def _eval(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
-    return _set_training(owner, FALSE)
+    return _set_training(run, owner, FALSE, node)
 
 
-def _set_training(owner: NNModule | Instance, value: Value) -> Value:
+def _set_training(run: Run, owner: NNModule | Instance, value: Value, node: ir.Node) -> Value:
+    set_mode(run, owner, list(submodules(owner)), truth(value) is not False, node)
     for module in submodules(owner):
         module.training = value
         if isinstance(module, Instance):
@@ -285,12 +305,13 @@ def _set_training(owner: NNModule | Instance, value: Value) -> Value:
 
 def _zero_grad(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
     keep = args.get(0, "set_to_none")
-    clear_gradients(run, parameters_of(owner), keep, node)
+    clear_gradients(run, owner, parameters_of(owner), keep, node)
     return NONE
 
 
-def clear_gradients(run: Run, params: list[Tensor], set_to_none: Value | None, node: ir.Node) -> None:
-    """`zero_grad`: gradients become None, or zeros in place with `set_to_none=False`."""
+def clear_gradients(run: Run, owner: Value, params: list[Tensor], set_to_none: Value | None, node: ir.Node) -> None:
+    """`zero_grad` of `owner`: gradients become None, or zeros in place with `set_to_none=False`."""
+    note_clear(run, run.site(node), owner, params)
     for tensor in params:
         if _is_false(set_to_none) and isinstance(tensor.grad, Tensor):
             write_inside(run, tensor.grad, node, op="zero_grad", how=How.METHOD)
@@ -299,14 +320,16 @@ def clear_gradients(run: Run, params: list[Tensor], set_to_none: Value | None, n
             forget_gradient(tensor, False if set_to_none is None or not isinstance(set_to_none, Unknown) else None)
 
 
-def write_inside(run: Run, tensor: Tensor, node: ir.Node, *, op: str, how: How, bumps: bool = True) -> None:
+def write_inside(
+    run: Run, tensor: Tensor, node: ir.Node, *, op: str, how: How, bumps: bool = True, certain: bool = True
+) -> None:
     """A write torch's own code does under `no_grad`."""
     machine = run.machine
     modes = machine.modes
     machine.modes = replace(modes, grad=False)
     try:
         record = new_record(run, tensor, run.site(node), how=how, op=op)
-        record.bumps = bumps
+        record.bumps, record.certain = bumps, certain
         machine.write(record, [], None)
     finally:
         machine.modes = modes
@@ -358,12 +381,15 @@ def _register(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -
         place[str(name.value)] = value
     elif value is not None:
         owner.attrs[f"?{len(owner.attrs)}"] = value
+    if value is not None:
+        run.watch.store(owner, value)
     return NONE
 
 
 def _append(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
     if isinstance(owner, NNModule) and args.pos:
         owner.children[str(len(owner.children))] = args.pos[-1]
+        run.watch.store(owner, args.pos[-1])
     return owner
 
 
@@ -389,6 +415,12 @@ def _items(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> V
 
 def _forward(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
     return run.call(owner, args, node)
+
+
+def _state_dict(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
+    from autograd_lint.static.keeping import state_dict
+
+    return state_dict(run, owner, node)
 
 
 def _unknown(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
@@ -419,7 +451,8 @@ _METHODS: Final[dict[str, _Method]] = {
     "items": _items,
     "forward": _forward,
     "__call__": _forward,
-    **dict.fromkeys(("state_dict", "buffers", "named_buffers", "named_children", "keys", "extra_repr"), _unknown),
+    "state_dict": _state_dict,
+    **dict.fromkeys(("buffers", "named_buffers", "named_children", "keys", "extra_repr"), _unknown),
 }
 _HOOKS: Final = (
     "register_forward_hook",

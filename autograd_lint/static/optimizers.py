@@ -6,12 +6,14 @@ from typing import Final
 
 from autograd_lint.events import How, Refusal
 from autograd_lint.facts import table
-from autograd_lint.static import ir
+from autograd_lint.static import ir, rebuilt
 from autograd_lint.static.builtin_calls import is_open_iterable, iterate
 from autograd_lint.static.escape import call_unknown
+from autograd_lint.static.keeping import note_stepped
 from autograd_lint.static.modules import clear_gradients, write_inside
+from autograd_lint.static.order import note_cut, note_step
 from autograd_lint.static.state import Args, Run
-from autograd_lint.static.tensors import known_tensor
+from autograd_lint.static.tensors import describe, known_tensor
 from autograd_lint.static.values import (
     NONE,
     Bound,
@@ -46,6 +48,7 @@ def construct_optimizer(run: Run, name: str, args: Args, node: ir.Node) -> Value
         optimizer.open = True
     else:
         _add(run, optimizer, given, node)
+    rebuilt.note_built(run, optimizer, name, args, node)
     return optimizer
 
 
@@ -78,6 +81,7 @@ def _add_tensor(run: Run, optimizer: OptimizerValue, tensor: Tensor, node: ir.No
     if run.machine.requires(tensor) and tensor.node is not None:
         run.machine.refuse(run.site(node), Refusal.NON_LEAF_OPTIMIZER, tensor, origin=tensor.node.site)
     optimizer.params.append(tensor)
+    run.watch.optimized[id(tensor)] = tensor
 
 
 def call_optimizer_method(run: Run, owner: OptimizerValue, name: str, args: Args, node: ir.Node) -> Value:
@@ -85,7 +89,7 @@ def call_optimizer_method(run: Run, owner: OptimizerValue, name: str, args: Args
     if name == "step":
         return _step(run, owner, args, node)
     if name == "zero_grad":
-        clear_gradients(run, owner.params, args.get(0, "set_to_none"), node)
+        clear_gradients(run, owner, owner.params, args.get(0, "set_to_none"), node)
         return NONE
     if name == "add_param_group":
         _add(run, owner, args.pos[0], node) if args.pos else None
@@ -105,10 +109,22 @@ def _step(run: Run, owner: OptimizerValue, args: Args, node: ir.Node) -> Value:
     gradients.clock += 1
     gradients.steps.append((gradients.clock, site))
     for tensor in owner.params:
+        if tensor.grad_sum is not None:
+            run.machine.emit(tensor.grad_sum)
         _step_one(run, owner, tensor, node)
         if tensor.grad_passes:
             tensor.grad_stepped = site
+    note_stepped(run, site, owner)
+    if closure is None:
+        rebuilt.note_stepped(run, owner, site, _name(node))
+        note_step(run, site, owner, _name(node))
+    else:
+        note_cut(run, owner)
     return result
+
+
+def _name(node: ir.Node) -> str:
+    return describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
 
 
 def _step_one(run: Run, owner: OptimizerValue, tensor: Tensor, node: ir.Node) -> None:
@@ -117,5 +133,5 @@ def _step_one(run: Run, owner: OptimizerValue, tensor: Tensor, node: ir.Node) ->
     if isinstance(grad, Const) or tensor.requires_grad is False:
         return
     certain = isinstance(grad, Tensor) or (isinstance(grad, Unknown) and grad.kind == "tensor")
-    write_inside(run, tensor, node, op="step", how=How.OPTIMIZER, bumps=owner.bumps is not False)
-    run.machine.writes[-1].certain = certain and owner.bumps is not None and tensor.requires_grad is True
+    certain = certain and owner.bumps is not None and tensor.requires_grad is True
+    write_inside(run, tensor, node, op="step", how=How.OPTIMIZER, bumps=owner.bumps is not False, certain=certain)

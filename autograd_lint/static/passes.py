@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from autograd_lint.events import Accumulation, Backward, Failure, How, Site, Stale, TensorRef
+from autograd_lint.events import Accumulation, Backward, Failure, How, Refusal, Site, Stale, TensorRef
+from autograd_lint.static import layout as layouts
 from autograd_lint.static.machine import GraphNode, Machine, SavedRecord, WriteRecord
+from autograd_lint.static.order import Order
 from autograd_lint.static.values import NONE, Const, Tensor, Tri, Unknown
 
 
@@ -33,6 +35,7 @@ class Gradients:
     clock: int = 0
     touched: list[Tensor] = field(default_factory=list)
     retained: list[Tensor] = field(default_factory=list)
+    order: Order = field(default_factory=Order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,9 @@ def _refused_root(machine: Machine, request: Request, event: Backward) -> Backwa
         for root, wants in zip(request.roots, requires, strict=True):
             if wants and root.layout is not None and root.layout.numel != 1:
                 return replace(event, failure=Failure.NON_SCALAR, shape=root.layout.shape, root=machine.ref(root))
-    if all(wants is False for wants in requires) and not any(root.numpy for root in request.roots):
-        root = request.roots[0]
-        return replace(event, failure=Failure.NO_GRAPH, shared=root.site)
+    for root in (*request.roots, *((request.inputs or ()) if not request.accumulate else ())):
+        if machine.edge(root) is None and not root.numpy:
+            return replace(event, failure=Failure.NO_GRAPH, root=machine.ref(root), shared=root.site)
     return None
 
 
@@ -126,7 +129,7 @@ def _reach(machine: Machine, request: Request) -> tuple[list[GraphNode], list[Te
     """The nodes that run, later ones first, and the leaves that get a gradient."""
     nodes: dict[int, GraphNode] = {}
     leaves: dict[int, Tensor] = {}
-    stack: list[GraphNode | Tensor] = [machine.edge(root) for root in request.roots]
+    stack: list[GraphNode | Tensor] = machine.edges(request.roots)
     while stack:
         item = stack.pop()
         if isinstance(item, Tensor):
@@ -143,7 +146,7 @@ def _reach(machine: Machine, request: Request) -> tuple[list[GraphNode], list[Te
 
 
 def _leading_to(machine: Machine, order: Sequence[GraphNode], inputs: Sequence[Tensor]) -> list[GraphNode]:
-    targets = {id(machine.edge(t)) for t in inputs}
+    targets = {id(edge) for edge in machine.edges(inputs)}
     leading: set[int] = set()
     for node in reversed(order):
         if any(id(edge) in targets or id(edge) in leading for edge in node.edges):
@@ -155,18 +158,56 @@ def _first_fault(
     machine: Machine, order: Sequence[GraphNode], request: Request, event: Backward
 ) -> tuple[Backward, bool] | None:
     """The event with the failure torch meets first, and whether it surely raises; None when nothing is wrong."""
+    arriving = _arriving_grads(order, request)
     for node in order:
         if node.freed is not None and node.frees is not False:
             certain = (node.frees is True and node.certain and node.freed_certain and request.known) or False
             if certain:
                 return _twice(machine, node, request, event), True
             continue
+        if node.overlapping is not None and node.certain and request.known:
+            if node.overlapping.refusal is None and not machine.failed:
+                node.overlapping.refusal = Refusal.OVERLAP
+            return event, True
         if not node.derivative and node.certain and request.known:
             return replace(event, failure=Failure.NOT_IMPLEMENTED, shared=node.site, shared_by=node.op), True
         for saved in node.saved:
+            if arriving and node.seq < arriving.get(id(saved.counter), -1):
+                _blame_arrival(machine, node, saved, request)
             if _stale(machine, node, saved, request):
                 return event, True
     return None
+
+
+def _arriving_grads(order: Sequence[GraphNode], request: Request) -> dict[int, int]:
+    """The gradients that this pass adds into, by their counter, and the node after which it does.
+
+    A leaf accumulates as soon as all that leads to it has run, before earlier nodes run: one that saved the leaf's
+    `.grad` finds it changed (`AccumulateGrad` has the highest priority in torch's engine).
+    """
+    last: dict[int, tuple[Tensor, int]] = {}
+    if not request.accumulate or request.create:
+        return {}
+    for node in order:
+        for edge in node.edges:
+            if isinstance(edge, Tensor) and type(edge.grad) is Tensor and edge.requires_grad is True:
+                last[id(edge)] = (edge, node.seq)
+    return {id(leaf.grad.counter): seq for leaf, seq in last.values() if type(leaf.grad) is Tensor}
+
+
+def _blame_arrival(machine: Machine, node: GraphNode, saved: SavedRecord, request: Request) -> None:
+    record = WriteRecord(
+        site=request.site,
+        how=How.METHOD,
+        op=request.name,
+        target=machine.ref(saved.tensor),
+        tensor=saved.tensor,
+        value_in_graph=False,
+        grad_enabled=False,
+        certain=request.known,
+    )
+    machine.keep(record)
+    saved.counter.writes.append((record, True))
 
 
 def _twice(machine: Machine, node: GraphNode, request: Request, event: Backward) -> Backward:
@@ -191,6 +232,11 @@ def _stale(machine: Machine, node: GraphNode, saved: SavedRecord, request: Reque
     """Note on the guilty write that `saved` changed; True when torch surely raises."""
     if machine.modes.mutation_allowed:
         return False
+    detached = saved.tensor.detached
+    if detached is not None and saved.non_leaf and not saved.result:
+        certain = saved.certain and node.certain and request.known
+        _blame(machine, detached, node, saved, request, certain=certain, silent=False)
+        return certain
     moved = saved.counter.writes[saved.version :]
     if moved:
         record, certain = next((m for m in moved if m[1] and m[0].certain), moved[0])
@@ -200,17 +246,16 @@ def _stale(machine: Machine, node: GraphNode, saved: SavedRecord, request: Reque
     silent = [
         m
         for m in saved.memory.writes[saved.memory_version :]
-        if not m[0].bumps or m[0].tensor.counter is not saved.counter
+        if m[0].changes and (not m[0].bumps or m[0].tensor.counter is not saved.counter)
     ]
     if silent:
         record, certain = silent[0]
         certain = certain and record.certain and saved.certain and node.certain and request.known
         _blame(machine, record, node, saved, request, certain=certain, silent=True)
-    elif saved.tensor.memory is not saved.memory and saved.tensor.memory.writes:
-        record, certain = saved.tensor.memory.writes[0]
-        if record.how is How.DATA_ASSIGN:
-            certain = certain and saved.certain and node.certain and saved.elementwise
-            _blame(machine, record, node, saved, request, certain=certain, silent=True)
+    elif saved.tensor.memory is not saved.memory and saved.tensor.reseated is not None:
+        record = saved.tensor.reseated
+        certain = record.certain and saved.certain and node.certain and saved.elementwise
+        _blame(machine, record, node, saved, request, certain=certain, silent=True)
     return False
 
 
@@ -285,12 +330,18 @@ def _deliver(
     """Put the gradients where they belong; for `autograd.grad` only return them."""
     graph = _gradient_graph(machine, request, order, leaves) if request.create else None
     targets: dict[int, Tensor] = {id(leaf): leaf for leaf in leaves}
+    reached = {id(edge) for node in order for edge in node.edges} | {id(node) for node in order}
+    reached |= {id(edge) for edge in machine.edges(request.roots)}
     for tensor in request.inputs or ():
-        targets[id(tensor)] = tensor
+        edge = machine.edge(tensor)
+        if edge is None or id(edge) in reached:
+            targets[id(tensor)] = tensor
     results = {key: _gradient(machine, request, tensor, graph) for key, tensor in targets.items()}
-    if request.accumulate:
-        for key, tensor in targets.items():
+    for key, tensor in targets.items():
+        if request.accumulate:
             _accumulate(machine, gradients, request, tensor, results[key])
+        elif not tensor.hooks and _is_spread(order, machine.edge(tensor)):
+            results[key].layout = layouts.spread(tensor.layout)
     return results
 
 
@@ -315,19 +366,30 @@ def _gradient(machine: Machine, request: Request, owner: Tensor, graph: GraphNod
     return result
 
 
+def _is_spread(order: Sequence[GraphNode], edge: GraphNode | Tensor | None) -> bool:
+    """The gradient that arrives at `edge` is one value expanded: from a single operation such as `sum`."""
+    arriving = [node for node in order for target in node.edges if target is edge]
+    return len(arriving) == 1 and any(target is edge for target in arriving[0].spread)
+
+
 def _gradient_graph(
     machine: Machine, request: Request, order: Sequence[GraphNode], leaves: Sequence[Tensor]
-) -> GraphNode:
-    """The node that stands for the graph of the gradients: it may need what the executed nodes saved."""
+) -> GraphNode | None:
+    """The node that stands for the graph of the gradients; it may need what the executed nodes saved.
+
+    None when the gradients are constants: no operation on the way has a derivative that hangs on anything.
+    """
+    higher = {node.higher if node.certain else None for node in order if node.edges}
+    if higher <= {False} and not request.seeded:
+        return None
     edges: list[GraphNode | Tensor] = [*leaves]
     for node in order:
-        edges.extend(edge for edge in node.edges)
+        edges.extend(node.edges)
     graph = machine.node("backward", request.site, edges, frees=True)
-    graph.certain = bool(order) and all(root.requires_grad is True for root in request.roots)
+    graph.certain = True in higher and all(root.requires_grad is True for root in request.roots)
     for node in order:
         for saved in node.saved:
-            certain = saved.certain and saved.result
-            graph.saved.append(replace_saved(saved, certain=certain))
+            graph.saved.append(replace_saved(saved, certain=saved.certain and saved.result))
     return graph
 
 
@@ -342,6 +404,7 @@ def replace_saved(saved: SavedRecord, *, certain: bool) -> SavedRecord:
         saved.name,
         saved.result,
         certain,
+        non_leaf=saved.non_leaf,
     )
 
 
@@ -360,16 +423,12 @@ def _accumulate(machine: Machine, gradients: Gradients, request: Request, tensor
         return
     if tensor.grad_passes and type(old) is Tensor and surely and not machine.expecting:
         leaf = TensorRef(tensor.name, leaf=tensor.node is None, parameter=tensor.parameter, made=tensor.site)
-        machine.emit(
-            Accumulation(
-                site=request.site,
-                first=tensor.grad_passes[0],
-                leaf=leaf,
-                stepped=tensor.grad_stepped,
-                in_loop=tensor.grad_passes[-1].key == request.site.key,
-                certain=tensor.grad_stepped is not None,
+        if tensor.grad_stepped is not None and tensor.grad_sum is None:
+            in_loop = bool(machine.loops)
+            first = tensor.grad_passes[0]
+            tensor.grad_sum = Accumulation(
+                site=request.site, first=first, leaf=leaf, stepped=tensor.grad_stepped, in_loop=in_loop
             )
-        )
     tensor.grad_passes.append(request.site)
 
 
@@ -388,8 +447,7 @@ def _add_into(machine: Machine, request: Request, owner: Tensor, gradient: Tenso
         grad_enabled=False,
         certain=request.known,
     )
-    record.late = machine.failed
-    machine.writes.append(record)
+    machine.keep(record)
     gradient.memory.writes.append((record, True))
     gradient.counter.writes.append((record, True))
 
@@ -398,7 +456,9 @@ def forget_gradient(tensor: Tensor, value: Tri) -> None:
     """The gradient was cleared: by None (`value` False), to zeros (True), or perhaps (None)."""
     tensor.grad_passes.clear()
     tensor.grad_reads = 0
+    tensor.grad_clears += 1
     tensor.grad_stepped = None
+    tensor.grad_sum = None
     tensor.grad_differenced = False
     if value is False:
         tensor.grad = NONE

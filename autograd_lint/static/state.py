@@ -8,11 +8,12 @@ from typing import Final
 
 import libcst as cst
 
-from autograd_lint.events import HookRegistered, Site
+from autograd_lint.events import HookRegistered, LeafLost, Site
 from autograd_lint.static import ir
 from autograd_lint.static.machine import Machine
 from autograd_lint.static.passes import Gradients
-from autograd_lint.static.values import NONE, Class, Const, Env, Function, Negated, Tensor, Unknown, Value
+from autograd_lint.static.values import NONE, Class, Const, Env, Function, LoopStack, Negated, Tensor, Unknown, Value
+from autograd_lint.static.watch import Watch
 
 MAX_DEPTH: Final = 24
 """Calls inlined into each other; deeper ones are unknown."""
@@ -113,6 +114,8 @@ class Frame:
     owner: Class | None = None
     self: Value | None = None
     constructing: bool = False
+    given: tuple[tuple[str, Value], ...] = ()
+    """The arguments it was called with, by parameter."""
     yields: list[Value] = field(default_factory=list)
 
 
@@ -135,7 +138,11 @@ class Run:
         self.pending_read: tuple[Tensor, Site, str] | None = None
         self.truncated = False
         self.created: list[Tensor] = []
+        self.lost: list[tuple[LeafLost, Tensor, bool]] = []
         self.last_return: ir.Node | None = None
+        self.watch = Watch()
+        self.branches: list[LoopStack] = []
+        self.discarded: ir.Node | None = None
 
     @property
     def frame(self) -> Frame:

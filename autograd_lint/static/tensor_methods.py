@@ -9,10 +9,13 @@ from autograd_lint.events import How, Refusal
 from autograd_lint.facts import table
 from autograd_lint.facts.model import Alias, Effect, Output
 from autograd_lint.static import ir
+from autograd_lint.static import layout as layouts
 from autograd_lint.static.escape import call_unknown
 from autograd_lint.static.gradients import clear_pending, flush_pending, note_read, note_zero
 from autograd_lint.static.modules import register_hook
+from autograd_lint.static.order import note_pass
 from autograd_lint.static.passes import Request, run_backward
+from autograd_lint.static.shape_arguments import integers
 from autograd_lint.static.splits import SPLITS, split_tensor
 from autograd_lint.static.state import Args, Run
 from autograd_lint.static.tensors import apply_effect, apply_named, describe, known_tensor, new_record
@@ -46,10 +49,6 @@ _FLOATS: Final = frozenset({"float32", "float64", "float16", "bfloat16", "comple
 _NUMBERS: Final = frozenset(
     {
         "item",
-        "dim",
-        "ndimension",
-        "numel",
-        "nelement",
         "element_size",
         "data_ptr",
         "get_device",
@@ -60,6 +59,10 @@ _NUMBERS: Final = frozenset(
 _FLAGS: Final = frozenset({"is_contiguous", "is_floating_point", "is_complex", "is_shared", "equal", "allclose"})
 _ZEROING: Final = frozenset({"zero_", "fill_", "detach_", "requires_grad_", "data", "detach"})
 _DIMENSIONS: Final = 8
+_ARRAY_WRITES: Final = frozenset(
+    {"fill", "sort", "resize", "put", "itemset", "partition", "fill_", "copy_", "resize_", "byteswap"}
+)
+"""Methods by which NumPy arrays and torch's storages write themselves."""
 _SPREAD: Final = frozenset({"size", "dims", "shape", "repeats"})
 """Parameters that take a sequence or its elements one by one: `x.view(2, 3)`."""
 
@@ -180,13 +183,15 @@ def bind_method(name: str, tensor: Value, args: Args) -> dict[str, Value]:
 
 def bind_parameters(names: tuple[str, ...], pos: list[Value], keywords: Mapping[str, Value]) -> dict[str, Value]:
     """Positional arguments to parameter names; what is left over joins the last parameter as a sequence."""
+    if "input" in keywords and names[:1] == ("self",):  # as the facts call it
+        keywords = {("self" if name == "input" else name): value for name, value in keywords.items()}
     last = names[-1] if names else ""
     takes_rest = last.startswith("*") or (last in _SPREAD and len(pos) == len(names))
     if names and (takes_rest or len(pos) > len(names)):
         keep = len(names) - 1
-        rest = pos[keep:]
-        whole = len(rest) == 1 and isinstance(rest[0], Seq) and not last.startswith("*")
-        pos = [*pos[:keep], rest[0] if whole else Seq("tuple", list(rest))]
+        parts = [part if isinstance(part, Seq) else Seq("tuple", [part]) for part in pos[keep:]]
+        rest = Seq("tuple", [item for part in parts for item in part.items], open=any(part.open for part in parts))
+        pos = [*pos[:keep], rest]
     return {**dict(zip((name.removeprefix("*") for name in names), pos, strict=False)), **keywords}
 
 
@@ -215,9 +220,9 @@ def _generic(run: Run, tensor: Tensor, name: str, args: Args, node: ir.Node) -> 
 
 
 def _array_method(run: Run, array: Tensor, name: str, node: ir.Node) -> Value:
-    if name in ("fill", "sort", "resize", "put", "itemset", "partition"):
+    if name in _ARRAY_WRITES:
         record = new_record(run, array, run.site(node), how=How.METHOD, op=name)
-        record.through, record.bumps = "numpy", False
+        record.through, record.bumps = array.alias_how or "numpy", False
         run.machine.write(record, [], None)
         return NONE
     return Unknown()
@@ -238,8 +243,14 @@ def _backward(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
         retain_site=run.site(args.nodes["retain_graph"]) if "retain_graph" in args.nodes else None,
         inputs=tensors_in(inputs) if inputs is not None and not isinstance(inputs, Const) else None,
     )
-    run_backward(run.machine, run.gradients, request)
+    found = run_backward(run.machine, run.gradients, request)
+    note_pass(run, request.site, request.roots, owners(found))
     return NONE
+
+
+def owners(found: Mapping[int, Tensor]) -> list[Tensor]:
+    """The tensors that a backward has given these gradients."""
+    return [gradient.grad_owner for gradient in found.values() if gradient.grad_owner is not None]
 
 
 def tensors_in(value: Value) -> tuple[Tensor, ...]:
@@ -268,6 +279,14 @@ def _set_requires_grad(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> V
 
 
 def _detach_in_place(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
+    """`x.detach_()`: no version moves, but an operation that saved `x` as a non-leaf will refuse it."""
+    if tensor.base is not None:
+        run.machine.fail()  # "Can't detach views in-place": no rule tells of it
+        return tensor
+    if tensor.node is not None:
+        how, target = _how(run, tensor, node)
+        tensor.detached = new_record(run, tensor, run.site(node), how=how, op="detach_", name=target)
+        run.machine.keep(tensor.detached)
     tensor.node = None
     tensor.requires_grad = False
     return tensor
@@ -296,6 +315,14 @@ def _size(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     return Unknown(kind="number")
 
 
+def _rank_method(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
+    return _rank(run, tensor, node)
+
+
+def _numel(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
+    return Const(tensor.layout.numel) if tensor.layout is not None else Unknown(kind="number")
+
+
 def _numpy(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     force = _flag(args.get(0, "force"))
     if run.machine.requires(tensor) and not force and run.machine.modes.grad is not False:
@@ -312,6 +339,13 @@ def as_array(run: Run, tensor: Tensor, node: ir.Node) -> Tensor:
     return result
 
 
+def _storage(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
+    """The storage: memory without a version counter, as an array is."""
+    result = as_array(run, tensor, node)
+    result.alias_how = "storage"
+    return result
+
+
 def _tolist(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     return Seq("list", [], open=True)
 
@@ -321,6 +355,12 @@ def _fresh_constant(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Valu
     result = run.machine.tensor(run.site(node), requires_grad=_flag(args.kw.get("requires_grad")) or False)
     result.dtype = dtype_name(args.kw.get("dtype")) or tensor.dtype
     result.device = tensor.device
+    name = node.func.name if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
+    if name in ("new_zeros", "new_ones", "new_empty", "new_full") and not args.open:
+        given = args.get(0, "size")
+        spread = args.pos if name != "new_full" and isinstance(given, Const) else None
+        sizes = integers(Seq("tuple", list(spread)) if spread is not None else given)
+        result.layout = layouts.fresh(sizes) if sizes is not None else None
     return result
 
 
@@ -390,7 +430,10 @@ _METHODS: Final[dict[str, Callable[[Run, Tensor, Args, ir.Node], Value]]] = {
     "register_hook": _register_hook,
     "register_post_accumulate_grad_hook": _register_hook,
     "size": _size,
+    **dict.fromkeys(("dim", "ndimension"), _rank_method),
+    **dict.fromkeys(("numel", "nelement"), _numel),
     "numpy": _numpy,
+    **dict.fromkeys(("untyped_storage", "storage"), _storage),
     "tolist": _tolist,
     **dict.fromkeys(("new", "new_tensor", "new_zeros", "new_ones", "new_empty", "new_full"), _fresh_constant),
 }

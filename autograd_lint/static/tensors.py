@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from autograd_lint.events import How, Refusal, Site
+from autograd_lint.events import How, Site
 from autograd_lint.facts import table
 from autograd_lint.facts.kinds import UNKNOWN, constant_kind, tensor_kind, tensors_kind
 from autograd_lint.facts.model import Alias, Effect, Output
@@ -52,13 +52,20 @@ _SYMBOLS: Final = (
     | {"__neg__": "-", "__pos__": "+", "__getitem__": "[]", "__setitem__": "[]="}
 )
 _OVERLAP_ALLOWED: Final = frozenset({"fill_", "zero_"})
+READS_ELSEWHERE: Final = frozenset(
+    {
+        *("index_copy_", "index_add_", "index_put_", "index_reduce_", "put_"),
+        *("scatter_", "scatter_add_", "scatter_reduce_"),
+    }
+)
+"""Operations that may not even read exactly what they write; torch's samples never let them (a test runs torch)."""
 
 
 def tensor_of(run: Run, value: Value) -> Tensor | None:
     """The tensor `value` is, or must be once a torch operation takes it."""
     if type(value) is Tensor:
         return value
-    if type(value) is Unknown and value.kind != "number":
+    if type(value) is Unknown and value.kind in ("", "tensor"):
         if value.tensor is None:
             tensor = run.machine.tensor(None, requires_grad=None)
             tensor.loops = ()
@@ -192,33 +199,69 @@ def apply_effect(
     inner: frozenset[str] = frozenset(),
 ) -> Value:
     """Carry out a measured effect: node, writes, outputs. Torch itself writes `inner` under `no_grad`."""
+    if "*" in effect.container and effect.outputs[0].of.endswith("[]"):
+        return _apply_to_each(run, name, effect, params, node)
     machine = run.machine
     site = run.site(node)
     operands = operand_tensors(run, params)
+    writes = list(_planned_writes(run, name, effect, params, operands, site, how=how, target=target, inner=inner))
+    for record, others in writes:
+        record.constructor = constructor
+        if not machine.admits(record, others):
+            return Unknown()
     made = machine.record(display(name), effect, operands, site=site)
     uncertain_operands(made, params, effect)
     _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
-    for written in (*effect.written, *effect.perhaps_written):
-        for tensor in labelled(operands, written) if written not in inner else ():
-            others = [t for group in operands.values() for t in group if t is not tensor]
-            record = new_record(run, tensor, site, how=how, op=display(name), name=target)
-            record.constructor = constructor
-            record.value_in_graph = any(machine.requires(t) is True for t in others)
-            record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
-            if not overlap_refused(run, record, tensor.layout, [t for t in others if t.memory is tensor.memory]):
-                machine.write(record, others, made)
-    specs = _all_outputs(effect, operands)
+    for record, others in writes:
+        sharing = [t for t in others if t.memory is record.tensor.memory]
+        machine.perform(record, made, overlaps=overlaps(record, record.tensor.layout, sharing))
+    specs = _all_outputs(effect)
     outputs = [_output(run, name, out, i, params, operands, made, site) for i, out in enumerate(specs)]
     machine.save_outputs(made, effect, outputs)
     return pack(effect, outputs)
 
 
-def _all_outputs(effect: Effect, operands: Mapping[str, list[Tensor]]) -> tuple[Output, ...]:
-    """The outputs; where the arguments say how many there are, one for each operand they alias, else two."""
-    if "*" not in effect.container:
-        return effect.outputs
-    sources = operands.get(effect.outputs[0].of.removesuffix("[]"), ())
-    return effect.outputs * (len(sources) if effect.outputs[0].of.endswith("[]") else 2)
+def _planned_writes(
+    run: Run,
+    name: str,
+    effect: Effect,
+    params: Mapping[str, Value],
+    operands: Mapping[str, list[Tensor]],
+    site: Site,
+    *,
+    how: How,
+    target: str,
+    inner: frozenset[str],
+) -> Iterator[tuple[WriteRecord, list[Tensor]]]:
+    """The writes a call is about to do, each with the operation's other operands."""
+    for written in (*effect.written, *effect.perhaps_written):
+        for tensor in labelled(operands, written) if written not in inner else ():
+            others = [t for key, group in operands.items() for t in group if t is not tensor or key != written]
+            record = new_record(run, tensor, site, how=how, op=display(name), name=target)
+            record.value_in_graph = any(run.machine.requires(t) is True for t in others)
+            record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
+            yield record, others
+
+
+def _apply_to_each(run: Run, name: str, effect: Effect, params: Mapping[str, Value], node: ir.Node) -> Value:
+    """`broadcast_tensors`, `meshgrid`, `_foreach_add_`: each tensor of a sequence for itself, with its own history."""
+    label = effect.outputs[0].of.removesuffix("[]")
+    operands = operand_tensors(run, params)
+    single = replace(effect, container=".")
+    items: list[Value] = []
+    for tensor in operands.get(label, ()):
+        item = apply_effect(run, name, single, {**params, label: Seq("list", [tensor])}, node)
+        if isinstance(item, Tensor) and item is not tensor:
+            shape = result_layout(name, effect.outputs[0], 0, params, operands)
+            item.layout = layouts.expand(tensor.layout, shape.shape) if shape and tensor.layout else None
+        items.append(item)
+    given = params.get(label)
+    return Seq("tuple" if effect.container[0] == "(" else "list", items, open=isinstance(given, Seq) and given.open)
+
+
+def _all_outputs(effect: Effect) -> tuple[Output, ...]:
+    """The outputs; two where it is not known how many there are."""
+    return effect.outputs * 2 if "*" in effect.container else effect.outputs
 
 
 def _inner_writes(run: Run, tensors: list[Tensor], site: Site) -> None:
@@ -247,7 +290,6 @@ def uncertain_operands(made: GraphNode | None, params: Mapping[str, Value], effe
 def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name: str = "") -> WriteRecord:
     """A write about to happen."""
     machine = run.machine
-    machine.requires(tensor)
     root = tensor.base or tensor
     through = root.alias_how if tensor.node is None else ""
     return WriteRecord(
@@ -259,19 +301,30 @@ def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name:
         value_in_graph=False,
         grad_enabled=machine.modes.grad is not False and not machine.modes.inference,
         through=through,
+        argument=_argument(run, tensor),
     )
 
 
-def overlap_refused(run: Run, record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:
-    """Torch refuses to write to memory that overlaps itself, or partly overlaps what is read."""
-    refused = region is not None and region.overlapping and record.op not in _OVERLAP_ALLOWED
-    if not refused and not any(layouts.partly_overlap(region, other.layout) for other in sharing):
-        return False
-    record.refusal = Refusal.OVERLAP
-    record.late = run.machine.failed
-    run.machine.writes.append(record)
-    run.machine.fail()
-    return True
+def _argument(run: Run, tensor: Tensor) -> str:
+    """The parameter of the present function that holds `tensor`, when its caller still holds it too."""
+    frame = run.frame
+    node = frame.function.node if frame.function is not None else None
+    if not isinstance(node, ir.FunctionDef) or node.name.endswith("_"):
+        return ""  # `def scale_(x)`: the name says that it writes its argument
+    for name, value in frame.given:
+        given = known_tensor(value)
+        if given is not None and given.memory is tensor.memory and given.name:
+            return name
+    return ""
+
+
+def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:
+    """Whether `record` writes to memory that overlaps itself, or partly overlaps what is read, which torch refuses."""
+    if region is not None and region.overlapping and record.op not in _OVERLAP_ALLOWED:
+        return True
+    if record.op in READS_ELSEWHERE and any(layouts.fully_overlap(region, other.layout) for other in sharing):
+        return True
+    return any(layouts.partly_overlap(region, other.layout) for other in sharing)
 
 
 def _output(
@@ -322,9 +375,7 @@ def pack(effect: Effect, outputs: list[Tensor]) -> Value:
     if container == ".":
         return outputs[0]
     if container[1:-1] == "*":
-        return Seq(
-            "list" if container[0] == "[" else "tuple", list(outputs), open=not effect.outputs[0].of.endswith("]")
-        )
+        return Seq("list" if container[0] == "[" else "tuple", list(outputs), open=True)
     if container[0] in "([":
         return _pack_nested(iter(container), iter(outputs))
     return NONE if container == "_" else Seq("tuple", list(outputs), fields=tuple(container.split(",")))
@@ -446,9 +497,9 @@ def augment(run: Run, node: ir.AugAssign, old: Value, value: Value, *, how: How)
     return old if result is not None else None
 
 
-def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How) -> None:
+def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How, value: float | None = None) -> None:
     """A NumPy array is written: memory changes and no version counter moves."""
     record = new_record(run, array, run.site(node), how=how, op=op)
-    record.through = "numpy"
-    record.bumps = False
+    record.through = array.alias_how or "numpy"
+    record.bumps, record.value = False, value
     run.machine.write(record, [], None)

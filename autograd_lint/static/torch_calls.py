@@ -11,14 +11,18 @@ from autograd_lint.facts import table
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.checkpoints import call_checkpoint
+from autograd_lint.static.clipping import note_clipping
+from autograd_lint.static.distributions import construct_distribution, is_distribution_name
 from autograd_lint.static.escape import call_unknown
 from autograd_lint.static.modules import clear_gradients, construct_module, is_module_name, parameters_of, write_inside
 from autograd_lint.static.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
+from autograd_lint.static.order import note_pass
 from autograd_lint.static.passes import Request, run_backward
-from autograd_lint.static.shapes import integers
+from autograd_lint.static.registration import note_made
+from autograd_lint.static.shape_arguments import integers
 from autograd_lint.static.splits import SPLITS, split_tensor
 from autograd_lint.static.state import Args, Run, truth
-from autograd_lint.static.tensor_methods import bind_parameters, dtype_name, tensors_in
+from autograd_lint.static.tensor_methods import as_array, bind_parameters, dtype_name, owners, tensors_in
 from autograd_lint.static.tensors import (
     apply_named,
     describe,
@@ -46,6 +50,7 @@ _RANGES: Final = frozenset(
 )
 _INTEGERS: Final = frozenset({"randperm", "randint", "tril_indices", "triu_indices"})
 _FLOATS: Final = frozenset({"float32", "float64", "float16", "bfloat16", "complex64", "complex128"})
+_FILLED: Final = {"zeros": 0.0, "zeros_like": 0.0, "ones": 1.0, "ones_like": 1.0}
 _FUNCTIONALS: Final = "torch.nn.functional."
 _TRANSPARENT: Final = frozenset(
     {"torch.compile", "torch.jit.script", "torch.jit.trace", "torch.jit.ignore", "torch.jit.export"}
@@ -71,7 +76,11 @@ def call_torch(run: Run, name: str, args: Args, node: ir.Node) -> Value:
 
 def _construct(run: Run, name: str, args: Args, node: ir.Node) -> Value:
     if is_module_name(name):
-        return construct_module(run, name, args, node)
+        module = construct_module(run, name, args, node)
+        note_made(run, module, node)
+        return module
+    if is_distribution_name(name):
+        return construct_distribution(run, name, args, node)
     if is_optimizer_name(name):
         return construct_optimizer(run, name, args, node)
     if is_scheduler_name(name) or name.startswith(("torch.utils.data.", "torch.distributions.")):
@@ -120,8 +129,7 @@ def _with_out(run: Run, name: str, params: dict[str, Value], node: ir.Node) -> V
     record = new_record(run, target, run.site(node), how=How.OUT, op="out=", name=target.name)
     if machine.wants_grad([target, *operands]):
         record.refusal = Refusal.OUT
-        record.late = machine.failed
-        machine.writes.append(record)
+        machine.keep(record)
         machine.fail()
     else:
         machine.write(record, operands, None)
@@ -147,6 +155,7 @@ def _create(run: Run, last: str, args: Args, node: ir.Node) -> Value:
             result.dtype = _full_dtype(args)
         sizes = _sizes(last, args)
         result.layout = layouts.fresh(sizes) if sizes is not None and all(s >= 0 for s in sizes) else None
+    result.memory.filled = _FILLED.get(last)
     _check_grad_dtype(run, result, node)
     return result
 
@@ -257,6 +266,7 @@ def _parameter(run: Run, args: Args, node: ir.Node) -> Value:
             run.machine.refuse(run.site(node), Refusal.INTEGER_GRAD, result)
     result.parameter = True
     run.created.append(result)
+    note_made(run, result, node)
     return result
 
 
@@ -293,10 +303,18 @@ def _from_numpy(run: Run, args: Args, node: ir.Node) -> Value:
     return _from_array(run, array, node)
 
 
+def _from_dlpack(run: Run, args: Args, node: ir.Node) -> Value:
+    """`torch.from_dlpack(x)`: another tensor over the memory of `x`, with a version counter of its own."""
+    tensor = known_tensor(args.get(0, "ext_tensor") or NONE)
+    return Unknown() if tensor is None else _from_array(run, as_array(run, tensor, node), node)
+
+
 def _from_array(run: Run, array: Tensor, node: ir.Node) -> Tensor:
     result = run.machine.tensor(run.site(node))
     result.memory = array.memory
     result.layout, result.dtype = array.layout, array.dtype
+    result.alias_how, result.alias_of, result.alias_site = array.alias_how, array.alias_of, array.alias_site
+    result.alias_version = len(array.memory.writes)
     return result
 
 
@@ -341,8 +359,12 @@ def _is_grad_enabled(run: Run, args: Args, node: ir.Node) -> Value:
 def _autograd_backward(run: Run, args: Args, node: ir.Node) -> Value:
     roots = tensors_in(args.get(0, "tensors") or NONE)
     gradient = args.get(1, "grad_tensors")
+    given = args.get(0, "tensors")
+    if not roots:
+        note_pass(run, run.site(node), (given,) if given is not None else (), None)
     if roots:
-        run_backward(run.machine, run.gradients, _request(run, args, node, roots, gradient, first=2))
+        found = run_backward(run.machine, run.gradients, _request(run, args, node, roots, gradient, first=2))
+        note_pass(run, run.site(node), roots, owners(found))
     return NONE
 
 
@@ -370,7 +392,8 @@ def _autograd_grad(run: Run, args: Args, node: ir.Node) -> Value:
     request = _request(run, args, node, roots, gradient, first=3)
     request = replace(request, inputs=inputs, accumulate=False, name="autograd.grad")
     found = run_backward(run.machine, run.gradients, request)
-    items: list[Value] = [found.get(id(tensor)) or Unknown() for tensor in inputs]
+    unused: Value = NONE if truth(args.get(5, "allow_unused") or NONE) is True else Unknown()
+    items: list[Value] = [found.get(id(tensor)) or unused for tensor in inputs]
     for item in items:
         if isinstance(item, Tensor):
             item.grad_owner = None
@@ -389,21 +412,23 @@ def _initialize(run: Run, name: str, args: Args, node: ir.Node) -> Value:
     return args.get(0, "tensor") or Unknown()
 
 
-def _clip(run: Run, args: Args, node: ir.Node) -> Value:
-    """`clip_grad_norm_` writes the gradients in place."""
-    given = args.get(0, "parameters")
-    for tensor in tensors_in(given) if given is not None else ():
-        if isinstance(tensor.grad, Tensor):
-            write_inside(run, tensor.grad, node, op="clip_grad", how=How.FUNCTION)
-    result = run.machine.tensor(run.site(node))
-    result.layout = layouts.SCALAR
-    return result
+def _clip(op: str) -> Callable[[Run, Args, ir.Node], Value]:
+    def clip(run: Run, args: Args, node: ir.Node) -> Value:
+        """`clip_grad_norm_` writes the gradients in place."""
+        for tensor in note_clipping(run, args.get(0, "parameters") or NONE, op, node):
+            if isinstance(tensor.grad, Tensor):
+                write_inside(run, tensor.grad, node, op="clip_grad", how=How.FUNCTION)
+        result = run.machine.tensor(run.site(node))
+        result.layout = layouts.SCALAR
+        return result
+
+    return clip
 
 
 def _zero_gradients(run: Run, args: Args, node: ir.Node) -> Value:
     module = args.get(0, "module")
     if isinstance(module, NNModule | Instance):
-        clear_gradients(run, parameters_of(module), None, node)
+        clear_gradients(run, module, parameters_of(module), None, node)
     return NONE
 
 
@@ -444,6 +469,7 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.as_tensor": _as_tensor,
     "torch.asarray": _as_tensor,
     "torch.from_numpy": _from_numpy,
+    **dict.fromkeys(("torch.from_dlpack", "torch.utils.dlpack.from_dlpack"), _from_dlpack),
     "torch.nn.Parameter": _parameter,
     "torch.Variable": _variable,
     "torch.no_grad": _grad_mode(False),
@@ -459,8 +485,7 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.autograd.graph.save_on_cpu": _save_on_cpu,
     "torch.autograd.backward": _autograd_backward,
     "torch.autograd.grad": _autograd_grad,
-    "torch.nn.utils.clip_grad_norm_": _clip,
-    "torch.nn.utils.clip_grad_value_": _clip,
+    **{f"torch.nn.utils.{op}": _clip(op) for op in ("clip_grad_norm_", "clip_grad_value_", "clip_grad_norm")},
     "torch.utils.checkpoint.checkpoint": call_checkpoint,
     "torch.is_tensor": _is_tensor,
     **dict.fromkeys(_TRANSPARENT, _identity),

@@ -45,7 +45,9 @@ ATTRIBUTES: Final = frozenset(
 )
 
 # Called, as a plain name or as the last name of an attribute.
-CALLED: Final = ATTRIBUTES | frozenset(["eval", "forward", "where", "sqrt", "setattr", "Variable", "as_tensor"])
+CALLED: Final = ATTRIBUTES | frozenset(
+    ["eval", "forward", "where", "sqrt", "setattr", "Variable", "as_tensor", "deepcopy", "inference_mode"]
+)
 
 # Keywords of any call.
 KEYWORDS: Final = frozenset(["inplace", "out", "retain_graph", "create_graph", "requires_grad"])

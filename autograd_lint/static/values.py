@@ -14,8 +14,9 @@ from autograd_lint.events import Site
 from autograd_lint.static import ir
 
 if TYPE_CHECKING:
+    from autograd_lint.events import Accumulation
     from autograd_lint.static.layout import Layout
-    from autograd_lint.static.machine import Counter, GraphNode, Memory, Modes
+    from autograd_lint.static.machine import Counter, GraphNode, Memory, Modes, WriteRecord
 
 Tri: TypeAlias = bool | None
 """True, False, or None for not known."""
@@ -34,7 +35,7 @@ class Unknown(Value):
     """Anything. Attributes read from it are remembered, so that two reads give the same Unknown.
 
     `sources` are the tensors it may have been computed from; `kind` says what it must be: "tensor", "number" (a Python
-    one) or "" when even that is not known. `owner` and `label` tell which attribute of what it was read as.
+    one), "flag" or "" when even that is not known. `owner` and `label` tell which attribute of what it was read as.
     """
 
     __slots__ = ("attrs", "kind", "label", "name", "owner", "sources", "tensor")
@@ -109,6 +110,20 @@ class Dict(Value):
     items: dict[object, Value]
     open: bool = False
     loops: LoopStack = ()
+
+
+@dataclass(slots=True, eq=False)
+class StateDict(Dict):
+    """What `owner.state_dict()` returned at `site`: its tensors alias the weights of `owner`.
+
+    `conditional`: made on a condition inside its loop; `stepped`: a step has written the weights since.
+    """
+
+    owner: Value | None = None
+    site: Site | None = None
+    conditional: bool = False
+    stepped: Site | None = None
+    told: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -202,6 +217,8 @@ class Instance(Value):
     loops: LoopStack = ()
     frozen: bool = False
     hooks: int = 0
+    bound: dict[str, Site] | None = None
+    """Where its constructor bound attributes to containers and tensors."""
 
 
 @dataclass(slots=True, eq=False)
@@ -270,6 +287,17 @@ class OptimizerValue(Value):
     bumps: Tri
     site: Site
     attrs: dict[str, Value] = field(default_factory=dict)
+    loops: LoopStack = ()
+    served: tuple[Value, ...] = ()
+    """The loops it was built in, when its state is worth keeping, and the modules it was built for."""
+
+
+@dataclass(slots=True, eq=False)
+class Distribution(Value):
+    """An object of `torch.distributions`, with the parameters it was built from by name."""
+
+    name: str
+    params: dict[str, Value]
 
 
 @dataclass(slots=True, eq=False)
@@ -317,7 +345,9 @@ class Tensor(Value):
     `node` is its `grad_fn` when it has one (`grad_node` regenerates a view's after a write); `requires_grad` None means
     not known. `base` is the root of a differentiable view, `view_kind` how it was made ("plain", "multi", "no_grad",
     "custom"). `alias_how`/`alias_of` tell how memory is shared outside the graph (detach, data, numpy).
-    `maybe_of`: it may be the same tensor as, or a view of, another.
+    `copied`: where indexing made it as a copy. `maybe_of`: it may be the same tensor as, or a view of, another.
+    `detached`: the `detach_()` that took its history, `reseated`: the `.data =` that gave it other memory.
+    `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient.
     """
 
     __slots__ = (
@@ -327,15 +357,19 @@ class Tensor(Value):
         "alias_version",
         "attr_version",
         "base",
+        "copied",
         "counter",
+        "detached",
         "device",
         "dtype",
         "grad",
+        "grad_clears",
         "grad_differenced",
         "grad_owner",
         "grad_passes",
         "grad_reads",
         "grad_stepped",
+        "grad_sum",
         "hooks",
         "inference",
         "layout",
@@ -348,6 +382,7 @@ class Tensor(Value):
         "numpy",
         "parameter",
         "requires_grad",
+        "reseated",
         "retains_grad",
         "site",
         "view_kind",
@@ -373,12 +408,17 @@ class Tensor(Value):
         self.alias_site: Site | None = None
         self.alias_version = 0
         self.maybe_of: Tensor | None = None
+        self.copied: Site | None = None
         self.grad: Value = NONE
         self.grad_owner: Tensor | None = None
         self.grad_passes: list[Site] = []
         self.grad_reads = 0
+        self.grad_clears = 0
         self.grad_differenced = False
         self.grad_stepped: Site | None = None
+        self.grad_sum: Accumulation | None = None
+        self.detached: WriteRecord | None = None
+        self.reseated: WriteRecord | None = None
         self.retains_grad = False
         self.hooks = 0
         self.inference = False

@@ -5,15 +5,28 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import re
+import signal
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator
-from types import CodeType
+from contextlib import AbstractContextManager
+from types import CodeType, FrameType
+from typing import Any, Final
 
 import torch
 
+from tests.agreement.ledger import Ledger, keeping
 from tests.agreement.outcome import Kind, Outcome, sort_error
 from tests.agreement.watch import PROGRAM, Watch, same_bits, watching
+
+_SECONDS: Final = 5.0
+_UNSEEN_WRITES: Final = re.compile(
+    r"\.data\b|numpy|asarray|as_tensor|dlpack|_storage\(|\bfused=|BatchNorm|batch_norm|InstanceNorm|instance_norm|"
+    r"vector_to_parameters|\.(?:apply_|map_|set_|double|float|half|to|type|cpu|cuda)\(|swap_tensors|GradScaler|_amp_|torch\.ops"
+)
+"""What can change memory without moving a version: only a program that has any of it is watched for wrong gradients."""
 
 
 class OracleError(Exception):
@@ -26,18 +39,20 @@ def run_program(text: str) -> Outcome:
         code = compile(text, PROGRAM, "exec")
     except SyntaxError as error:
         return Outcome(Kind.OTHER, error.lineno, f"SyntaxError: {error.msg}")
-    plain = _run(code)
+    ledger = Ledger()
+    plain = run_code(code, keeping(ledger))
+    plain = dataclasses.replace(plain, summed=tuple(ledger.sums.values()), unregistered=ledger.unregistered())
     if plain.kind is Kind.STALE:
         return _explain_stale(code, plain)
-    if plain.kind is Kind.OK:
-        return _find_silent(code) or plain
+    if plain.kind is Kind.OK and _UNSEEN_WRITES.search(text):
+        return _find_silent(code, plain)
     return plain
 
 
 def gradients_of(text: str) -> list[torch.Tensor | None]:
     """Every gradient that the backward passes of a program leave, in order."""
     watch = Watch()
-    _run(compile(text, PROGRAM, "exec"), watch)
+    run_code(compile(text, PROGRAM, "exec"), watching(watch))
     return watch.gradients
 
 
@@ -48,7 +63,7 @@ def same_gradients(one: list[torch.Tensor | None], other: list[torch.Tensor | No
 
 def _explain_stale(code: CodeType, plain: Outcome) -> Outcome:
     watch = Watch()
-    watched = _run(code, watch)
+    watched = run_code(code, watching(watch))
     if watched.kind is not Kind.STALE or watch.stale is None:
         # Checkpoint and the like put hooks of their own around what they save: torch's verdict stands, unexplained.
         return plain
@@ -63,51 +78,59 @@ def _explain_stale(code: CodeType, plain: Outcome) -> Outcome:
     )
 
 
-def _find_silent(code: CodeType) -> Outcome | None:
-    """The first use of a value that changed unseen, if the gradients come out different for it."""
+def _find_silent(code: CodeType, plain: Outcome) -> Outcome:
+    """`plain`, or the first use of a value that changed unseen, if the gradients come out different for it."""
     watch = Watch()
-    watched = _run(code, watch)
+    watched = run_code(code, watching(watch))
     if watched.kind is not Kind.OK:
         raise OracleError(f"plain run: ok; watched run: {watched}")
     if not watch.silent:
-        return None
+        return plain
     protected = Watch(protect=True)
-    if _run(code, protected).kind is Kind.OK and same_gradients(watch.gradients, protected.gradients):
-        return None
+    ended = run_code(code, watching(protected))
+    if ended.kind is Kind.OK and same_gradients(watch.gradients, protected.gradients):
+        return plain
     if watch.silent[0].saved.changed_by is None:
         watch = Watch()
-        _run(code, watch, lines=True)
+        run_code(code, watching(watch, lines=True))
     first = watch.silent[0]
     write = first.saved.changed_by
-    return Outcome(
-        Kind.SILENT,
-        first.line,
-        "the gradient is wrong",
+    return dataclasses.replace(
+        plain,
+        kind=Kind.SILENT,
+        line=first.line,
+        message="the gradient is wrong",
         saved_line=first.saved.line,
         write_line=write.line if write else None,
         write_op=write.op if write else "",
     )
 
 
-def _run(code: CodeType, watch: Watch | None = None, *, lines: bool = False) -> Outcome:
+def run_code(code: CodeType, around: AbstractContextManager[None]) -> Outcome:
+    """How a run of `code` ends, inside `around`: what torch raises, and where; nothing it did to torch remains."""
     with _quiet(), _clean_torch():
         try:
-            with watching(watch, lines=lines) if watch is not None else contextlib.nullcontext():
+            with _time_limit(), around:
                 exec(code, {"__name__": "__main__"})
         except Exception as error:
-            return sort_error(error, _line_of(error))
+            return dataclasses.replace(sort_error(error, line_of(error)), in_backward=_is_from_backward(error))
     return Outcome(Kind.OK)
 
 
-def _line_of(error: BaseException) -> int | None:
+def line_of(error: BaseException) -> int | None:
     """The innermost line of the program, not counting what a backward pass calls (a custom Function, a hook)."""
     line: int | None = None
-    for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename == PROGRAM:
-            line = frame.lineno
-        elif frame.name == "_engine_run_backward":
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename == PROGRAM:
+            line = number
+        elif frame.f_code.co_name == "_engine_run_backward":
             break
     return line
+
+
+def _is_from_backward(error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code.co_name == "_engine_run_backward" for frame, _ in frames)
 
 
 @contextlib.contextmanager
@@ -121,10 +144,38 @@ def _quiet() -> Iterator[None]:
 @contextlib.contextmanager
 def _clean_torch() -> Iterator[None]:
     """Every run starts from the same random state and modes, whatever the program before it left behind."""
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
+    register_hook = torch.Tensor.register_hook
+    torch.Tensor.register_hook = _register_hook  # type: ignore[method-assign]
     with torch.enable_grad():
         try:
             yield
         finally:
+            torch.Tensor.register_hook = register_hook  # type: ignore[method-assign]
             torch.set_default_dtype(torch.float32)
             torch.autograd.set_detect_anomaly(False)
+
+
+def _register_hook(tensor: torch.Tensor, hook: Any, _original: Any = torch.Tensor.register_hook) -> Any:
+    """As torch's; but that ends the process for a view whose base was written, unless its `grad_fn` was read since."""
+    _ = tensor.grad_fn
+    return _original(tensor, hook)
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    """Raises TimeoutError in a program that runs for long: a statement taken out may leave a loop without an end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"still running after {_SECONDS} s of computing")
+
+    previous = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, previous)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -26,19 +26,35 @@ class Write:
 
 @dataclass(slots=True)
 class Saved:
-    """A tensor saved for backward, a copy of its value then, and the first write after which it differed."""
+    """A tensor saved for backward, a copy of its value then, and what was written to it since.
+
+    `bumps` moved its version, `touches` did not; `changed_by` is the first write after which the value differed.
+    """
 
     tensor: torch.Tensor
     copy: torch.Tensor
     version: int
     line: int | None
-    bumped_by: Write | None = None
+    bumps: list[Write] = field(default_factory=list)
+    touches: list[Write] = field(default_factory=list)
     changed_by: Write | None = None
+    last_version: int = 0
+
+    def __post_init__(self) -> None:
+        self.last_version = self.version
+
+    @property
+    def bumped_by(self) -> Write | None:
+        """The first write that moved the version."""
+        return self.bumps[0] if self.bumps else None
 
     def settle(self, write: Write) -> None:
         """Blame `write`, the last thing that happened, for what differs since."""
-        if self.bumped_by is None and self.tensor._version != self.version:
-            self.bumped_by = write
+        if self.tensor._version != self.last_version:
+            self.last_version = self.tensor._version
+            self.bumps.append(write)
+        elif write.op:
+            self.touches.append(write)
         if self.changed_by is None and not same_bits(self.tensor, self.copy):
             self.changed_by = write
 
@@ -53,12 +69,21 @@ class Silent:
 
 @dataclass
 class Watch:
-    """The record of one run. `protect`: backward gets the copies, so it computes what it would had nothing written."""
+    """The record of one run. `protect`: backward gets the copies, so it computes what it would had nothing written.
+
+    `stale` is the tensor torch raises for; under `protect` nothing is raised, and `stales` are all that the first
+    backward to meet any would have raised for. `harmless` were written without a trace, yet kept their values.
+    """
 
     protect: bool = False
     stale: Saved | None = None
+    stales: list[Saved] = field(default_factory=list)
     silent: list[Silent] = field(default_factory=list)
+    harmless: list[Saved] = field(default_factory=list)
     gradients: list[torch.Tensor | None] = field(default_factory=list)
+    written_lines: set[int] = field(default_factory=set)
+    passes: int = 0
+    _stale_pass: int | None = None
     _saved: dict[int, list[Saved]] = field(default_factory=lambda: defaultdict(list))
     _unsettled: list[tuple[int, Write]] = field(default_factory=list)
 
@@ -73,9 +98,12 @@ class Watch:
     def unpack(self, saved: Saved) -> torch.Tensor:
         """Saved-tensor hook: torch's version check, which hooks switch off, then the value."""
         self._settle()
-        if self.protect:
-            return saved.copy
         version = saved.tensor._version
+        if self.protect:
+            if version != saved.version and self._stale_pass in (None, self.passes):
+                self._stale_pass = self.passes
+                self.stales.append(saved)
+            return saved.copy
         if version != saved.version:
             self.stale = saved
             raise RuntimeError(
@@ -84,12 +112,16 @@ class Watch:
             )
         if not same_bits(saved.tensor, saved.copy):
             self.silent.append(Silent(saved, program_line()))
+        elif saved.touches:
+            self.harmless.append(saved)
         return saved.tensor if saved.tensor.is_leaf else saved.tensor.detach()
 
     def wrote(self, tensors: Iterable[torch.Tensor], op: str) -> None:
         """Called before an operation writes `tensors`; what it changed is found at the next thing that happens."""
         self._settle()
         write = Write(op, program_line())
+        if write.line is not None:
+            self.written_lines.add(write.line)
         self._unsettled += [(_storage(tensor), write) for tensor in tensors]
 
     def line_ended(self, line: int) -> None:
@@ -97,6 +129,13 @@ class Watch:
         self._settle()
         for saved in (saved for group in self._saved.values() for saved in group):
             saved.settle(Write("", line))
+
+    def touched_lines(self) -> set[int]:
+        """The lines of all writes to something saved, whether or not it was needed later."""
+        self._settle()
+        saved = [saved for group in self._saved.values() for saved in group]
+        writes = [write for each in saved for write in (*each.bumps, *each.touches, each.changed_by)]
+        return {write.line for write in writes if write is not None and write.line is not None}
 
     def _settle(self) -> None:
         unsettled, self._unsettled = self._unsettled, []
@@ -187,31 +226,44 @@ def _line_tracer(watch: Watch) -> Callable[[FrameType, str, Any], Any]:
 
 @contextmanager
 def _backwards(watch: Watch) -> Iterator[None]:
-    """Records the gradients that every backward leaves, by wrapping the one function all of them go through."""
-    original = torch.autograd.graph._engine_run_backward
+    """Records the gradients that every backward leaves."""
 
-    def _engine_run_backward(roots: Any, *args: Any, **kwargs: Any) -> Any:
-        leaves = _leaves(roots)
-        result = original(roots, *args, **kwargs)
+    def around(run: Callable[[], Any], roots: Sequence[torch.Tensor]) -> Any:
+        watch.passes += 1
+        leaves = leaves_of(roots)
+        result = run()
         with torch.no_grad():
             found = [leaf.grad for leaf in leaves] + list(result or ())
             watch.gradients += [None if grad is None else grad.detach().clone() for grad in found]
         return result
 
-    torch.autograd.graph._engine_run_backward = _engine_run_backward
-    torch.autograd._engine_run_backward = _engine_run_backward  # type: ignore[attr-defined]
+    with around_backward(around):
+        yield
+
+
+@contextmanager
+def around_backward(around: Callable[[Callable[[], Any], Sequence[torch.Tensor]], Any]) -> Iterator[None]:
+    """Calls `around(run, roots)` in place of every backward, by wrapping the one function all of them go through."""
+    original = torch.autograd.graph._engine_run_backward
+
+    def _engine_run_backward(roots: Any, *args: Any, **kwargs: Any) -> Any:
+        return around(lambda: original(roots, *args, **kwargs), roots)
+
+    places: list[Any] = [torch.autograd.graph, torch.autograd]
+    for place in places:
+        place._engine_run_backward = _engine_run_backward
     try:
         yield
     finally:
-        torch.autograd.graph._engine_run_backward = original
-        torch.autograd._engine_run_backward = original  # type: ignore[attr-defined]
+        for place in places:
+            place._engine_run_backward = original
 
 
-def _leaves(roots: Iterable[torch.Tensor]) -> list[torch.Tensor]:
+def leaves_of(roots: Iterable[torch.Tensor]) -> list[torch.Tensor]:
     """The leaves that a backward from `roots` reaches, in the order of a walk that every run repeats."""
-    leaves: list[torch.Tensor] = []
+    leaves = [root for root in roots if root.requires_grad and _node_of(root) is None]
     seen: set[Any] = set()
-    stack = [root.grad_fn for root in roots]
+    stack = [_node_of(root) for root in roots]
     while stack:
         node = stack.pop()
         if node is None or node in seen:
@@ -221,3 +273,11 @@ def _leaves(roots: Iterable[torch.Tensor]) -> list[torch.Tensor]:
             leaves.append(node.variable)
         stack += [following for following, _ in node.next_functions]
     return leaves
+
+
+def _node_of(tensor: torch.Tensor) -> Any:
+    """The `grad_fn`, or None where torch refuses to make it anew: backward will raise for the same reason."""
+    try:
+        return tensor.grad_fn
+    except RuntimeError:
+        return None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final, TypeAlias
 
 import torch
 
 from tests.agreement.generate import templates
 from tests.agreement.generate.sketch import LEAVES, Sketch, in_graph
 
-_TRIES = 6
+Mode: TypeAlias = Callable[[], AbstractContextManager[Any]]
+_TRIES: Final = 6
 
 
 def straight_program(sketch: Sketch) -> None:
@@ -43,7 +46,7 @@ def add_leaves(sketch: Sketch) -> None:
     for _ in sketch.some(1, 3):
         _add_leaf(sketch)
     for _ in sketch.some(0, 2):
-        shape = sketch.pick(templates.SHAPES)
+        shape = _shape(sketch)
         sketch.add(f"{sketch.new_name(('c', 'k', 'target', 'const', 'data'))} = {_filled(sketch, shape)}")
     if sketch.chance(0.35):
         sketch.add(f"idx = torch.tensor({sketch.pick(('[0, 1]', '[0, 1, 1]', '[0]', '[1, 0]'))})")
@@ -52,15 +55,21 @@ def add_leaves(sketch: Sketch) -> None:
 
 
 def _add_leaf(sketch: Sketch) -> None:
-    name, shape = sketch.new_name(LEAVES), sketch.pick(templates.SHAPES)
+    name, shape = sketch.new_name(LEAVES), _shape(sketch)
     value = _filled(sketch, shape)
     form = sketch.rng.random()
     if form < 0.6 and value.startswith("torch."):
-        sketch.add(f"{name} = {value[:-1]}{', ' if not value.endswith('(') and value[-2] != '(' else ''}requires_grad=True)")
+        sketch.add(
+            f"{name} = {value[:-1]}{', ' if not value.endswith('(') and value[-2] != '(' else ''}requires_grad=True)"
+        )
     elif form < 0.8:
         sketch.add(f"{name} = nn.Parameter({value})")
     else:
         sketch.add(f"{name} = {value}.requires_grad_()")
+
+
+def _shape(sketch: Sketch) -> str:
+    return sketch.shape if sketch.chance(0.75) else sketch.pick(templates.SHAPES)
 
 
 def _filled(sketch: Sketch, shape: str) -> str:
@@ -87,25 +96,25 @@ def add_statement(sketch: Sketch) -> None:
         (add_item, 0.3),
     )
     for _ in range(_TRIES):
-        if sketch.rng.choices([maker for maker, _ in makers], [weight for _, weight in makers])[0](sketch):
+        if sketch.pick_weighted(makers)(sketch):
             return
 
 
-def try_templates(sketch: Sketch, choices: Sequence[str], form: Callable[[str], str]) -> bool:
+def try_templates(sketch: Sketch, choices: Sequence[str], form: Callable[[str], str], *, near: bool = False) -> bool:
     """Fill and try templates of `choices` until one fits; `form` makes the statement."""
     for _ in range(_TRIES):
-        filled = fill(sketch, sketch.pick(choices))
+        filled = fill(sketch, sketch.pick(choices), near=near)
         if filled and sketch.add(form(filled)):
             return True
     return False
 
 
-def fill(sketch: Sketch, template: str) -> str | None:
+def fill(sketch: Sketch, template: str, *, near: bool = False) -> str | None:
     """The template with names and numbers in place; None if there is nothing to put in."""
-    first = sketch.pick_tensor()
-    values = {"a": first, "n": sketch.pick(templates.NUMBERS), "k": sketch.pick(templates.POSITIVE)}
+    first = sketch.pick_tensor(near=near)
+    values = {"a": first, "n": sketch.pick(sketch.numbers), "k": sketch.pick(templates.POSITIVE)}
     if first and ("{b}" in template or "{e}" in template):
-        shape = sketch.names[first].shape
+        shape = sketch.tensor(first).shape
         values["b"] = partner(sketch, shape)
         values["e"] = partner(sketch, shape)
     values["i"] = sketch.pick_tensor(lambda tensor: tensor.dtype == torch.int64)
@@ -133,7 +142,7 @@ def add_operation(sketch: Sketch) -> bool:
         (templates.COPIES, 2.5),
         (templates.OTHERS, 0.4),
     )
-    choices = sketch.rng.choices([group for group, _ in groups], [weight for _, weight in groups])[0]
+    choices = sketch.pick_weighted(groups)
     return try_templates(sketch, choices, lambda filled: f"{sketch.result_name()} = {filled}")
 
 
@@ -146,13 +155,9 @@ def add_multiple(sketch: Sketch) -> bool:
     """`name, name = operation with several results`."""
     for _ in range(_TRIES):
         template, count = sketch.pick(templates.MULTIPLE)
-        names: list[str] = []
-        while len(names) < count:
-            name = sketch.new_name()
-            if name not in names:
-                names.append(name)
+        names = ", ".join(sketch.new_names(count))
         filled = fill(sketch, template)
-        if filled and sketch.add(f"{', '.join(names)} = {filled}"):
+        if filled and sketch.add(f"{names} = {filled}"):
             return True
     return False
 
@@ -165,31 +170,33 @@ def add_write(sketch: Sketch) -> bool:
         (templates.INDEX_WRITES, 3.5),
         (templates.FUNCTION_WRITES, 2),
         (templates.ALIAS_WRITES, 2),
+        (templates.UNSEEN_WRITES, 1.2),
         (templates.INTEGER_WRITES, 0.6),
     )
-    choices = sketch.rng.choices([group for group, _ in groups], [weight for _, weight in groups])[0]
+    choices = sketch.pick_weighted(groups)
     bind = choices is templates.TENSOR_WRITES and sketch.chance(0.15)
-    return try_templates(sketch, choices, lambda filled: f"{sketch.result_name()} = {filled}" if bind else filled)
+    return try_templates(
+        sketch, choices, lambda filled: f"{sketch.result_name()} = {filled}" if bind else filled, near=True
+    )
 
 
 def add_no_grad(sketch: Sketch) -> bool:
     """A block without gradients that writes, and at times computes."""
-    header, context = sketch.pick(
-        (
-            ("with torch.no_grad():", torch.no_grad),
-            ("with torch.no_grad():", torch.no_grad),
-            ("with torch.inference_mode():", torch.inference_mode),
-            ("with torch.set_grad_enabled(False):", lambda: torch.set_grad_enabled(False)),
-            ("with torch.autograd.no_grad():", torch.no_grad),
-        )
+    modes: tuple[tuple[str, Mode], ...] = (
+        ("with torch.no_grad():", torch.no_grad),
+        ("with torch.no_grad():", torch.no_grad),
+        ("with torch.inference_mode():", torch.inference_mode),
+        ("with torch.set_grad_enabled(False):", lambda: torch.set_grad_enabled(False)),
+        ("with torch.autograd.no_grad():", torch.no_grad),
     )
+    header, context = sketch.pick(modes)
     before = len(sketch.lines)
     with sketch.block(header, context()):
         if sketch.chance(0.8):
             try_templates(sketch, templates.NO_GRAD_WRITES, str)
         if sketch.chance(0.35):
             add_operation(sketch)
-        if sketch.chance(0.15):
+        if "inference" not in header and sketch.chance(0.15):
             with sketch.block("with torch.enable_grad():", torch.enable_grad()):
                 add_operation(sketch)
     return len(sketch.lines) > before
@@ -209,7 +216,7 @@ def requires_grad(tensor: torch.Tensor) -> bool:
 def add_backward(sketch: Sketch) -> bool:
     """A backward pass, mostly from recent graph tensors; or `autograd.grad`."""
     fits = requires_grad if sketch.chance(0.95) else torch.is_floating_point
-    root, second, leaf = sketch.pick_tensor(fits), sketch.pick_tensor(fits), sketch.pick_tensor(is_leaf)
+    root, second, leaf = sketch.pick_tensor(fits, near=True), sketch.pick_tensor(fits), sketch.pick_tensor(is_leaf)
     if root is None or second is None:
         return False
     choices = templates.GRADS if leaf and sketch.chance(0.2) else templates.BACKWARDS
@@ -226,7 +233,7 @@ def add_backward(sketch: Sketch) -> bool:
 
 def _is_vector_backward(sketch: Sketch, statement: str, root: str) -> bool:
     bare = statement in (f"{root}.backward()", f"{root}.backward(retain_graph=True)")
-    return bare and sketch.names[root].numel() != 1
+    return bare and sketch.tensor(root).numel() != 1
 
 
 def is_leaf(tensor: torch.Tensor) -> bool:
@@ -239,7 +246,7 @@ def add_gradient_use(sketch: Sketch) -> bool:
     leaf = sketch.pick_tensor(lambda tensor: is_leaf(tensor) and tensor.grad is not None)
     if leaf is None:
         return False
-    other = partner(sketch, sketch.names[leaf].shape)
+    other = partner(sketch, sketch.tensor(leaf).shape)
     statement = sketch.pick(templates.GRAD_USES).format(x=leaf, b=other, g=sketch.new_name(("g", "grad", "old")))
     return sketch.add(statement)
 
@@ -256,7 +263,7 @@ def add_mode(sketch: Sketch) -> bool:
 
 def add_del(sketch: Sketch) -> bool:
     """`del name`."""
-    names = sketch.tensors(in_graph)
+    names = [name for name in sketch.tensors(in_graph) if name.isidentifier()]
     return len(names) > 2 and sketch.add(f"del {sketch.pick(names)}")
 
 

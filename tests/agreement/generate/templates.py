@@ -9,23 +9,25 @@ from __future__ import annotations
 from typing import Final
 
 UNARY: Final = (
-    "exp log sqrt rsqrt sin cos tan tanh sigmoid relu square reciprocal neg abs erf log1p expm1 sinh cosh atan asinh "
-    "floor round sign trunc"
-).split()
+    "exp", "log", "sqrt", "rsqrt", "sin", "cos", "tan", "tanh", "sigmoid", "relu", "square", "reciprocal", "neg",
+    "abs", "erf", "log1p", "expm1", "sinh", "cosh", "atan", "asinh", "floor", "round", "sign", "trunc",
+)  # fmt: skip
 
 ACTIVATIONS: Final = (
-    "relu leaky_relu elu selu celu gelu silu softplus mish hardswish hardtanh relu6 logsigmoid softsign tanhshrink "
-    "hardsigmoid softshrink hardshrink"
-).split()
+    "relu", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "softplus", "mish", "hardswish", "hardtanh", "relu6",
+    "logsigmoid", "softsign", "tanhshrink", "hardsigmoid", "softshrink", "hardshrink",
+)  # fmt: skip
 
 ARITHMETIC: Final = (
     "{a} * {n}", "{n} * {a}", "{a} + {n}", "{n} + {a}", "{a} - {n}", "{n} - {a}", "{a} / {k}", "{k} / {a}", "-{a}",
     "{a} ** 2", "{a} ** 3", "{a} ** 0.5", "{a}.pow(2)", "2.0 ** {a}", "{a} % 2", "torch.mul({a}, {n})", "{a}.add({n})",
     "{a} + {b}", "{a} - {b}", "{a} * {b}", "{a} / {b}", "{a} * {a}", "{a} * {b} + {e}", "({a} - {b}) ** 2", "{a} ** {b}",
     "torch.add({a}, {b}, alpha=0.5)", "torch.mul({a}, {b})", "{a}.mul({b})", "{a}.sub({b})", "{a}.div({b})",
-    "torch.sub({a}, {b})", "torch.div({a}, {b})", "torch.pow({a}, 2)", "torch.pow({a}, {b})", "{a} // 2",
+    "torch.sub({a}, {b})", "torch.div({a}, {b})", "torch.pow({a}, 2)", "torch.pow({a}, {b})", "{a} // 2", "{a}.floor_divide({k})",
     "{a} * {a}.detach()", "{a} * 2 + {b} * 3", "{a} * torch.sigmoid({b})", "{a} / {a}.sum()", "{a} - {a}.mean()",
-    "{a} * 1", "{a} * 1.0",
+    "{a} * 1", "{a} * 1.0", "{a}.mul({n}).add({n})", "{a} + {b}.mean()", "({a} + {b}) / 2", "{a} * {n} + {b}", "1 - {a}",
+    "{a}.abs() + {k}", "({a} * {b}).relu()", "torch.exp(-{a} ** 2)", "{a} * {a} + {b} * {b}", "{a} / ({b}.abs() + {k})",
+    "torch.sqrt({a} ** 2 + {k})", "{a} * ({a} > 0)", "{a} + {b}.detach()", "{a} * {b}.detach()", "+{a}", "abs({a})",
 )  # fmt: skip
 
 BINARY: Final = (
@@ -76,6 +78,9 @@ COPIES: Final = (
     "{a}[{i}]", "{a}[[0, 1]]", "{a}[{m}]", "{a}[{a} > 0]", "{a}.gather(0, {i})", "{a}.index_select(0, {i})",
     "{a}.masked_fill({m}, 0.0)", "{a}.masked_select({m})", "torch.take({a}, {i})", "{a}.index_add(0, {i}, {b})",
     "{a}.clamp(min=0)", "{a}.clamp(0, 1)", "torch.clamp({a}, max={k})", "{a}.index_fill(0, {i}, 0.0)", "{a}.repeat_interleave(2)",
+    "torch.tensor_split({a}, 2)[0]", "torch.hstack([{a}, {b}])", "torch.vstack([{a}, {b}])", "{a}.type_as({b})",
+    "torch.flip({a}, [0])", "torch.zeros(3).index_add(0, {i}, {a})", "{a}.new_zeros(3) + {a}", "torch.empty_like({a}).copy_({a})",
+    "torch.ones_like({a}) * {a}", "torch.as_tensor({a})", "nn.Identity()({a})", "torch.where({a} > 0, {a}, torch.zeros_like({a}))",
     "torch.zeros_like({a}) + {a}", "{a}.scatter(0, {i}, {b})", "{a}.detach() * 2", "{a}.where({m}, {b})", "{a}.new_ones(3) * {a}",
 )  # fmt: skip
 
@@ -99,6 +104,12 @@ TENSOR_WRITES: Final = (
     "{a}.copy_({b})", "{a}.add_({b}, alpha=0.5)", "{a}.addcmul_({b}, {e})", "{a}.lerp_({b}, 0.5)", "{a}.masked_fill_({m}, 0.0)",
     "{a}.index_fill_(0, {i}, 0.0)", "{a}.scatter_(0, {i}, 1.0)", "{a}.index_add_(0, {i}, {b})", "{a}.cumsum_(0)",
     "{a}.index_copy_(0, {i}, {b})", "{a}.normal_()", "{a}.uniform_()", "{a}.detach_()", "{a}.requires_grad_()",
+    "{a}.erf_()", "{a}.floor_()", "{a}.tan_()", "{a}.expm1_()", "{a}.rsqrt_()", "{a}.nan_to_num_()", "{a}.clip_(0, 1)",
+    "{a}.clamp_max_({k})", "{a}.fmod_({k})", "{a}.remainder_({k})", "{a}.tril_()", "{a}.triu_()", "{a}.atan2_({b})",
+    "{a}.addcdiv_({b}, {e})", "{a}.scatter_add_(0, {i}, {b})", "{a}.fill_diagonal_(0.0)", "{a}.bernoulli_()", "{a}.log_()",
+    "{a}.copysign_({b})", "{a}.xlogy_({b})", "{a}.sign_()", "{a}.addmm_({b}, {e})", "{a}.cosh_()", "{a}.pow_({b})",
+    "{a}.lerp_({b}, {e})", "{a}.copy_({b} * 2)", "{a}.add_({b} * {e})", "{a}.mul_({b}.sigmoid())", "{a}.exponential_()",
+    "{a}.cumprod_(0)", "{a}.transpose_(0, 1)", "{a}.sub_({b}, alpha={k})", "{a}.div_({b}.sum())", "{a}.hypot_({b})",
     "{a}.t_()", "{a}.squeeze_()", "{a}.unsqueeze_(0)", "{a}.masked_scatter_({m}, {b})", "{a}.index_put_(({i},), {b})",
 )  # fmt: skip
 
@@ -106,6 +117,8 @@ AUGMENTED: Final = (
     "{a} += {n}", "{a} -= {n}", "{a} *= {n}", "{a} /= {k}", "{a} **= 2", "{a} += {b}", "{a} -= {b}", "{a} *= {b}", "{a} /= {b}",
     "{a} -= {a}.mean()", "{a} /= {a}.sum()", "{a} /= {a}.norm()", "{a} /= {a}.max()", "{a} += {a}.exp()", "{a} *= {a}",
     "{a} += {a} ** 2", "{a} *= {a}.sigmoid()", "{a} += {b} * {e}", "{a} *= {b}.sigmoid()", "{a} += {b}.detach()",
+    "{a} @= {b}", "{a} //= 2", "{a} += {a}", "{a} -= {a}.max()", "{a} /= {b}.norm()", "{a} += {b}[0]", "{a} *= {a}.detach()",
+    "{a} += torch.exp({b})", "{a} -= {a}.max(dim=-1, keepdim=True).values", "{a} /= {a}.sum(dim=-1, keepdim=True)",
     "{a} -= 0.1 * {b}", "{a} /= {a}.std()", "{a} += torch.relu({b})", "{a} %= 2",
 )  # fmt: skip
 
@@ -127,12 +140,19 @@ FUNCTION_WRITES: Final = (
 )  # fmt: skip
 
 ALIAS_WRITES: Final = (
-    "{a}.data.add_({n})", "{a}.detach().mul_({n})", "{a}.data = {b}.detach()", "{a}.view(-1).add_({n})", "{a}[0].mul_({n})",
-    "{a}[:2].zero_()", "{a}.detach().numpy()[0] = 5.0", "{a}.T.mul_({n})", "{a}.reshape(-1).zero_()", "{a}.flatten().add_({n})",
-    "{a}.expand(2, 3).add_({n})", "{a}.expand(2, 3).zero_()", "{a}.data.clamp_(-0.5, 0.5)", "{a}.detach()[0] = 9.0",
-    "{a}.data[0] = 9.0", "{a}.data *= {k}", "{a}.data -= 0.1", "{a}[{m}].mul_(2)", "{a}[[0, 1]].zero_()", "{a}.unsqueeze(0).add_(1)",
-    "{a}.detach().copy_({b})", "{a}.data.copy_({b})", "{a}.narrow(0, 0, 1).fill_({n})", "{a}.clone().add_({n})",
-    "{a}.diagonal().zero_()", "{a}.squeeze().add_({n})", "{a}.contiguous().mul_({n})", "{a}.select(0, 0).fill_({n})",
+    "{a}.detach().mul_({n})", "{a}.view(-1).add_({n})", "{a}[0].mul_({n})", "{a}[:2].zero_()", "{a}.T.mul_({n})",
+    "{a}.reshape(-1).zero_()", "{a}.flatten().add_({n})", "{a}.expand(2, 3).add_({n})", "{a}.expand(2, 3).zero_()",
+    "{a}.detach()[0] = 9.0", "{a}[{m}].mul_(2)", "{a}[[0, 1]].zero_()", "{a}.unsqueeze(0).add_(1)", "{a}.detach().copy_({b})",
+    "{a}.narrow(0, 0, 1).fill_({n})", "{a}.clone().add_({n})", "{a}.diagonal().zero_()", "{a}.squeeze().add_({n})",
+    "{a}.contiguous().mul_({n})", "{a}.select(0, 0).fill_({n})", "{a}[0].copy_({b}[1])", "{a}.unbind()[0].mul_({n})",
+    "{a}.chunk(2)[0].add_({n})", "{a}.split(1)[0].zero_()", "{a}.detach().zero_()", "{a}.view_as({a}).sub_({n})",
+)  # fmt: skip
+
+UNSEEN_WRITES: Final = (
+    "{a}.data.add_({n})", "{a}.data.mul_({k})", "{a}.data = {b}.detach()", "{a}.data = {b}.detach().clone()",
+    "{a}.detach().numpy()[0] = 5.0", "{a}.data.clamp_(-0.5, 0.5)", "{a}.data[0] = 9.0", "{a}.data *= {k}", "{a}.data -= 0.1",
+    "{a}.data.copy_({b})", "{a}.data.zero_()", "{a}.data.normal_()", "{a}.data += {b}.detach()", "{a}.data = {a}.data * 2",
+    "{a}.data.view(-1).add_({n})", "{a}.data[:2].mul_({k})", "{a}.detach().numpy()[:] = 7.0", "{a}.data.fill_({n})",
 )  # fmt: skip
 
 INTEGER_WRITES: Final = (
