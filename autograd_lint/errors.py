@@ -23,6 +23,10 @@ class SourceError(AutogradLintError):
         self.column = column
 
 
+class OutputError(AutogradLintError):
+    """A report cannot be written."""
+
+
 class RuleError(AutogradLintError):
     """A rule file breaks the contract of `autograd_lint.rule.Rule`."""
 
