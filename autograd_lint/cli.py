@@ -216,6 +216,49 @@ def _output_file(value: str, usual: str) -> tuple[str, str]:
     return name, path
 
 
+@cli.command(context_settings={"allow_interspersed_args": False})
+@click.option("-m", "as_module", is_flag=True, help="TARGET is a module, as with `python -m`.")
+@click.option("--raise-at-write", is_flag=True, help="Stop at a write to a tensor that is saved for backward.")
+@click.option("--select", multiple=True, metavar="RULES", help="Judge by these rules only.")
+@click.option("--extend-select", multiple=True, metavar="RULES", help="Judge by these rules too.")
+@click.option("--ignore", multiple=True, metavar="RULES", help="Do not judge by these rules.")
+@click.option("--output-format", type=_FORMAT, help="full (default), concise, json, github, ...")
+@click.option("--output-file", multiple=True, metavar="[FORMAT=]PATH", help="Write a report to a file too.")
+@click.option("--fail-level", type=_LEVEL, help="Least severity that makes the exit status 1 (default: warning).")
+@click.option("--exit-code", type=int, metavar="N", help="Exit with N whatever happens.")
+@click.option("--config", type=_PATHS, metavar="FILE", help="Use this configuration file.")
+@click.option("--isolated", is_flag=True, help="Use no configuration file.")
+@click.argument("target")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(target: str, arguments: tuple[str, ...], **options: Any) -> int:
+    """Run a program under the observer: this executes it. TARGET is a script, with -m a module; its ARGUMENTS follow.
+
+    The report comes when the program ends, also by an exception or Ctrl-C. Exit status: the program's own if that is
+    not 0, else 1 with findings of at least the fail level.
+    """
+    from autograd_lint import console
+    from autograd_lint.dynamic.run import RunRequest, run_observed
+    from autograd_lint.settings import resolve_settings
+
+    defaults = {"per_file_ignores": (), "force_exclude": False, "jobs": None, "stdin_filename": None}
+    settings = resolve_settings(("." if options["as_module"] else target,), _options(defaults | options))
+    files = [_output_file(value, settings.output_format) for value in options["output_file"]]
+    request = RunRequest(
+        target=target,
+        arguments=arguments,
+        as_module=options["as_module"],
+        raise_at_write=options["raise_at_write"],
+    )
+    result = run_observed(request, settings)
+    for remark in result.remarks:
+        console.print_error(remark)
+    view = console.make_view(result.found, show_suppressed=False)
+    for name, path in files:
+        console.write_file(path, name, view)
+    console.print_report(view, settings.output_format, statistics=False)
+    return result.exit_status(settings) if options["exit_code"] is None else int(options["exit_code"])
+
+
 @cli.command()
 @click.argument("rule", required=False)
 @click.option("--all", "every", is_flag=True, help="All rules.")

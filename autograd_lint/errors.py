@@ -29,3 +29,7 @@ class RuleError(AutogradLintError):
 
 class FactsError(AutogradLintError):
     """The shipped table of measured facts is missing or damaged."""
+
+
+class ConfirmError(AutogradLintError):
+    """The interpreter that should run programs cannot be used: it is missing, too old, or has no torch."""

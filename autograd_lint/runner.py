@@ -67,7 +67,7 @@ def run(paths: Sequence[str], settings: Settings) -> RunResult:
     waiting = [target.path for target in targets if target.path not in results]
     results.update(_check_files(waiting, settings))
     files = tuple(target.path for target in targets)
-    findings = _merged(files, [finding for path in files for finding in results[path]])
+    findings = merged(files, [finding for path in files for finding in results[path]])
     return RunResult(findings, files, time.monotonic() - started, stdin)
 
 
@@ -93,17 +93,17 @@ def check_text(source: SourceFile, settings: Settings) -> list[Finding]:
         found = engine.check_source(source, rules)
         failed = any(finding.code in (UNREADABLE, CRASHED) for finding in found)
         here = [finding for finding in found if finding.filename == source.path]
-        result = _finished(source, here, settings, ran=frozenset() if failed else codes)
+        result = finished(source, here, settings, ran=frozenset() if failed else codes)
         for path in sorted({finding.filename for finding in found} - {source.path}):
             # A fault in an imported file, seen from this one: that file's own comments and patterns speak of it.
             there = [finding for finding in found if finding.filename == path]
-            result += _finished(read_source(path), there, settings, ran=frozenset())
+            result += finished(read_source(path), there, settings, ran=frozenset())
         return result
     except Exception as error:  # the border of one file: whatever failed becomes a finding
         return [crashed(source.path, describe_crash(error))]
 
 
-def _finished(
+def finished(
     source: SourceFile, findings: Sequence[Finding], settings: Settings, *, ran: frozenset[str]
 ) -> list[Finding]:
     """The findings in one file: suppressed, filtered, sorted and identified."""
@@ -118,7 +118,7 @@ def _finished(
     return add_fingerprints(source, kept, root=settings.root)
 
 
-def _merged(files: Sequence[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def merged(files: Sequence[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Findings by file, in the order of the run, then by place; one that was seen from two files counts once."""
     order = {path: index for index, path in enumerate(files)}
     unique = {(finding.filename, finding.range, finding.code, finding.message): finding for finding in findings}

@@ -234,7 +234,7 @@ def _join(group: Sequence[Case]) -> Effect:
         derivative=derivatives.pop() if len(derivatives) == 1 else None,
         higher=higher,
         higher_when=higher_when,
-        spread=tuple(sorted(frozenset.intersection(*(case.spread for case in group)))),
+        spread=tuple(sorted(_joined_spread(group))),
         ignored=tuple(sorted(frozenset.union(*(case.ignored for case in group)))),
     )
 
@@ -263,6 +263,14 @@ def _joined_saves(group: Sequence[Case]) -> Iterator[Saved]:
         agree = all(case.saved.get(label) == _within(when, case) for case in about)
         certain = agree and not any(label in case.doubtful for case in about)
         yield Saved(label, when if agree else (), certain)
+
+
+def _joined_spread(group: Sequence[Case]) -> Iterator[str]:
+    """Operands whose gradient is expanded in every case where it has more than one element."""
+    for label in frozenset.union(*(case.spread for case in group)):
+        about = [case for case in group if case.kinds.get(label, "")[1:] != "0" and label in case.operands]
+        if all(label in case.spread for case in about):
+            yield label
 
 
 def _joined_outputs(group: Sequence[Case], *, variable: bool) -> tuple[Output, ...]:

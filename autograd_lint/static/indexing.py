@@ -23,6 +23,7 @@ from autograd_lint.static.values import (
     Const,
     Dict,
     Instance,
+    NNModule,
     Seq,
     SliceValue,
     Tensor,
@@ -67,6 +68,8 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
         return _read_sequence(run, base, index)
     if isinstance(base, Dict):
         return _read_dict(base, index)
+    if isinstance(base, NNModule):
+        return _read_module(base, index)
     tensor = known_tensor(base)
     if tensor is None:
         if isinstance(base, Unknown):
@@ -88,6 +91,21 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
         if kind in ("basic", "full") and run.machine.ref(tensor).in_graph:
             run.machine.emit(IndexRead(site=run.site(node), target=run.machine.ref(tensor)))
     return result
+
+
+def _read_module(base: NNModule, index: Value) -> Value:
+    """`modules[0]`, `modules["head"]`, `layers[:-1]`: a child of a container, or a container of some."""
+    children = list(base.children.values())
+    if type(index) is Const and isinstance(index.value, str):
+        return base.children.get(index.value) or Unknown()
+    if type(index) is Const and isinstance(index.value, int) and not base.open:
+        return children[index.value] if -len(children) <= index.value < len(children) else Unknown()
+    bounds = slice_of(index) if isinstance(index, SliceValue) else None
+    if bounds is None or base.open:
+        return Unknown()
+    part = NNModule(base.name, {}, {}, {}, {}, base.site, base.training, loops=base.loops)
+    part.children.update({str(i): child for i, child in enumerate(children[bounds])})
+    return part
 
 
 def _array_view(run: Run, array: Tensor) -> Tensor:
@@ -158,9 +176,14 @@ def write_index(
             run.call_hook(base, "__setitem__", [index, value], node)
         return
     if tensor.numpy:
-        write_array(run, tensor, node, op="[]=", how=How.INDEX)
+        write_array(run, tensor, node, op="[]=", how=How.INDEX, value=_number(value))
         return
     _write_elements(run, base, tensor, index, value, node, how=how, target=target or node)
+
+
+def _number(value: Value) -> float | None:
+    number = value.value if type(value) is Const else None
+    return float(number) if isinstance(number, int | float) else None
 
 
 def _write_sequence(base: Seq, index: Value, value: Value) -> None:
@@ -187,6 +210,7 @@ def _write_elements(
     record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
     sharing = [t for t in operands.get("value", ()) if t.memory is tensor.memory]
-    made = machine.record("[]=", effect, operands, site=site)
-    uncertain_operands(made, params, effect)
-    machine.write(record, values, made, overlaps=overlaps(record, region, sharing))
+    if machine.admits(record, values):
+        made = machine.record("[]=", effect, operands, site=site)
+        uncertain_operands(made, params, effect)
+        machine.perform(record, made, overlaps=overlaps(record, region, sharing))

@@ -89,10 +89,20 @@ def like(inputs: Sequence[Layout | None], shape: tuple[int, ...] | None) -> Layo
     full = [x for x in inputs if x is not None and x.shape == shape]
     if not full or all(x.contiguous for x in full):
         return fresh(shape)
-    first = full[0]
-    if first.dense and all(x.strides == first.strides for x in full):
-        return Layout(shape, first.strides)
-    return None
+    orders = {_memory_order(x) for x in full}
+    if len(orders) > 1 or any(x.overlapping for x in full):
+        return None
+    strides = [0] * len(shape)
+    step = 1
+    for dim in reversed(next(iter(orders))):
+        strides[dim] = step
+        step *= max(shape[dim], 1)
+    return Layout(shape, tuple(strides))
+
+
+def _memory_order(layout: Layout) -> tuple[int, ...]:
+    """The dimensions from the one with the largest stride to the one with the smallest."""
+    return tuple(sorted(range(len(layout.shape)), key=lambda dim: -layout.strides[dim]))
 
 
 def broadcast(shapes: Sequence[tuple[int, ...] | None]) -> tuple[int, ...] | None:
@@ -111,18 +121,22 @@ def broadcast(shapes: Sequence[tuple[int, ...] | None]) -> tuple[int, ...] | Non
 
 
 def partly_overlap(a: Layout | None, b: Layout | None) -> bool | None:
-    """Whether two views of one storage share some but not all elements; None when not known.
+    """Whether torch finds that two views of one storage share some but not all elements; None when not known.
 
-    Torch raises when it writes to one from the other ("a single memory location", c10/core MemoryOverlap).
+    It compares ranges of memory, and only of views without gaps (ATen/MemoryOverlap.cpp, `get_overlap_status`).
     """
     if a is None or b is None:
         return None
-    if a == b:
+    if a == b or not a.dense or not b.dense or a.overlapping or b.overlapping or not a.numel or not b.numel:
         return False
-    ours, theirs = a.elements(), b.elements()
-    if ours is None or theirs is None:
-        return None
-    return bool(ours & theirs)
+    if a.offset == b.offset and a.numel == b.numel:
+        return a.strides != b.strides
+    return a.offset < b.offset + b.numel and b.offset < a.offset + a.numel
+
+
+def fully_overlap(a: Layout | None, b: Layout | None) -> bool:
+    """Whether two views of one storage are surely the same elements in the same order."""
+    return a is not None and a == b
 
 
 def axis(layout: Layout, dim: int) -> int | None:

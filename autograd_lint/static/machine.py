@@ -34,7 +34,10 @@ class TorchError(Exception):
 
 @dataclass(slots=True, eq=False)
 class WriteRecord:
-    """One write while its consequences are not known yet; becomes a `Write` event when the path ends."""
+    """One write while its consequences are not known yet; becomes a `Write` event when the path ends.
+
+    `value` is the number that is written everywhere, if it is one; `changes` False: the memory held just that.
+    """
 
     site: Site
     how: How
@@ -48,6 +51,8 @@ class WriteRecord:
     origin: Site | None = None
     certain: bool = True
     bumps: bool = True
+    value: float | None = None
+    changes: bool = True
     stale: Stale | None = None
     stale_certain: bool = True
     refusal: Refusal | None = None
@@ -74,12 +79,13 @@ class WriteRecord:
 
 
 class Memory:
-    """The bytes of a storage and every write to them; `silent` writes moved no counter."""
+    """The bytes of a storage and every write to them; `filled` is the number that all elements are, if one is known."""
 
-    __slots__ = ("writes",)
+    __slots__ = ("filled", "writes")
 
     def __init__(self) -> None:
         self.writes: list[tuple[WriteRecord, bool]] = []
+        self.filled: float | None = None
 
 
 class Counter:
@@ -117,6 +123,7 @@ class GraphNode:
     """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists.
 
     `higher`: its gradients, computed with a graph, have one; `spread`: edges whose gradient is one value expanded.
+    `overlapping`: the write through an expanded view that its backward cannot undo.
     """
 
     op: str
@@ -130,6 +137,7 @@ class GraphNode:
     derivative: bool = True
     higher: Tri = True
     spread: tuple[GraphNode | Tensor, ...] = ()
+    overlapping: WriteRecord | None = None
     freed: Site | None = None
     freed_certain: bool = True
     kept: list[Site] = field(default_factory=list)
@@ -373,24 +381,36 @@ class Machine:
     # -------------------------------------------------------------- writes
 
     def write(
-        self, record: WriteRecord, values: Sequence[Tensor], node: GraphNode | None, *, overlaps: bool = False
+        self, record: WriteRecord, values: Sequence[Tensor], node: GraphNode | None = None, *, overlaps: bool = False
     ) -> None:
-        """Write to `record.tensor`; `values` are the operation's other operands, `node` the node it made.
+        """Write to `record.tensor`; `values` are the operation's other operands, `node` the node it made."""
+        if self.admits(record, values):
+            self.perform(record, node, overlaps=overlaps)
 
-        `overlaps`: the memory written overlaps itself, or partly what is read. Autograd's own checks come before that
-        of the kernel. Raises TorchError where torch refuses the write.
-        """
-        tensor = record.tensor
+    def admits(self, record: WriteRecord, values: Sequence[Tensor]) -> bool:
+        """Autograd's checks of a write, which come before its node is made. Raises TorchError where torch refuses."""
         self.keep(record)
-        refusal = self._refusal(tensor, values) or (Refusal.OVERLAP if overlaps else None)
-        if refusal is not None:
-            record.refusal = refusal
-            record.origin = tensor.view_site
-            self.fail()
+        return not self._refuse_write(record, self._refusal(record.tensor, values))
+
+    def perform(self, record: WriteRecord, node: GraphNode | None, *, overlaps: bool = False) -> None:
+        """Write, after `admits`. `overlaps`: the memory written overlaps itself or partly what is read (a check of the
+        kernel's). Raises TorchError where torch refuses."""
+        if self._refuse_write(record, Refusal.OVERLAP if overlaps else None):
             return
-        self._bump(tensor, record)
+        self._bump(record.tensor, record)
         if node is not None:
-            self._rebase(tensor, node)
+            layout = record.tensor.layout
+            if layout is not None and layout.overlapping and record.op != "[]=":
+                node.overlapping = record
+            self._rebase(record.tensor, node)
+
+    def _refuse_write(self, record: WriteRecord, refusal: Refusal | None) -> bool:
+        if refusal is None:
+            return False
+        record.refusal = refusal
+        record.origin = record.tensor.view_site
+        self.fail()
+        return True
 
     def keep(self, record: WriteRecord) -> None:
         """Remember a write for the events of the path; where a raise is expected there is nothing to tell."""
@@ -399,7 +419,7 @@ class Machine:
             self.writes.append(record)
 
     def _refusal(self, tensor: Tensor, values: Sequence[Tensor]) -> Refusal | None:
-        if tensor.inference and not self.modes.inference:
+        if tensor.inference and not self.modes.inference and not tensor.numpy:
             return Refusal.INFERENCE
         if self.wants_grad([tensor, *values]) is not True or tensor.numpy:
             return None
@@ -415,7 +435,11 @@ class Machine:
         return None
 
     def _bump(self, tensor: Tensor, record: WriteRecord) -> None:
-        tensor.memory.writes.append((record, True))
+        memory = tensor.memory
+        record.changes = record.value is None or record.value != memory.filled
+        if record.changes:
+            memory.filled = None
+        memory.writes.append((record, True))
         if record.bumps:
             tensor.counter.writes.append((record, True))
         seen = {id(tensor)}

@@ -13,6 +13,7 @@ from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.escape import call_unknown, tensor_sources
 from autograd_lint.static.passes import forget_gradient
+from autograd_lint.static.shape_arguments import integers
 from autograd_lint.static.state import Args, Run
 from autograd_lint.static.tensors import apply_effect, describe, kind_of, new_record, proven_tensor
 from autograd_lint.static.values import (
@@ -59,7 +60,8 @@ def construct_module(run: Run, name: str, args: Args, node: ir.Node) -> NNModule
     for label in facts.parameters:
         module.params[label] = _parameter(run, module, label, site)
     for label in facts.buffers:
-        module.buffers[label] = _named(run.machine.tensor(site), label)
+        given = module.options.get(label)
+        module.buffers[label] = given if isinstance(given, Tensor) else _named(run.machine.tensor(site), label)
     return module
 
 
@@ -81,10 +83,27 @@ def _parameter(run: Run, module: NNModule, label: str, site: Site) -> Tensor:
     tensor.parameter = True
     tensor.name = label
     tensor.dtype = "float32"
-    sizes = [module.options.get(key) for key in ("out_features", "in_features")]
-    if label == "weight" and all(isinstance(s, Const) and isinstance(s.value, int) for s in sizes):
-        tensor.layout = layouts.fresh([s.value for s in sizes if isinstance(s, Const) and isinstance(s.value, int)])
+    tensor.layout = _parameter_layout(module, label)
     return tensor
+
+
+_SIZES: Final = {
+    ("Linear", "weight"): ("out_features", "in_features"),
+    ("Linear", "bias"): ("out_features",),
+    ("Embedding", "weight"): ("num_embeddings", "embedding_dim"),
+    ("LayerNorm", "weight"): ("normalized_shape",),
+    ("LayerNorm", "bias"): ("normalized_shape",),
+    ("RMSNorm", "weight"): ("normalized_shape",),
+}
+"""Options that are the sizes of a parameter."""
+
+
+def _parameter_layout(module: NNModule, label: str) -> layouts.Layout | None:
+    names = _SIZES.get((module.name.rpartition(".")[2], label))
+    found = [integers(module.options.get(name)) for name in names or ()]
+    if not found or None in found:
+        return None
+    return layouts.fresh([size for sizes in found if sizes is not None for size in sizes])
 
 
 def _fill_container(run: Run, module: NNModule, last: str, args: Args, node: ir.Node) -> None:
@@ -226,6 +245,8 @@ def register_hook(run: Run, owner: NNModule | Instance | Tensor, name: str, node
     repeated = bool(machine.loops) and owner.loops != machine.loops and machine.loops[-1][1] >= 1
     outlives = not isinstance(owner, Tensor) or owner.node is None
     label = describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
+    if isinstance(owner, Tensor):
+        owner.hooks += 1
     parameter = isinstance(owner, Tensor) and owner.parameter
     target = TensorRef(label, leaf=True, parameter=parameter)
     event = HookRegistered(site=site, target=target, method=name, repeated=repeated and outlives)

@@ -11,7 +11,7 @@ from autograd_lint.facts import table
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.layout import Layout
-from autograd_lint.static.shapes import integer, integers
+from autograd_lint.static.shape_arguments import integer, integers
 from autograd_lint.static.state import Run
 from autograd_lint.static.tensors import apply_effect, kind_of, tensor_of
 from autograd_lint.static.values import Const, Seq, Tensor, Unknown, Value

@@ -180,6 +180,8 @@ def bind_method(name: str, tensor: Value, args: Args) -> dict[str, Value]:
 
 def bind_parameters(names: tuple[str, ...], pos: list[Value], keywords: Mapping[str, Value]) -> dict[str, Value]:
     """Positional arguments to parameter names; what is left over joins the last parameter as a sequence."""
+    if "input" in keywords and names[:1] == ("self",):  # as the facts call it
+        keywords = {("self" if name == "input" else name): value for name, value in keywords.items()}
     last = names[-1] if names else ""
     takes_rest = last.startswith("*") or (last in _SPREAD and len(pos) == len(names))
     if names and (takes_rest or len(pos) > len(names)):

@@ -52,13 +52,20 @@ _SYMBOLS: Final = (
     | {"__neg__": "-", "__pos__": "+", "__getitem__": "[]", "__setitem__": "[]="}
 )
 _OVERLAP_ALLOWED: Final = frozenset({"fill_", "zero_"})
+READS_ELSEWHERE: Final = frozenset(
+    {
+        *("index_copy_", "index_add_", "index_put_", "index_reduce_", "put_"),
+        *("scatter_", "scatter_add_", "scatter_reduce_"),
+    }
+)
+"""Operations that may not even read exactly what they write; torch's samples never let them (a test runs torch)."""
 
 
 def tensor_of(run: Run, value: Value) -> Tensor | None:
     """The tensor `value` is, or must be once a torch operation takes it."""
     if type(value) is Tensor:
         return value
-    if type(value) is Unknown and value.kind != "number":
+    if type(value) is Unknown and value.kind in ("", "tensor"):
         if value.tensor is None:
             tensor = run.machine.tensor(None, requires_grad=None)
             tensor.loops = ()
@@ -197,22 +204,43 @@ def apply_effect(
     machine = run.machine
     site = run.site(node)
     operands = operand_tensors(run, params)
+    writes = list(_planned_writes(run, name, effect, params, operands, site, how=how, target=target, inner=inner))
+    for record, others in writes:
+        record.constructor = constructor
+        if not machine.admits(record, others):
+            return Unknown()
     made = machine.record(display(name), effect, operands, site=site)
     uncertain_operands(made, params, effect)
     _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
-    for written in (*effect.written, *effect.perhaps_written):
-        for tensor in labelled(operands, written) if written not in inner else ():
-            others = [t for group in operands.values() for t in group if t is not tensor]
-            record = new_record(run, tensor, site, how=how, op=display(name), name=target)
-            record.constructor = constructor
-            record.value_in_graph = any(machine.requires(t) is True for t in others)
-            record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
-            sharing = [t for t in others if t.memory is tensor.memory]
-            machine.write(record, others, made, overlaps=overlaps(record, tensor.layout, sharing))
+    for record, others in writes:
+        sharing = [t for t in others if t.memory is record.tensor.memory]
+        machine.perform(record, made, overlaps=overlaps(record, record.tensor.layout, sharing))
     specs = _all_outputs(effect)
     outputs = [_output(run, name, out, i, params, operands, made, site) for i, out in enumerate(specs)]
     machine.save_outputs(made, effect, outputs)
     return pack(effect, outputs)
+
+
+def _planned_writes(
+    run: Run,
+    name: str,
+    effect: Effect,
+    params: Mapping[str, Value],
+    operands: Mapping[str, list[Tensor]],
+    site: Site,
+    *,
+    how: How,
+    target: str,
+    inner: frozenset[str],
+) -> Iterator[tuple[WriteRecord, list[Tensor]]]:
+    """The writes a call is about to do, each with the operation's other operands."""
+    for written in (*effect.written, *effect.perhaps_written):
+        for tensor in labelled(operands, written) if written not in inner else ():
+            others = [t for group in operands.values() for t in group if t is not tensor]
+            record = new_record(run, tensor, site, how=how, op=display(name), name=target)
+            record.value_in_graph = any(run.machine.requires(t) is True for t in others)
+            record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
+            yield record, others
 
 
 def _apply_to_each(run: Run, name: str, effect: Effect, params: Mapping[str, Value], node: ir.Node) -> Value:
@@ -278,6 +306,8 @@ def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name:
 def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:
     """Whether `record` writes to memory that overlaps itself, or partly overlaps what is read, which torch refuses."""
     if region is not None and region.overlapping and record.op not in _OVERLAP_ALLOWED:
+        return True
+    if record.op in READS_ELSEWHERE and any(layouts.fully_overlap(region, other.layout) for other in sharing):
         return True
     return any(layouts.partly_overlap(region, other.layout) for other in sharing)
 
@@ -452,9 +482,9 @@ def augment(run: Run, node: ir.AugAssign, old: Value, value: Value, *, how: How)
     return old if result is not None else None
 
 
-def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How) -> None:
+def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How, value: float | None = None) -> None:
     """A NumPy array is written: memory changes and no version counter moves."""
     record = new_record(run, array, run.site(node), how=how, op=op)
     record.through = array.alias_how or "numpy"
-    record.bumps = False
+    record.bumps, record.value = False, value
     run.machine.write(record, [], None)

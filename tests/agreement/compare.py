@@ -83,6 +83,7 @@ _REFUSALS: Final = {
     "no_grad-view": ("AGL106",),
     "custom-view": ("AGL106",),
     "overlap": ("AGL106",),
+    "detach_": ("AGL101",),
     "inference-write": ("AGL106",),
     "out=": ("AGL111",),
     "numpy": ("AGL508",),
