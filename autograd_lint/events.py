@@ -122,6 +122,7 @@ class Write(Event):
 
     `through` names the alias the write went through (`detach`, `data`, `numpy`), empty for the tensor or a view of it.
     `constructor` is where a module with `inplace=True` was built. `origin` is the place that made the refused view.
+    `argument` is the parameter of the function around it that holds the written tensor.
     """
 
     target: TensorRef
@@ -135,6 +136,7 @@ class Write(Event):
     stale: Stale | None = None
     refusal: Refusal | None = None
     alias_read: AliasRead | None = None
+    argument: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +248,127 @@ class AttributeBound(Event):
     parameter: Site | None = None
     op: str = ""
     move: bool = False
+
+
+class Holder(enum.Enum):
+    """What keeps Parameters or Modules out of a Module's sight."""
+
+    LIST = "list"
+    TUPLE = "tuple"
+    SET = "set"
+    DICT = "dict"
+    ATTRIBUTE = "attribute"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unregistered(Event):
+    """A Module's constructor ended, and what `attribute` holds is not among the parameters; `site` is the value.
+
+    `member` is what is not registered: a Module or a Parameter made at `made`, or a plain tensor that requires grad
+    (`parameter` False). `count` tells how many there are at least.
+    """
+
+    attribute: str
+    owner: str
+    holder: Holder
+    member: str
+    parameter: bool = True
+    made: Site | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeInForward(Event):
+    """Each call of `owner`'s `forward` makes a new Parameter, or a new Module with parameters (`made`, a class name).
+
+    `kept`: an attribute holds it, and the next call replaces it.
+    """
+
+    owner: str
+    made: str
+    kept: bool = False
+
+
+class Disorder(enum.Enum):
+    """How the parts of a training step stand in the wrong order."""
+
+    CLEARED_BEFORE_STEP = "gradients are cleared between backward and step"
+    STEP_BEFORE_BACKWARD = "step runs before backward"
+    CLIP_BEFORE_BACKWARD = "gradients are clipped before backward"
+    CLIP_AFTER_STEP = "gradients are clipped after step"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misordered(Event):
+    """A `step` (or a clipping, at `site`) that works on cleared or used gradients: it does nothing.
+
+    `backward` is the pass whose gradients are lost to it, `cleared` where they were cleared, `step` the step that a
+    misplaced clipping belongs to.
+    """
+
+    disorder: Disorder
+    optimizer: str = ""
+    backward: Site | None = None
+    cleared: Site | None = None
+    step: Site | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphKept(Event):
+    """Each round of a loop adds a value with its graph to what outlives the loop, and no backward goes through it.
+
+    `holder` names what it is added to; `added`: it is summed, else it is an element of a container.
+    """
+
+    value: TensorRef
+    holder: str
+    added: bool = False
+    backward: Site | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateKept(Event):
+    """A `state_dict()`, made at `site`, is kept while steps change the weights it aliases; `read` reads `name`."""
+
+    name: str
+    owner: str = ""
+    stepped: Site | None = None
+    read: Site | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalForward(Event):
+    """A forward in evaluation mode (since `mode`) builds a graph in a loop, and no backward uses it."""
+
+    module: str
+    mode: Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClippedNothing(Event):
+    """Gradients are clipped of something that has none: a non-leaf, or a gradient itself (`gradient`)."""
+
+    target: TensorRef
+    op: str
+    gradient: bool = False
+    partly: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostWrite(Event):
+    """What is written is a copy that indexing by a tensor or list has made, and nothing holds it."""
+
+    target: TensorRef
+    op: str
+    copied: Site | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerRebuilt(Event):
+    """An optimizer over parameters that outlive a loop is built anew in each round that steps it."""
+
+    optimizer: str
+    step: Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

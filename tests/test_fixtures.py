@@ -2,6 +2,9 @@
 
 In a bad program a comment `# expect: AGL123` marks the line of each finding. Where torch must raise, a comment
 `# raises: TEXT` quotes a part of the message.
+
+`# todo: AGL123` marks what is known to be wrong still: in a bad program a line whose fault is not found, in a good one
+a line that is accused. Once it is right the test fails, so that the mark goes.
 """
 
 from __future__ import annotations
@@ -57,13 +60,17 @@ def run(path: Path) -> str:
     return ""
 
 
+def marked(path: Path, kind: str, rule: type[Rule]) -> list[int]:
+    lines = path.read_text().splitlines()
+    return [row for row, line in enumerate(lines, 1) if re.search(rf"# {kind}: {rule.code}\b", line)]
+
+
 @pytest.mark.parametrize("path", programs("bad"), ids=label)
 def test_bad_program_is_found_where_it_says(path: Path) -> None:
     rule = BY_NAME[path.parent.name]
-    lines = path.read_text().splitlines()
-    marked = [row for row, line in enumerate(lines, 1) if re.search(rf"# expect: {rule.code}\b", line)]
-    assert marked
-    assert sorted(f.range.start.row for f in findings(path, rule)) == marked
+    expected = marked(path, "expect", rule)
+    assert expected or marked(path, "todo", rule)
+    assert sorted(f.range.start.row for f in findings(path, rule)) == expected
 
 
 @pytest.mark.parametrize("path", programs("bad"), ids=label)
@@ -75,8 +82,9 @@ def test_bad_program_raises_only_what_it_says(path: Path) -> None:
 
 @pytest.mark.parametrize("path", programs("good"), ids=label)
 def test_good_program_is_clean_and_runs(path: Path) -> None:
-    said = findings(path, BY_NAME[path.parent.name])
-    assert [f for f in said if f.severity >= Severity.WARNING] == []
+    rule = BY_NAME[path.parent.name]
+    said = [f.range.start.row for f in findings(path, rule) if f.severity >= Severity.WARNING]
+    assert sorted(said) == marked(path, "todo", rule)
     assert run(path) == ""
 
 
@@ -87,3 +95,12 @@ def test_every_rule_with_fixtures_has_enough(kind: str) -> None:
     for folder in folders:
         assert folder.name in BY_NAME
         assert len(list(folder.glob("*.py"))) >= FEWEST[kind], folder.name
+
+
+KNOWN_GAPS = 0
+"""How many `# todo` marks there are."""
+
+
+def test_known_gaps_are_counted() -> None:
+    paths = [*programs("bad"), *programs("good")]
+    assert sum(len(marked(path, "todo", BY_NAME[path.parent.name])) for path in paths) == KNOWN_GAPS

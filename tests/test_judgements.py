@@ -17,11 +17,14 @@ from autograd_lint.events import (
     AttributeSet,
     Backward,
     Checkpointed,
+    ClippedNothing,
     ConstantTerm,
     ContextKept,
     Cut,
     DeadEnd,
     Discarded,
+    Disorder,
+    EvalForward,
     Event,
     Failure,
     ForwardCalled,
@@ -30,18 +33,26 @@ from autograd_lint.events import (
     GradientWritten,
     GradRead,
     GradZero,
+    GraphKept,
+    Holder,
     HookRegistered,
     How,
     IndexRead,
     InfiniteDerivative,
     InputWritten,
     LeafLost,
+    LostWrite,
+    MadeInForward,
+    Misordered,
+    OptimizerRebuilt,
     Refusal,
     Refused,
     Singularity,
     Site,
     Stale,
+    StateKept,
     TensorRef,
+    Unregistered,
     Write,
 )
 from autograd_lint.finding import Severity
@@ -318,6 +329,81 @@ def test_moves_are_warnings() -> None:
         assert moved.help != only(event).help
 
 
+UNREGISTERED = Unregistered(site=HERE, attribute="layers", owner="Net", holder=Holder.LIST, member="Linear", made=MADE)
+
+
+@pytest.mark.parametrize(
+    ("holder", "member", "words"),
+    [
+        (Holder.LIST, "Linear", "`nn.ModuleList`"),
+        (Holder.TUPLE, "Parameter", "`nn.ParameterList`"),
+        (Holder.DICT, "Block", "`nn.ModuleDict`"),
+        (Holder.DICT, "Parameter", "`nn.ParameterDict`"),
+    ],
+)
+def test_what_a_module_does_not_see(holder: Holder, member: str, words: str) -> None:
+    event = replace(UNREGISTERED, holder=holder, member=member)
+    assert codes(event) == {"AGL403"}
+    assert words in only(event).help
+    assert holder.value in only(event).message
+    assert [site for _, site in only(event).related] == [MADE]
+    assert only(replace(event, made=HERE)).related == ()
+
+
+def test_plain_tensors_are_another_rule_s() -> None:
+    event = replace(UNREGISTERED, member="tensor", parameter=False)
+    assert codes(event) == {"AGL404"}
+    assert "a list" in only(event).message
+    assert "`nn.Parameter(…)`" in only(replace(event, holder=Holder.ATTRIBUTE)).help
+
+
+def test_made_in_forward() -> None:
+    event = MadeInForward(site=Site("train.py", "inside", calls=(CALL,)), owner="Net", made="Linear")
+    assert codes(event) == {"AGL405"}
+    assert "in place of the one before" in only(replace(event, kept=True)).message
+    assert [site for _, site in only(event).related] == [CALL]
+
+
+@pytest.mark.parametrize("disorder", Disorder)
+def test_order_of_a_training_step(disorder: Disorder) -> None:
+    event = Misordered(site=HERE, disorder=disorder, optimizer="opt", backward=SAVED, cleared=MADE, step=NEEDED)
+    assert codes(event) == {"AGL303"}
+    assert [site for _, site in only(event).related] == [SAVED, MADE, NEEDED]
+    assert ("`opt`" in only(event).message) == only(event).message.startswith("`step`")
+    assert only(replace(event, certain=False)).severity is Severity.WARNING
+
+
+def test_graphs_kept() -> None:
+    event = GraphKept(site=HERE, value=GRAPH, holder="total", added=True, backward=NEEDED)
+    assert only(event).message.startswith("each round adds `h` with its graph to `total`")
+    assert " puts `h` with its graph into `total`" in only(replace(event, added=False)).message
+    assert codes(event) == {"AGL204"}
+
+
+def test_create_graph() -> None:
+    event = replace(BACKWARD, create_graph=True)
+    assert codes(event) == {"AGL205"}
+    assert codes(replace(event, call="autograd.grad")) == set()
+    assert codes(replace(event, failure=Failure.TWICE)) == {"AGL202"}
+
+
+def test_clipped_nothing() -> None:
+    event = ClippedNothing(site=HERE, target=GRAPH, op="clip_grad_norm_")
+    assert codes(event) == {"AGL305"}
+    assert only(event).severity is None
+    assert only(replace(event, partly=True)).severity is Severity.WARNING
+    assert "a gradient and no parameter" in only(replace(event, gradient=True)).message
+
+
+def test_argument_mutated() -> None:
+    event = replace(WRITE, target=PLAIN, argument="x")
+    assert codes(event) == {"AGL110"}
+    assert codes(replace(event, argument="")) == set()
+    for how in (How.OUT, How.OPTIMIZER, How.STATE):
+        assert "AGL110" not in codes(replace(event, how=how))
+    assert "AGL110" not in codes(replace(event, refusal=Refusal.LEAF))
+
+
 # ------------------------------------------------------------------- the flow of gradients
 
 CUT = Cut(site=HERE, target=GRAPH, how="item", needed=NEEDED, leaf=LEAF, missed=SAVED, stepped=True)
@@ -452,7 +538,23 @@ def every_event() -> Iterator[Event]:
         yield Backward(site=HERE, root=ref, failure=failure)
         yield Backward(site=HERE, root=ref, failure=failure, loop_carried=True, freed=NEEDED, shared=MADE, shape=(2,))
         yield Backward(site=HERE, root=ref, retain_graph=True, reused=(NEEDED,), reused_roots=("",))
+    for holder, made, sort in itertools.product(Holder, (None, MADE), (True, False)):
+        yield replace(UNREGISTERED, holder=holder, made=made, parameter=sort)
+    for site, kept in itertools.product((HERE, Site("train.py", "inside", calls=(CALL,))), (True, False)):
+        yield MadeInForward(site=site, owner="Net", made="Linear", kept=kept)
+    for disorder, name in itertools.product(Disorder, ("", "opt")):
+        yield Misordered(site=HERE, disorder=disorder, optimizer=name, backward=SAVED, cleared=MADE, step=NEEDED)
+    for name in ("", "best"):
+        yield StateKept(site=HERE, name=name, stepped=NEEDED, read=SAVED)
+        yield EvalForward(site=HERE, module=name, mode=MADE)
+        yield OptimizerRebuilt(site=HERE, optimizer=name, step=NEEDED)
+        yield replace(WRITE, argument="x", target=PLAIN)
+    yield replace(BACKWARD, create_graph=True)
     for ref in refs:
+        yield from (GraphKept(site=HERE, value=ref, holder=h, added=a) for h in ("", "total") for a in (True, False))
+        yield from (LostWrite(site=HERE, target=ref, op=op, copied=MADE) for op in ("[]=", "mul_"))
+        for gradient, partly in itertools.product((True, False), (True, False)):
+            yield ClippedNothing(site=HERE, target=ref, op="clip_grad_norm_", gradient=gradient, partly=partly)
         yield from (Refused(site=HERE, reason=reason, target=ref) for reason in Refusal)
         yield Accumulation(site=HERE, first=NEEDED, leaf=ref, stepped=SAVED, in_loop=True)
         yield GradRead(site=HERE, target=ref, backwards=(SAVED, NEEDED), expected_alone=True)

@@ -10,6 +10,7 @@ from autograd_lint.static import ir
 from autograd_lint.static.classes import find_in_class
 from autograd_lint.static.flags import is_misspelt_flag, note_flag
 from autograd_lint.static.modules import MODULE_METHODS
+from autograd_lint.static.order import note_doubt
 from autograd_lint.static.passes import forget_gradient
 from autograd_lint.static.revivals import flag
 from autograd_lint.static.state import Args, Run
@@ -24,6 +25,7 @@ from autograd_lint.static.values import (
     Const,
     Context,
     Dict,
+    Distribution,
     Foreign,
     Function,
     Instance,
@@ -52,6 +54,8 @@ def _of_tensor(run: Run, base: Tensor, name: str, node: ir.Node) -> Value:
 
 
 def _of_unknown(run: Run, base: Unknown, name: str, node: ir.Node) -> Value:
+    if name == "grad":
+        note_doubt(run)
     if base.attrs is not None and name in base.attrs:
         return base.attrs[name]
     if base.kind == "tensor" and base.tensor is not None:
@@ -90,7 +94,7 @@ def _of_instance(run: Run, base: Instance, name: str, node: ir.Node) -> Value:
     if base.module and name == "training":
         if type(base.training) is not Const:
             return base.training
-        value = base.attrs["training"] = Unknown()
+        value = base.attrs["training"] = Unknown(kind="flag")
         return value
     inner = base.attrs.get("__base__")
     if isinstance(inner, NNModule):
@@ -175,6 +179,17 @@ def _of_context(run: Run, base: Context, name: str, node: ir.Node) -> Value:
     return base.attrs.setdefault(name, Unknown())
 
 
+def _of_distribution(run: Run, base: Distribution, name: str, node: ir.Node) -> Value:
+    """A parameter as it was given (`loc`, `scale`), or something computed from them."""
+    given = base.params.get(name)
+    if given is not None and name not in ("probs", "logits"):  # these are normalized first
+        return given
+    return Unknown(tuple(base.params.values())) if name in _COMPUTED else Method(base, name)
+
+
+_COMPUTED: Final = frozenset({"probs", "logits", "mean", "mode", "variance", "stddev", "batch_shape", "event_shape"})
+
+
 def _of_builtin(run: Run, base: Builtin, name: str, node: ir.Node) -> Value:
     return Unknown()
 
@@ -192,6 +207,7 @@ _READERS: Final[dict[type, Callable[[Run, Any, str, ir.Node], Value]]] = {
     Seq: _of_seq,
     Function: _of_function,
     Context: _of_context,
+    Distribution: _of_distribution,
     Builtin: _of_builtin,
 }
 
@@ -213,6 +229,10 @@ def write_attribute(run: Run, base: Value, name: str, value: Value, node: ir.Att
         _write_nn_module(base, name, value)
         _name_tensor(value, node)
     elif isinstance(base, Unknown):
+        if name == "grad":
+            note_doubt(run)
+        elif name == "requires_grad":
+            run.watch.frozen = True
         if base.attrs is None:
             base.attrs = {}
         base.attrs[name] = value
@@ -223,6 +243,8 @@ def write_attribute(run: Run, base: Value, name: str, value: Value, node: ir.Att
         base.attrs[name] = value
         if isinstance(base, Context):
             base.kept.append((name, value, run.site(node)))
+    if run.watch.made:
+        run.watch.store(base, value)
 
 
 def _name_tensor(value: Value, node: ir.Attr) -> None:
@@ -242,6 +264,7 @@ def _write_nn_module(base: NNModule, name: str, value: Value) -> None:
 
 def _write_tensor(run: Run, tensor: Tensor, name: str, value: Value, node: ir.Attr) -> None:
     if name == "grad":
+        note_doubt(run)
         _write_grad(tensor, value)
     elif name == "data":
         assign_data(run, tensor, value, node)
@@ -275,7 +298,7 @@ def assign_data(run: Run, tensor: Tensor, value: Value, node: ir.Node) -> None:
     run.machine.keep(record)
     fresh = source if source is not None else run.machine.tensor()
     if fresh.memory is not tensor.memory:
-        record.certain = source is not None
+        record.certain = source is not None and source.node is None  # what was computed may have the same values
         tensor.reseated = record
         tensor.memory = fresh.memory
     tensor.layout = fresh.layout

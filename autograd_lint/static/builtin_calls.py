@@ -239,6 +239,8 @@ def _setattr(run: Run, args: Args, node: ir.Node) -> Value:
             target.attrs[name.value] = args.pos[2]
         else:
             target.attrs[f"?{len(target.attrs)}"] = args.pos[2]
+    if target is not None and len(args.pos) > 2:
+        run.watch.store(target, args.pos[2])
     return NONE
 
 

@@ -11,13 +11,16 @@ from autograd_lint.static.builtin_calls import call_builtin
 from autograd_lint.static.classes import class_chain, find_in_class
 from autograd_lint.static.container_methods import call_container_method
 from autograd_lint.static.custom_function import apply_function, call_context_method
+from autograd_lint.static.distributions import call_distribution_method
 from autograd_lint.static.escape import call_unknown
-from autograd_lint.static.modules import call_module, call_module_method, inherit_builtin_module, note_forward
+from autograd_lint.static.modules import call_module, call_module_method, inherit_builtin_module, note_forward_by_name
 from autograd_lint.static.optimizers import call_optimizer_method
+from autograd_lint.static.registration import note_constructed, note_made
 from autograd_lint.static.state import MAX_DEPTH, Args, Frame, PathEnded, ProgramRaised, Run, truth
 from autograd_lint.static.tensor_methods import call_tensor_method
 from autograd_lint.static.tensors import annotated
 from autograd_lint.static.torch_calls import call_torch
+from autograd_lint.static.validation import note_forward
 from autograd_lint.static.values import (
     NONE,
     Bound,
@@ -26,6 +29,7 @@ from autograd_lint.static.values import (
     Const,
     Context,
     Dict,
+    Distribution,
     Env,
     ExpectRaise,
     Foreign,
@@ -120,7 +124,7 @@ def call_function(run: Run, function: Function, args: Args, node: ir.Node) -> Va
         return call_unknown(run, Unknown(), args, node)
     env = Env(function.env)
     bind_parameters(run, function, args, env)
-    frame = Frame(env, function, function.owner, _self_of(function, env))
+    frame = Frame(env, function, function.owner, _self_of(function, env), given=tuple(env.names.items()))
     frame.constructing = isinstance(function.node, ir.FunctionDef) and function.node.name == "__init__"
     return run_frame(run, frame, node)
 
@@ -267,6 +271,9 @@ def instantiate(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
         call_function(run, init, Args([instance, *args.pos], args.kw, args.open), node)
     else:
         _default_init(run, instance, args, node)
+    if instance.module:
+        note_constructed(run, instance, (*run.calls, run.site(node)))
+        note_made(run, instance, node)
     return instance
 
 
@@ -285,7 +292,21 @@ def _fields(cls: Class) -> list[str]:
     return [s.target.id for s in cls.node.body if isinstance(s, ir.AnnAssign) and isinstance(s.target, ir.Name)]
 
 
+def _call_nn_module(run: Run, module: NNModule, args: Args, node: ir.Node) -> Value:
+    result = call_module(run, module, args, node)
+    if run.watch.evaluated:
+        note_forward(run, module, result, node)
+    return result
+
+
 def _call_instance(run: Run, instance: Instance, args: Args, node: ir.Node) -> Value:
+    result = _call_object(run, instance, args, node)
+    if run.watch.evaluated and instance.module:
+        note_forward(run, instance, result, node)
+    return result
+
+
+def _call_object(run: Run, instance: Instance, args: Args, node: ir.Node) -> Value:
     if instance.module:
         forward, _ = find_in_class(instance.cls, "forward")
         own = instance.attrs.get("forward")
@@ -318,7 +339,7 @@ def _call_class(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
 def _call_bound(run: Run, bound: Bound, args: Args, node: ir.Node) -> Value:
     owner = bound.self
     if isinstance(owner, Instance) and owner.module:
-        note_forward(run, owner, node)
+        note_forward_by_name(run, owner, node)
     return call_function(run, bound.function, Args([bound.self, *args.pos], args.kw, args.open, args.nodes), node)
 
 
@@ -332,6 +353,8 @@ def _call_method(run: Run, method: Method, args: Args, node: ir.Node) -> Value:
         return call_optimizer_method(run, owner, name, args, node)
     if isinstance(owner, Seq | Dict | Const):
         return call_container_method(run, owner, name, args, node)
+    if isinstance(owner, Distribution):
+        return call_distribution_method(run, owner, name, args, node)
     if isinstance(owner, Context):
         return call_context_method(run, owner, name, args)
     if isinstance(owner, SuperValue):
@@ -396,7 +419,7 @@ _CALLERS: Final[dict[type, Callable[[Run, Any, Args, ir.Node], Value]]] = {
     Class: _call_class,
     Instance: _call_instance,
     Method: _call_method,
-    NNModule: call_module,
+    NNModule: _call_nn_module,
     TorchName: _call_torch_name,
     Builtin: _call_builtin,
     Native: _call_native,
@@ -430,7 +453,7 @@ def enter_context(run: Run, context: Value, node: ir.Node) -> tuple[Value, Calla
             machine.modes = replace(
                 machine.modes,
                 grad=context.mode,
-                inference=modes.inference and context.mode is False,
+                inference=modes.inference,
                 off=run.site(node) if context.mode is False else None,
             )
 

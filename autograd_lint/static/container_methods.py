@@ -7,14 +7,19 @@ from typing import Final
 
 from autograd_lint.static import ir
 from autograd_lint.static.escape import escape
+from autograd_lint.static.keeping import note_appended
 from autograd_lint.static.state import Args, Run
 from autograd_lint.static.values import NONE, Const, Dict, Seq, Unknown, Value
 
 
 def call_container_method(run: Run, owner: Seq | Dict | Const, name: str, args: Args, node: ir.Node) -> Value:
     """`owner.name(args)`."""
+    for value in args.pos if run.watch.made else ():
+        run.watch.store(owner, value)
     if isinstance(owner, Seq):
         handler = _SEQUENCE.get(name)
+        if handler is _append and run.machine.loops and args.pos and isinstance(node, ir.Call) and node.args:
+            note_appended(run, node, owner, args.pos[0], node.args[0].value)
         if handler is not None:
             return handler(owner, args)
         if name in ("sort", "reverse", "remove", "clear", "discard", "difference_update", "intersection_update"):

@@ -16,7 +16,7 @@ from autograd_lint.static.modules import parameters_of
 from autograd_lint.static.passes import Gradients, Reached
 from autograd_lint.static.state import Run
 from autograd_lint.static.terms import constant_terms
-from autograd_lint.static.traces import Trace, cuts_of, first_cut
+from autograd_lint.static.traces import Trace, cuts_of, first_cut, origin
 from autograd_lint.static.values import Dict, Instance, NNModule, Revival, Seq, Tensor, Unknown, Value
 
 _DEPTH = 3
@@ -30,7 +30,7 @@ def lost_gradients(run: Run, returned: Value | None) -> Iterator[Event]:
     given = [*run.given, *([returned] if returned is not None else [])]
     if isinstance(run.owner, Instance):
         given.extend(v for v in run.owner.attrs.values() if isinstance(v, Tensor | Seq | Dict))
-    fed = {*gradients.fed, *(id(leaf) for leaf in leaves_below(_edges_in(run, given)))}
+    fed = {*gradients.fed, *(id(leaf) for leaf in leaves_below(_edges_in(given)))}
     told: set[object] = set()
     seen = {id(tensor) for tensor in _graph_tensors(given)}
     for reached in gradients.reached:
@@ -172,8 +172,8 @@ def leaves_below(edges: Iterable[GraphNode | Tensor]) -> list[Tensor]:
     return list(leaves.values())
 
 
-def _edges_in(run: Run, values: Iterable[Value]) -> list[GraphNode | Tensor]:
-    return [edge for tensor in _graph_tensors(values) if isinstance(edge := run.machine.edge(tensor), GraphNode)]
+def _edges_in(values: Iterable[Value]) -> list[GraphNode | Tensor]:
+    return [edge for tensor in _graph_tensors(values) if isinstance(edge := origin(tensor), GraphNode)]
 
 
 def _graph_tensors(values: Iterable[Value], depth: int = 0) -> Iterator[Tensor]:

@@ -6,11 +6,13 @@ from typing import Final
 
 from autograd_lint.events import Refusal
 from autograd_lint.static import ir
+from autograd_lint.static.duck import note_unknown_call
 from autograd_lint.static.passes import Request, forget_gradient, run_backward
 from autograd_lint.static.revivals import dead_end_of_unknown
 from autograd_lint.static.state import Args, Run
 from autograd_lint.static.tensors import known_tensor
 from autograd_lint.static.traces import joined, leave, unknown_from
+from autograd_lint.static.validation import note_forward
 from autograd_lint.static.values import (
     Bound,
     Builtin,
@@ -64,6 +66,9 @@ def call_unknown(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
         if known is not None:
             return known
     sources = _all_sources(function, args)
+    known_kind = note_unknown_call(run, function, last, args, node)
+    if known_kind is not None:
+        return known_kind
     if last == "backward":
         _unknown_backward(run, function, sources, node)
     elif last == "zero_grad":
@@ -77,6 +82,8 @@ def call_unknown(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
     result = Unknown(sources, kind=_KINDS.get(last, ""))
     if run.traced and _computes(function):
         result.trace = joined((*args.all(), function))
+    if run.watch.evaluated:
+        note_forward(run, function, result, node)
     return result
 
 
@@ -136,25 +143,32 @@ def escape(run: Run, value: Value, depth: int = 0) -> None:
         for tensor in value.params:
             forget_gradient(tensor, None)
     elif isinstance(value, NNModule):
+        run.watch.given[id(value)] = value
         for tensor in value.params.values():
             forget_gradient(tensor, None)
         for child in value.children.values():
             escape(run, child, depth + 1)
     elif isinstance(value, Instance):
+        run.watch.given[id(value)] = value
         for item in list(value.attrs.values()):
             escape(run, item, depth + 1)
     elif isinstance(value, Seq):
+        run.watch.given[id(value)] = value
         for item in value.items:
             escape(run, item, depth + 1)
     elif isinstance(value, Dict):
+        run.watch.given[id(value)] = value
         for item in value.items.values():
             escape(run, item, depth + 1)
     elif isinstance(value, Bound):
         escape(run, value.self, depth + 1)
     elif isinstance(value, Method):
         escape(run, value.owner, depth + 1)
-    elif isinstance(value, Tensor) and value.parameter:
-        forget_gradient(value, None)
+    elif isinstance(value, Tensor) and value.node is None:
+        if value.requires_grad:
+            run.watch.given[id(value)] = value
+        if value.parameter:
+            forget_gradient(value, None)
 
 
 # ------------------------------------------------------------ known foreigners

@@ -14,8 +14,24 @@ from typing import Final, TypeAlias
 
 import libcst as cst
 
-from autograd_lint.events import Accumulation, Backward, Cut, DeadEnd, Event, Refused, Site, Write
-from autograd_lint.static import ir
+from autograd_lint.events import (
+    Accumulation,
+    Backward,
+    ClippedNothing,
+    Cut,
+    DeadEnd,
+    EvalForward,
+    Event,
+    LostWrite,
+    MadeInForward,
+    Misordered,
+    Refused,
+    Site,
+    Unregistered,
+    Write,
+)
+from autograd_lint.static import ir, registration, validation
+from autograd_lint.static.callers import called_without_gradients
 from autograd_lint.static.calls import call_hook, call_value, instantiate, is_function_class, run_frame
 from autograd_lint.static.classes import find_in_class
 from autograd_lint.static.cuts import lost_gradients
@@ -33,6 +49,18 @@ _MOST_PATHS: Final = 48
 _STEPS_A_PATH: Final = 6_000
 _STEPS_AN_ENTRY: Final = 24_000
 _STEPS_A_FILE: Final = 150_000
+_ACCUSING: Final = (
+    Refused,
+    Accumulation,
+    ClippedNothing,
+    Cut,
+    DeadEnd,
+    LostWrite,
+    MadeInForward,
+    Misordered,
+    Unregistered,
+)
+"""Events that rules report as errors whatever they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +123,7 @@ def _programs(module: ir.Module) -> Iterator[list[PathResult]]:
         value = env.names.get(function.name)
         if id(function) not in called and function.name in relevant and isinstance(value, Function):
             if value.node is function:
-                yield _paths(module, _function_entry(env, value), budget, called)
+                yield _alone(module, value, _paths(module, _function_entry(env, value), budget, called))
     for node in _classes(module.body):
         value = env.names.get(node.name)
         if isinstance(value, Class) and value.node is node and node.scope.triggers:
@@ -113,10 +141,19 @@ def _explore_class(
         if id(method.node) in called or not _worth(method) or _is_init(method):
             continue
         ran = True
-        yield _paths(module, _method_entry(env, cls, method), budget, called)
+        yield _alone(module, method, _paths(module, _method_entry(env, cls, method), budget, called))
     init, _ = find_in_class(cls, "__init__")
     if not ran and isinstance(init, Function) and id(init.node) not in called and init.node.scope.triggers:
         yield _paths(module, _construction_entry(env, cls), budget, called)
+
+
+def _alone(module: ir.Module, function: Function, results: list[PathResult]) -> list[PathResult]:
+    """What was told of a function nobody had called yet: its callers in this file may switch gradients off."""
+    if not any(isinstance(event, EvalForward) for result in results for event, _ in result.events):
+        return results
+    if isinstance(function.node, ir.Lambda) or function.node.name not in called_without_gradients(module):
+        return results
+    return [replace(r, events=tuple(e for e in r.events if not isinstance(e[0], EvalForward))) for r in results]
 
 
 def _method_order(function: Function) -> int:
@@ -150,9 +187,7 @@ def _is_accusation(event: Event) -> bool:
     """The event may become an error, which must then hold on every path."""
     if isinstance(event, Write):
         return event.stale is not None or event.refusal is not None or event.alias_read is not None
-    if isinstance(event, Backward):
-        return event.failure is not None
-    return isinstance(event, Refused | Accumulation | Cut | DeadEnd)
+    return isinstance(event, _ACCUSING) or (isinstance(event, Backward) and event.failure is not None)
 
 
 @dataclass(slots=True)
@@ -212,6 +247,9 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
         flush_pending(run)
     except TorchError:
         machine.failed = True
+    _tell_sums_never_cleared(run)
+    registration.conclude(run)
+    validation.conclude(run)
     events = list(machine.events)
     events.extend((record.event(), record.late) for record in machine.writes)
     events.extend((done.event, done.late) for done in run.gradients.passes)
@@ -219,11 +257,18 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
     events.extend((event, False) for event in lost_gradients(run, value))
     if run.anomaly is not None:
         events.append((run.anomaly, False))
-    events.extend((event, False) for judge in run.watched if (event := judge()) is not None)
+    events.extend((event, False) for judge in run.awaited if (event := judge()) is not None)
     removed = {id(handle) for handle, _ in run.hooks if isinstance(handle, Unknown) and _was_removed(handle)}
     events.extend((event, False) for handle, event in run.hooks if id(handle) not in removed)
     fed = frozenset((leaf.site, leaf.name) for leaf in run.gradients.fed.values())
     return PathResult(tuple(events), frozenset(run.reached), machine.failed, fed)
+
+
+def _tell_sums_never_cleared(run: Run) -> None:
+    """A loop ends with gradients added to used ones that nothing ever cleared: its next round would step with them."""
+    for tensor in {id(t): t for t in run.gradients.touched}.values():
+        if tensor.grad_sum is not None and not tensor.grad_clears and tensor.grad_sum.in_loop:
+            run.machine.emit(tensor.grad_sum)
 
 
 def _has_gradient(leaf: Tensor) -> bool:
@@ -310,7 +355,8 @@ def _call_unknown_arguments(run: Run, function: Function, first: list[Value]) ->
 
 
 def _run_bound(run: Run, function: Function, env: Env, owner: Instance | None = None) -> Value:
-    return run_frame(run, Frame(env, function, function.owner, owner), None)
+    frame = Frame(env, function, function.owner, owner, given=tuple(env.names.items()))
+    return run_frame(run, frame, None)
 
 
 def _functions(block: ir.Block) -> Iterator[ir.FunctionDef]:

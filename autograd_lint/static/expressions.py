@@ -11,6 +11,7 @@ from autograd_lint.static.attributes import read_attribute
 from autograd_lint.static.builtin_calls import BUILTIN_NAMES, iterate
 from autograd_lint.static.calls import call_value, make_function
 from autograd_lint.static.indexing import read_index
+from autograd_lint.static.keeping import note_state_read
 from autograd_lint.static.state import Args, Run, truth
 from autograd_lint.static.tensors import binary, compare, unary
 from autograd_lint.static.values import (
@@ -25,6 +26,7 @@ from autograd_lint.static.values import (
     Negated,
     Seq,
     SliceValue,
+    StateDict,
     Tensor,
     TorchName,
     Unknown,
@@ -70,8 +72,12 @@ def _name(run: Run, node: ir.Name) -> Value:
     value = run.env.find(node.id)
     if value is None:
         return lookup_builtin(node.id)
-    if type(value) is Tensor and value.alias_how:
-        note_alias_read(run, value, node)
+    kind = type(value)
+    if kind is Tensor:
+        if value.alias_how:  # type: ignore[attr-defined]
+            note_alias_read(run, value, node)  # type: ignore[arg-type]
+    elif kind is StateDict:
+        note_state_read(run, value, node)  # type: ignore[arg-type]
     return value
 
 
@@ -100,7 +106,10 @@ def _meant_for(written: Tensor, alias: Tensor) -> bool:
 
 
 def _attr(run: Run, node: ir.Attr) -> Value:
-    return read_attribute(run, evaluate(run, node.base), node.name, node)
+    value = read_attribute(run, evaluate(run, node.base), node.name, node)
+    if type(value) is StateDict:
+        note_state_read(run, value, node)
+    return value
 
 
 def arguments(run: Run, node: ir.Call) -> Args:

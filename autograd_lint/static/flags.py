@@ -40,7 +40,7 @@ def note_flag(run: Run, base: Value, name: str, node: ir.Attr) -> None:
         run.machine.emit(_event(run, name, node, module=False))
     elif isinstance(base, Unknown):
         event = _event(run, name, node, module=False)
-        run.watched.append(lambda: event if _is_tensor(base) else None)
+        run.awaited.append(lambda: event if _is_tensor(base) else None)
 
 
 def _knows(base: Instance, name: str) -> bool:

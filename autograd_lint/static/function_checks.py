@@ -10,6 +10,7 @@ from autograd_lint.static.classes import find_in_class
 from autograd_lint.static.machine import GraphNode, WriteRecord
 from autograd_lint.static.state import Args, Run
 from autograd_lint.static.tensors import known_tensor, proven_tensor
+from autograd_lint.static.traces import origin
 from autograd_lint.static.values import NONE, Class, Const, Context, Env, Function, Seq, Tensor, Unknown, Value
 
 
@@ -81,8 +82,8 @@ def watch_written(
     for tensor in inputs:
         record = _write_to(tensor, versions[id(tensor)])
         if record is not None and tensor not in context.dirty:
-            edge = run.machine.edge(tensor)
-            run.watched.append(lambda r=record, e=edge: _written(cls, r, _used_later(run, made, e)))  # type: ignore[misc]
+            edge = origin(tensor)
+            run.awaited.append(lambda r=record, e=edge: _written(cls, r, _used_later(run, made, e)))  # type: ignore[misc]
 
 
 def _write_to(tensor: Tensor, version: int) -> WriteRecord | None:
@@ -90,10 +91,8 @@ def _write_to(tensor: Tensor, version: int) -> WriteRecord | None:
     return next((record for record, certain in writes if certain and record.certain), None)
 
 
-def _used_later(run: Run, made: GraphNode, edge: GraphNode | Tensor | None) -> Site | None:
+def _used_later(run: Run, made: GraphNode, edge: GraphNode | Tensor) -> Site | None:
     """An operation after the function that took the written input, and through which a backward ran."""
-    if edge is None:
-        return None
     later = (node for node in run.gradients.ran if node.seq > made.seq and any(e is edge for e in node.edges))
     found = next(later, None)
     return found.site if found is not None else None

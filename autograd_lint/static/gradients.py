@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autograd_lint.events import Accumulation, GradRead, GradZero, Site, TensorRef
 from autograd_lint.static import ir
+from autograd_lint.static.order import note_doubt
 from autograd_lint.static.passes import forget_gradient
 from autograd_lint.static.state import Run
 from autograd_lint.static.tensors import describe
@@ -14,6 +15,7 @@ def note_read(run: Run, tensor: Tensor, node: ir.Node) -> None:
     """`.grad` of `tensor` is being read; what for shows by the end of the statement."""
     name = describe(node.base) if isinstance(node, ir.Attr) else tensor.name
     run.pending_read = (tensor, run.site(node), name or tensor.name)
+    note_doubt(run)
 
 
 def clear_pending(run: Run) -> None:

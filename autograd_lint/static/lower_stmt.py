@@ -55,9 +55,26 @@ def _expr(ctx: Context, node: cst.Expr) -> ir.Stmt:
 def _assign(ctx: Context, node: cst.Assign) -> ir.Stmt:
     targets = tuple([_target(ctx, target.target) for target in node.targets])
     value = expression(ctx, node.value)
-    if type(targets[0]) is ir.Attr and _holds_calls(value):
-        ctx.scope.triggers = True
+    target = targets[0]
+    if type(target) is ir.Name:
+        if type(value) in _DISPLAYS:
+            ctx.scope.displays.add(target.id)
+    elif type(target) is ir.Attr:
+        _note_kept(ctx.scope, value)
     return ir.Assign(node, targets, value)
+
+
+_DISPLAYS: Final = frozenset({ir.Sequence, ir.DictExpr, ir.Comprehension})
+
+
+def _note_kept(scope: ir.Scope, value: ir.Expr) -> None:
+    """An attribute keeps `value`: a display, or a name bound to one, that may hold Modules."""
+    if type(value) in _DISPLAYS:
+        scope.keeps = True
+        if _holds_calls(value):
+            scope.triggers = True
+    elif type(value) is ir.Name and value.id in scope.displays:
+        scope.keeps = True
 
 
 def _holds_calls(value: ir.Expr) -> bool:
@@ -85,7 +102,10 @@ def _ann_assign(ctx: Context, node: cst.AnnAssign) -> ir.Stmt:
     target = expression(ctx, node.target)
     if node.value is not None or type(target) is ir.Name:
         ctx.bind(target)
-    return ir.AnnAssign(node, target, unexecuted(ctx, node.annotation.annotation), optional(ctx, node.value))
+    value = optional(ctx, node.value)
+    if value is not None and type(target) is ir.Attr:
+        _note_kept(ctx.scope, value)
+    return ir.AnnAssign(node, target, unexecuted(ctx, node.annotation.annotation), value)
 
 
 def _return(ctx: Context, node: cst.Return) -> ir.Stmt:
@@ -246,7 +266,7 @@ def _function(ctx: Context, node: cst.FunctionDef) -> ir.Stmt:
     ctx.scope.locals.add(name)
     outer = ctx.open()
     body = block(ctx, node.body.body)
-    if name in DEFINED or (name == "forward" and _makes_objects(ctx.scope)):
+    if name in DEFINED or ((ctx.scope.keeps or name == "forward") and _makes_objects(ctx.scope)):
         ctx.scope.triggers = True
     scope = ctx.close(outer)
     is_async = node.asynchronous is not None

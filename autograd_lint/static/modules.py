@@ -12,10 +12,12 @@ from autograd_lint.facts.model import ModuleFacts
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.escape import call_unknown, tensor_sources
+from autograd_lint.static.order import note_clear
 from autograd_lint.static.passes import forget_gradient
 from autograd_lint.static.shape_arguments import integers
-from autograd_lint.static.state import Args, Run
+from autograd_lint.static.state import Args, Run, truth
 from autograd_lint.static.tensors import apply_effect, describe, kind_of, new_record, proven_tensor
+from autograd_lint.static.validation import set_mode
 from autograd_lint.static.values import (
     FALSE,
     NONE,
@@ -245,6 +247,8 @@ def register_hook(run: Run, owner: NNModule | Instance | Tensor, name: str, node
     repeated = bool(machine.loops) and owner.loops != machine.loops and machine.loops[-1][1] >= 1
     outlives = not isinstance(owner, Tensor) or owner.node is None
     label = describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
+    if isinstance(owner, Tensor):
+        owner.hooks += 1
     parameter = isinstance(owner, Tensor) and owner.parameter
     target = TensorRef(label, leaf=True, parameter=parameter)
     event = HookRegistered(site=site, target=target, method=name, repeated=repeated and outlives)
@@ -285,14 +289,15 @@ def _children(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -
 
 def _train(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
     mode = args.get(0, "mode")
-    return _set_training(owner, TRUE if mode is None else mode)
+    return _set_training(run, owner, TRUE if mode is None else mode, node)
 
 
 def _eval(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
-    return _set_training(owner, FALSE)
+    return _set_training(run, owner, FALSE, node)
 
 
-def _set_training(owner: NNModule | Instance, value: Value) -> Value:
+def _set_training(run: Run, owner: NNModule | Instance, value: Value, node: ir.Node) -> Value:
+    set_mode(run, owner, list(submodules(owner)), truth(value) is not False, node)
     for module in submodules(owner):
         module.training = value
         if isinstance(module, Instance):
@@ -302,12 +307,13 @@ def _set_training(owner: NNModule | Instance, value: Value) -> Value:
 
 def _zero_grad(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
     keep = args.get(0, "set_to_none")
-    clear_gradients(run, parameters_of(owner), keep, node)
+    clear_gradients(run, owner, parameters_of(owner), keep, node)
     return NONE
 
 
-def clear_gradients(run: Run, params: list[Tensor], set_to_none: Value | None, node: ir.Node) -> None:
-    """`zero_grad`: gradients become None, or zeros in place with `set_to_none=False`."""
+def clear_gradients(run: Run, owner: Value, params: list[Tensor], set_to_none: Value | None, node: ir.Node) -> None:
+    """`zero_grad` of `owner`: gradients become None, or zeros in place with `set_to_none=False`."""
+    note_clear(run, run.site(node), owner, params)
     for tensor in params:
         if _is_false(set_to_none) and isinstance(tensor.grad, Tensor):
             write_inside(run, tensor.grad, node, op="zero_grad", how=How.METHOD)
@@ -359,6 +365,7 @@ def _requires_grad(run: Run, owner: NNModule | Instance, args: Args, node: ir.No
     wanted = True if flag is None else (bool(flag.value) if isinstance(flag, Const) else None)
     for tensor in parameters_of(owner):
         tensor.requires_grad = wanted
+    run.watch.frozen = run.watch.frozen or (wanted is False and is_open_module(owner))
     return owner
 
 
@@ -377,12 +384,15 @@ def _register(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -
         place[str(name.value)] = value
     elif value is not None:
         owner.attrs[f"?{len(owner.attrs)}"] = value
+    if value is not None:
+        run.watch.store(owner, value)
     return NONE
 
 
 def _append(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
     if isinstance(owner, NNModule) and args.pos:
         owner.children[str(len(owner.children))] = args.pos[-1]
+        run.watch.store(owner, args.pos[-1])
     return owner
 
 
@@ -407,11 +417,11 @@ def _items(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> V
 
 
 def _forward(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
-    note_forward(run, owner, node)
+    note_forward_by_name(run, owner, node)
     return run.call(owner, args, node)
 
 
-def note_forward(run: Run, owner: NNModule | Instance, node: ir.Node) -> None:
+def note_forward_by_name(run: Run, owner: NNModule | Instance, node: ir.Node) -> None:
     """`module.forward(…)`, written so: the hooks that `module(…)` runs are left out."""
     if not isinstance(node, ir.Call) or not isinstance(node.func, ir.Attr) or node.func.name != "forward":
         return
@@ -419,6 +429,12 @@ def note_forward(run: Run, owner: NNModule | Instance, node: ir.Node) -> None:
         return
     event = ForwardCalled(site=run.site(node), name=describe(node.func.base), hooks=owner.hooks > 0)
     run.machine.emit(event)
+
+
+def _state_dict(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
+    from autograd_lint.static.keeping import state_dict
+
+    return state_dict(run, owner, node)
 
 
 def _unknown(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
@@ -449,7 +465,8 @@ _METHODS: Final[dict[str, _Method]] = {
     "items": _items,
     "forward": _forward,
     "__call__": _forward,
-    **dict.fromkeys(("state_dict", "buffers", "named_buffers", "named_children", "keys", "extra_repr"), _unknown),
+    "state_dict": _state_dict,
+    **dict.fromkeys(("buffers", "named_buffers", "named_children", "keys", "extra_repr"), _unknown),
 }
 _HOOKS: Final = (
     "register_forward_hook",

@@ -6,12 +6,14 @@ from typing import Final
 
 from autograd_lint.events import How, Refusal
 from autograd_lint.facts import table
-from autograd_lint.static import ir
+from autograd_lint.static import ir, rebuilt
 from autograd_lint.static.builtin_calls import is_open_iterable, iterate
 from autograd_lint.static.escape import call_unknown
+from autograd_lint.static.keeping import note_stepped
 from autograd_lint.static.modules import clear_gradients, write_inside
+from autograd_lint.static.order import note_cut, note_step
 from autograd_lint.static.state import Args, Run
-from autograd_lint.static.tensors import known_tensor
+from autograd_lint.static.tensors import describe, known_tensor
 from autograd_lint.static.values import (
     NONE,
     Bound,
@@ -19,6 +21,7 @@ from autograd_lint.static.values import (
     Dict,
     Function,
     OptimizerValue,
+    Seq,
     Tensor,
     Tri,
     Unknown,
@@ -46,6 +49,7 @@ def construct_optimizer(run: Run, name: str, args: Args, node: ir.Node) -> Value
         optimizer.open = True
     else:
         _add(run, optimizer, given, node)
+    rebuilt.note_built(run, optimizer, name, args, node)
     return optimizer
 
 
@@ -79,6 +83,7 @@ def _add_tensor(run: Run, optimizer: OptimizerValue, tensor: Tensor, node: ir.No
         run.machine.refuse(run.site(node), Refusal.NON_LEAF_OPTIMIZER, tensor, origin=tensor.node.site)
     optimizer.params.append(tensor)
     run.gradients.held[id(tensor)] = tensor
+    run.watch.optimized[id(tensor)] = tensor
 
 
 def call_optimizer_method(run: Run, owner: OptimizerValue, name: str, args: Args, node: ir.Node) -> Value:
@@ -86,10 +91,10 @@ def call_optimizer_method(run: Run, owner: OptimizerValue, name: str, args: Args
     if name == "step":
         return _step(run, owner, args, node)
     if name == "zero_grad":
-        clear_gradients(run, owner.params, args.get(0, "set_to_none"), node)
+        clear_gradients(run, owner, owner.params, args.get(0, "set_to_none"), node)
         return NONE
     if name == "add_param_group":
-        _add(run, owner, args.pos[0], node) if args.pos else None
+        _add(run, owner, Seq("list", [args.pos[0]]), node) if args.pos else None
         return NONE
     if name in ("state_dict", "load_state_dict", "register_step_post_hook", "register_step_pre_hook", "train", "eval"):
         return Unknown()
@@ -113,7 +118,17 @@ def _step(run: Run, owner: OptimizerValue, args: Args, node: ir.Node) -> Value:
         _step_one(run, owner, tensor, node)
         if tensor.grad_passes:
             tensor.grad_stepped = site
+    note_stepped(run, site, owner)
+    if closure is None:
+        rebuilt.note_stepped(run, owner, site, _name(node))
+        note_step(run, site, owner, _name(node))
+    else:
+        note_cut(run, owner)
     return result
+
+
+def _name(node: ir.Node) -> str:
+    return describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
 
 
 def _step_one(run: Run, owner: OptimizerValue, tensor: Tensor, node: ir.Node) -> None:

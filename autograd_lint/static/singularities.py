@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from autograd_lint.events import InfiniteDerivative, Singularity, Site
 from autograd_lint.static.machine import GraphNode
+from autograd_lint.static.traces import origin
 from autograd_lint.static.values import Const, Tensor, Value
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Singular:
     clamped: set[int] = field(default_factory=set)
 
 
-def watch(run: Run, op: str, name: str, made: GraphNode, params: Mapping[str, Value], site: Site) -> None:
+def note_derivative(run: Run, op: str, name: str, made: GraphNode, params: Mapping[str, Value], site: Site) -> None:
     """A node was made: remember what its derivative is like, and tell of a root or a `where` that makes NaN of it."""
     if op not in _WATCHED:
         return
@@ -85,9 +86,7 @@ def _note_power(run: Run, made: GraphNode, base: Value | None, exponent: Value |
 
 def _remember(run: Run, made: GraphNode, operand: Value | None) -> None:
     if isinstance(operand, Tensor):
-        edge = run.machine.edge(operand)
-        if edge is not None:
-            run.singular.edges[made.seq] = [edge]
+        run.singular.edges[made.seq] = [origin(operand)]
 
 
 def _judge_root(run: Run, op: str, operand: Value | None, site: Site) -> None:
@@ -107,18 +106,18 @@ def _judge_root(run: Run, op: str, operand: Value | None, site: Site) -> None:
 def _judge_where(run: Run, params: Mapping[str, Value], site: Site) -> None:
     condition = params.get("condition")
     tested = condition.tested if isinstance(condition, Tensor) else None
-    edge = run.machine.edge(tested) if tested is not None else None
-    if edge is None:
+    if tested is None:
         return
-    looked_at = _upstream(edge)
+    looked_at = _upstream(origin(tested))
     for label in ("self", "input", "other"):
         branch = params.get(label)
         if isinstance(branch, Tensor) and branch.node is not None:
             found = _singular_below(run, branch.node, looked_at)
             if found is not None and found.certain:
-                name = tested.name if tested is not None else ""
-                event = InfiniteDerivative(site=site, kind=Singularity.WHERE, op=found.op, name=name, inner=found.site)
-                run.machine.emit(event)
+                kind = Singularity.WHERE
+                run.machine.emit(
+                    InfiniteDerivative(site=site, kind=kind, op=found.op, name=tested.name, inner=found.site)
+                )
                 return
 
 

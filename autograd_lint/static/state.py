@@ -13,7 +13,8 @@ from autograd_lint.static import ir
 from autograd_lint.static.machine import Machine
 from autograd_lint.static.passes import Gradients
 from autograd_lint.static.singularities import Singular
-from autograd_lint.static.values import NONE, Class, Const, Env, Function, Negated, Tensor, Unknown, Value
+from autograd_lint.static.values import NONE, Class, Const, Env, Function, LoopStack, Negated, Tensor, Unknown, Value
+from autograd_lint.static.watch import Watch
 
 MAX_DEPTH: Final = 24
 """Calls inlined into each other; deeper ones are unknown."""
@@ -124,6 +125,8 @@ class Frame:
     owner: Class | None = None
     self: Value | None = None
     constructing: bool = False
+    given: tuple[tuple[str, Value], ...] = ()
+    """The arguments it was called with, by parameter."""
     yields: list[Value] = field(default_factory=list)
 
 
@@ -134,7 +137,7 @@ class Run:
     method is the program, `inputs` what the forward of a custom Function is given, when that is the program; `anomaly`
     tells where anomaly detection was switched on; `shortened`: in a loop of which only the first rounds are run, and
     `skipped` are blocks the others may reach; `pure` is the last call that
-    changed nothing; `watched` are judgements that wait for the end of the path.
+    changed nothing; `awaited` are judgements that wait for the end of the path.
     """
 
     def __init__(self, filename: str, path: Path, *, steps: int, language: Language) -> None:
@@ -165,7 +168,10 @@ class Run:
         self.singular = Singular()
         self.inputs: list[Value] = []
         self.anomaly: AnomalyMode | None = None
-        self.watched: list[Callable[[], Event | None]] = []
+        self.awaited: list[Callable[[], Event | None]] = []
+        self.watch = Watch()
+        self.branches: list[LoopStack] = []
+        self.discarded: ir.Node | None = None
 
     @property
     def frame(self) -> Frame:

@@ -12,12 +12,16 @@ from autograd_lint.static import ir
 from autograd_lint.static.attributes import delete_attribute, write_attribute
 from autograd_lint.static.builtin_calls import iterate
 from autograd_lint.static.calls import enter_context, make_class, make_function
+from autograd_lint.static.copies import note_item, note_statement
 from autograd_lint.static.discarded import note_discarded
+from autograd_lint.static.escape import escape
 from autograd_lint.static.expressions import combine, decide, evaluate, is_open
 from autograd_lint.static.gradients import flush_pending, note_zero
 from autograd_lint.static.imports import bind_import, bind_import_from
 from autograd_lint.static.indexing import read_index, write_index
+from autograd_lint.static.keeping import note_added, note_appended, note_assigned_sum
 from autograd_lint.static.machine import TorchError
+from autograd_lint.static.registration import HELD, note_bound
 from autograd_lint.static.state import (
     BREAK,
     CONTINUE,
@@ -43,6 +47,8 @@ from autograd_lint.static.values import (
 
 _ROUNDS: Final = 2
 """How often a loop of unknown length runs: what breaks in training loops breaks in the second round."""
+_MOST_ELEMENTS: Final = 64
+"""The elements of a list that a loop visits; the rest of a longer one may be touched (`escape`)."""
 _MOST_ROUNDS: Final = 12
 """A loop of known length runs at most so often; the rest of a longer one is left out."""
 _CAUGHT_BY: Final = frozenset({"Exception", "BaseException", "RuntimeError"})
@@ -66,9 +72,13 @@ def execute(run: Run, block: ir.Block) -> Signal | None:
 
 
 def _expr_stmt(run: Run, node: ir.ExprStmt) -> Signal | None:
-    evaluate(run, node.value)
+    value = run.discarded = node.value
+    before = len(run.machine.writes)
+    evaluate(run, value)
+    if len(run.machine.writes) > before and type(value) is ir.Call:
+        note_statement(run, value, before)
     pure, run.pure = run.pure, None
-    if pure is not None and pure.node is node.value:
+    if pure is not None and pure.node is value:
         note_discarded(run, pure)
     return None
 
@@ -76,8 +86,8 @@ def _expr_stmt(run: Run, node: ir.ExprStmt) -> Signal | None:
 # ------------------------------------------------------------------ bindings
 
 
-def assign(run: Run, target: ir.Expr, value: Value) -> None:
-    """Bind a target of any form."""
+def assign(run: Run, target: ir.Expr, value: Value, source: ir.Expr | None = None) -> None:
+    """Bind a target of any form; `source` is the expression that gave the value, when there is one."""
     if isinstance(target, ir.Name):
         _bind_name(run, target.id, value)
     elif isinstance(target, ir.Attr):
@@ -85,6 +95,12 @@ def assign(run: Run, target: ir.Expr, value: Value) -> None:
     elif isinstance(target, ir.Subscript):
         base = evaluate(run, target.base)
         write_index(run, base, evaluate(run, target.index), value, target, how=How.INDEX)
+        if type(target.base) is not ir.Name:
+            note_item(run, target, base, run.site(target))
+        if run.watch.made:
+            run.watch.store(base, value)
+        if run.machine.loops and isinstance(base, Dict) and source is not None:
+            note_appended(run, target, base, value, source)
     elif isinstance(target, ir.Sequence):
         _unpack(run, target.elts, value, target)
     elif isinstance(target, ir.Starred):
@@ -128,14 +144,18 @@ def _unpacked(run: Run, value: Value, count: int, node: ir.Node) -> list[Value]:
 def _assign(run: Run, node: ir.Assign) -> Signal | None:
     run.created.clear()
     value = evaluate(run, node.value)
+    if run.machine.loops and type(node.value) is ir.BinOp:
+        note_assigned_sum(run, node, value)
     for target in node.targets:
         _judge_binding(run, target, node.value, value)
-        assign(run, target, value)
+        assign(run, target, value, node.value)
     return None
 
 
 def _judge_binding(run: Run, target: ir.Expr, source: ir.Expr, value: Value) -> None:
     """A name or attribute is bound to what was computed from a leaf nobody else can reach."""
+    if type(target) is ir.Attr and type(value) in HELD:
+        note_bound(run, target, source)
     if type(value) is not Tensor or value.node is None or run.machine.failed:
         return
     leaf, move = _lost_leaf(run, value)
@@ -186,7 +206,11 @@ def _aug_assign(run: Run, node: ir.AugAssign) -> Signal | None:
         base, index = evaluate(run, target.base), evaluate(run, target.index)
         old = read_index(run, base, index, target)
         new = _augmented(run, node, old, evaluate(run, node.value), how=How.INDEX_AUGMENTED)
+        if run.machine.loops and node.op == "+" and isinstance(base, Dict | Seq):
+            note_added(run, node, target, old, node.value, new)
         write_index(run, base, index, new, node, how=How.INDEX_AUGMENTED, target=target)
+        if type(target.base) is not ir.Name:
+            note_item(run, target, base, run.site(node))
         return None
     old = evaluate(run, target)
     if type(target) is ir.Attr and target.name == "grad":
@@ -195,6 +219,8 @@ def _aug_assign(run: Run, node: ir.AugAssign) -> Signal | None:
     if isinstance(old, Tensor) and old.grad_owner is not None and node.op == "*":
         note_zero(run, old, "*=", value, node)
     new = _augmented(run, node, old, value, how=How.AUGMENTED)
+    if run.machine.loops and node.op == "+":
+        note_added(run, node, target, old, node.value, new)
     if new is not old or type(target) is ir.Name:
         assign(run, target, new)
     return None
@@ -276,11 +302,22 @@ def _if(run: Run, node: ir.If) -> Signal | None:
     else:
         at = len(run.path.choices)
         taken = decide(run, node.test)
-        for choice in range(at, len(run.path.choices)):
-            run.path.untaken[choice] = _instead(node, taken=taken)
-        if run.shortened and at == len(run.path.choices):
+        if len(run.path.choices) > at:
+            return _undecided(run, node, at, taken=taken)
+        if run.shortened:
             run.skipped.append(node.orelse if taken else node.body)
     return execute(run, node.body if taken else node.orelse)
+
+
+def _undecided(run: Run, node: ir.If, at: int, *, taken: bool) -> Signal | None:
+    """An arm that was chosen: on another path it is the other one."""
+    for choice in range(at, len(run.path.choices)):
+        run.path.untaken[choice] = _instead(node, taken=taken)
+    run.branches.append(run.machine.loops)
+    try:
+        return execute(run, node.body if taken else node.orelse)
+    finally:
+        run.branches.pop()
 
 
 def _instead(node: ir.If, *, taken: bool) -> ir.Block:
@@ -292,8 +329,7 @@ def _instead(node: ir.If, *, taken: bool) -> ir.Block:
 
 def _for(run: Run, node: ir.For) -> Signal | None:
     source = evaluate(run, node.iter)
-    unknown = is_open(source)
-    limit = _ROUNDS if unknown else _MOST_ROUNDS
+    limit = _rounds(source)
     machine = run.machine
     outer = machine.loops
     shortened = run.shortened
@@ -314,7 +350,18 @@ def _for(run: Run, node: ir.For) -> Signal | None:
             return signal
     finally:
         machine.loops, run.shortened = outer, shortened
+    if isinstance(source, Seq):
+        for item in source.items[limit:]:
+            escape(run, item)
     return execute(run, node.orelse)
+
+
+def _rounds(source: Value) -> int:
+    """How often a loop over `source` runs at most: all its known elements, so that all parameters are cleared."""
+    if isinstance(source, Seq):
+        known = len(source.items)
+        return max(_ROUNDS, min(known + source.open, _MOST_ELEMENTS))
+    return _ROUNDS if is_open(source) else _MOST_ROUNDS
 
 
 def _while(run: Run, node: ir.While) -> Signal | None:

@@ -16,7 +16,7 @@ from autograd_lint.static import layout as layouts
 from autograd_lint.static.layout import Layout
 from autograd_lint.static.machine import GraphNode, WriteRecord, labelled
 from autograd_lint.static.shapes import result_layout, settled_alias
-from autograd_lint.static.singularities import watch
+from autograd_lint.static.singularities import note_derivative
 from autograd_lint.static.state import Run
 from autograd_lint.static.traces import carry, loses, unknown_from
 from autograd_lint.static.values import (
@@ -67,7 +67,7 @@ def tensor_of(run: Run, value: Value) -> Tensor | None:
     """The tensor `value` is, or must be once a torch operation takes it."""
     if type(value) is Tensor:
         return value
-    if type(value) is Unknown and value.kind != "number":
+    if type(value) is Unknown and value.kind in ("", "tensor"):
         if value.tensor is None:
             tensor = run.machine.tensor(None, requires_grad=None)
             tensor.loops = ()
@@ -226,7 +226,7 @@ def apply_effect(
     outputs = [_output(run, name, out, i, params, operands, made, site) for i, out in enumerate(specs)]
     machine.save_outputs(made, effect, outputs)
     if made is not None:
-        watch(run, made.op, name, made, params, site)
+        note_derivative(run, made.op, name, made, params, site)
     elif outputs and outputs[0].dtype == "bool":
         _note_tested(outputs[0], operands)
     if run.traced or (made is None and loses(run, effect)):
@@ -254,7 +254,7 @@ def _planned_writes(
     """The writes a call is about to do, each with the operation's other operands."""
     for written in (*effect.written, *effect.perhaps_written):
         for tensor in labelled(operands, written) if written not in inner else ():
-            others = [t for group in operands.values() for t in group if t is not tensor]
+            others = [t for key, group in operands.items() for t in group if t is not tensor or key != written]
             record = new_record(run, tensor, site, how=how, op=display(name), name=target)
             record.value_in_graph = any(run.machine.requires(t) is True for t in others)
             record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
@@ -270,7 +270,8 @@ def _apply_to_each(run: Run, name: str, effect: Effect, params: Mapping[str, Val
     for tensor in operands.get(label, ()):
         item = apply_effect(run, name, single, {**params, label: Seq("list", [tensor])}, node)
         if isinstance(item, Tensor) and item is not tensor:
-            item.layout = result_layout(name, effect.outputs[0], 0, params, operands)
+            shape = result_layout(name, effect.outputs[0], 0, params, operands)
+            item.layout = layouts.expand(tensor.layout, shape.shape) if shape and tensor.layout else None
         items.append(item)
     given = params.get(label)
     return Seq("tuple" if effect.container[0] == "(" else "list", items, open=isinstance(given, Seq) and given.open)
@@ -318,7 +319,21 @@ def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name:
         value_in_graph=False,
         grad_enabled=machine.modes.grad is not False and not machine.modes.inference,
         through=through,
+        argument=_argument(run, tensor),
     )
+
+
+def _argument(run: Run, tensor: Tensor) -> str:
+    """The parameter of the present function that holds `tensor`, when its caller still holds it too."""
+    frame = run.frame
+    node = frame.function.node if frame.function is not None else None
+    if not isinstance(node, ir.FunctionDef) or node.name.endswith("_"):
+        return ""  # `def scale_(x)`: the name says that it writes its argument
+    for name, value in frame.given:
+        given = known_tensor(value)
+        if given is not None and given.memory is tensor.memory and given.name:
+            return name
+    return ""
 
 
 def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:
@@ -504,9 +519,9 @@ def augment(run: Run, node: ir.AugAssign, old: Value, value: Value, *, how: How)
     return old if result is not None else None
 
 
-def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How) -> None:
+def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How, value: float | None = None) -> None:
     """A NumPy array is written: memory changes and no version counter moves."""
     record = new_record(run, array, run.site(node), how=how, op=op)
     record.through = array.alias_how or "numpy"
-    record.bumps = False
+    record.bumps, record.value = False, value
     run.machine.write(record, [], None)

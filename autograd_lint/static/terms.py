@@ -8,7 +8,6 @@ from typing import Final
 from autograd_lint.events import ConstantTerm, TensorRef
 from autograd_lint.static.machine import GraphNode
 from autograd_lint.static.passes import Reached
-from autograd_lint.static.traces import Trace, cuts_of
 
 _SUMS: Final = frozenset({"+", "-", "+=", "-=", "add", "sub", "neg", "sum", "mean"})
 _FACTORS: Final = frozenset({"*", "/", "*=", "/=", "mul", "div"})
@@ -24,10 +23,9 @@ def constant_terms(reached: Reached) -> Iterator[ConstantTerm]:
     roots = [root.node for root in request.roots if root.node is not None]
     for node in _summed(roots):
         for trace in node.traces:
-            cut = _number_of(trace)
-            if cut is not None and cut.site is not None:
-                target = TensorRef(cut.name)
-                yield ConstantTerm(site=cut.site, target=target, how=cut.how, added=node.site, needed=request.site)
+            if trace.how in _NUMBERS and trace.edges and trace.site is not None:
+                target = TensorRef(trace.name)
+                yield ConstantTerm(site=trace.site, target=target, how=trace.how, added=node.site, needed=request.site)
 
 
 def _summed(roots: list[GraphNode]) -> Iterator[GraphNode]:
@@ -40,11 +38,3 @@ def _summed(roots: list[GraphNode]) -> Iterator[GraphNode]:
         if not factor:
             yield node
         waiting.extend(edge for edge in node.edges if isinstance(edge, GraphNode))
-
-
-def _number_of(trace: Trace) -> Trace | None:
-    """The cut by which all of a number left the graph."""
-    cuts = list(cuts_of((trace,)))
-    if len(cuts) == 1 and cuts[0].how in _NUMBERS and cuts[0].edges:
-        return cuts[0]
-    return None

@@ -12,15 +12,19 @@ from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.checkpoints import call_checkpoint, call_checkpoint_sequential
 from autograd_lint.static.checks import call_gradcheck, call_gradgradcheck, set_anomaly
+from autograd_lint.static.clipping import note_clipping
+from autograd_lint.static.distributions import construct_distribution, is_distribution_name
 from autograd_lint.static.escape import call_unknown
 from autograd_lint.static.modules import clear_gradients, construct_module, is_module_name, parameters_of, write_inside
 from autograd_lint.static.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
+from autograd_lint.static.order import note_pass
 from autograd_lint.static.passes import Request, run_backward
+from autograd_lint.static.registration import note_made
 from autograd_lint.static.revivals import rewrap
 from autograd_lint.static.shape_arguments import integers
 from autograd_lint.static.splits import SPLITS, split_tensor
 from autograd_lint.static.state import Args, Run, truth
-from autograd_lint.static.tensor_methods import as_array, bind_parameters, dtype_name, tensors_in
+from autograd_lint.static.tensor_methods import as_array, bind_parameters, dtype_name, owners, tensors_in
 from autograd_lint.static.tensors import (
     apply_named,
     describe,
@@ -49,6 +53,7 @@ _RANGES: Final = frozenset(
 )
 _INTEGERS: Final = frozenset({"randperm", "randint", "tril_indices", "triu_indices"})
 _FLOATS: Final = frozenset({"float32", "float64", "float16", "bfloat16", "complex64", "complex128"})
+_FILLED: Final = {"zeros": 0.0, "zeros_like": 0.0, "ones": 1.0, "ones_like": 1.0}
 _FUNCTIONALS: Final = "torch.nn.functional."
 _TRANSPARENT: Final = frozenset(
     {"torch.compile", "torch.jit.script", "torch.jit.trace", "torch.jit.ignore", "torch.jit.export"}
@@ -74,7 +79,11 @@ def call_torch(run: Run, name: str, args: Args, node: ir.Node) -> Value:
 
 def _construct(run: Run, name: str, args: Args, node: ir.Node) -> Value:
     if is_module_name(name):
-        return construct_module(run, name, args, node)
+        module = construct_module(run, name, args, node)
+        note_made(run, module, node)
+        return module
+    if is_distribution_name(name):
+        return construct_distribution(run, name, args, node)
     if is_optimizer_name(name):
         return construct_optimizer(run, name, args, node)
     if is_scheduler_name(name) or name.startswith(("torch.utils.data.", "torch.distributions.")):
@@ -149,6 +158,7 @@ def _create(run: Run, last: str, args: Args, node: ir.Node) -> Value:
             result.dtype = _full_dtype(args)
         sizes = _sizes(last, args)
         result.layout = layouts.fresh(sizes) if sizes is not None and all(s >= 0 for s in sizes) else None
+    result.memory.filled = _FILLED.get(last)
     _check_grad_dtype(run, result, node)
     return result
 
@@ -261,6 +271,7 @@ def _parameter(run: Run, args: Args, node: ir.Node) -> Value:
     result.parameter = True
     run.created.append(result)
     rewrap(run, result, args.get(0, "data"), "nn.Parameter", node)
+    note_made(run, result, node)
     return result
 
 
@@ -355,8 +366,12 @@ def _is_grad_enabled(run: Run, args: Args, node: ir.Node) -> Value:
 def _autograd_backward(run: Run, args: Args, node: ir.Node) -> Value:
     roots = tensors_in(args.get(0, "tensors") or NONE)
     gradient = args.get(1, "grad_tensors")
+    given = args.get(0, "tensors")
+    if not roots:
+        note_pass(run, run.site(node), (given,) if given is not None else (), None)
     if roots:
-        run_backward(run.machine, run.gradients, _request(run, args, node, roots, gradient, first=2))
+        found = run_backward(run.machine, run.gradients, _request(run, args, node, roots, gradient, first=2))
+        note_pass(run, run.site(node), roots, owners(found))
     return NONE
 
 
@@ -384,7 +399,8 @@ def _autograd_grad(run: Run, args: Args, node: ir.Node) -> Value:
     request = _request(run, args, node, roots, gradient, first=3)
     request = replace(request, inputs=inputs, accumulate=False, name="autograd.grad")
     found = run_backward(run.machine, run.gradients, request)
-    items: list[Value] = [found.get(id(tensor)) or Unknown() for tensor in inputs]
+    unused: Value = NONE if truth(args.get(5, "allow_unused") or NONE) is True else Unknown()
+    items: list[Value] = [found.get(id(tensor)) or unused for tensor in inputs]
     for item in items:
         if isinstance(item, Tensor):
             item.grad_owner = None
@@ -403,21 +419,23 @@ def _initialize(run: Run, name: str, args: Args, node: ir.Node) -> Value:
     return args.get(0, "tensor") or Unknown()
 
 
-def _clip(run: Run, args: Args, node: ir.Node) -> Value:
-    """`clip_grad_norm_` writes the gradients in place."""
-    given = args.get(0, "parameters")
-    for tensor in tensors_in(given) if given is not None else ():
-        if isinstance(tensor.grad, Tensor):
-            write_inside(run, tensor.grad, node, op="clip_grad", how=How.FUNCTION)
-    result = run.machine.tensor(run.site(node))
-    result.layout = layouts.SCALAR
-    return result
+def _clip(op: str) -> Callable[[Run, Args, ir.Node], Value]:
+    def clip(run: Run, args: Args, node: ir.Node) -> Value:
+        """`clip_grad_norm_` writes the gradients in place."""
+        for tensor in note_clipping(run, args.get(0, "parameters") or NONE, op, node):
+            if isinstance(tensor.grad, Tensor):
+                write_inside(run, tensor.grad, node, op="clip_grad", how=How.FUNCTION)
+        result = run.machine.tensor(run.site(node))
+        result.layout = layouts.SCALAR
+        return result
+
+    return clip
 
 
 def _zero_gradients(run: Run, args: Args, node: ir.Node) -> Value:
     module = args.get(0, "module")
     if isinstance(module, NNModule | Instance):
-        clear_gradients(run, parameters_of(module), None, node)
+        clear_gradients(run, module, parameters_of(module), None, node)
     return NONE
 
 
@@ -494,8 +512,7 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     ),
     "torch.set_default_dtype": _set_default_dtype,
     "torch.autograd.grad": _autograd_grad,
-    "torch.nn.utils.clip_grad_norm_": _clip,
-    "torch.nn.utils.clip_grad_value_": _clip,
+    **{f"torch.nn.utils.{op}": _clip(op) for op in ("clip_grad_norm_", "clip_grad_value_", "clip_grad_norm")},
     "torch.utils.checkpoint.checkpoint": call_checkpoint,
     "torch.utils.checkpoint.checkpoint_sequential": call_checkpoint_sequential,
     "torch.is_tensor": _is_tensor,

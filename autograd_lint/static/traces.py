@@ -40,6 +40,19 @@ class Trace:
     rewrapped: bool = False
 
 
+def origin(tensor: Tensor) -> GraphNode | Tensor:
+    """Where a gradient of `tensor` would flow to, asked without making torch's history anew as `Machine.edge` does."""
+    base = tensor.base
+    if base is not None and tensor.attr_version != len(tensor.counter.writes) and base.requires_grad is not False:
+        return base.node or base
+    return tensor.node or tensor
+
+
+def origins(tensors: Iterable[Tensor]) -> list[GraphNode | Tensor]:
+    """The origin of each tensor."""
+    return [origin(tensor) for tensor in tensors]
+
+
 def trace_of(value: Value | None) -> Trace | None:
     """The trace of a value, or of what is in it."""
     if isinstance(value, Tensor):
@@ -60,7 +73,8 @@ def joined(values: Iterable[Value]) -> Trace | None:
 def unknown_from(*values: Value, sources: tuple[Value, ...] = (), kind: str = "") -> Unknown:
     """What was computed from `values`, and is not known otherwise."""
     result = Unknown(sources, kind=kind)
-    result.trace = joined(values)
+    trace = joined(values)
+    result.trace = trace if trace is None or kind == "number" else Trace((trace,))
     return result
 
 
@@ -74,7 +88,7 @@ def leave(run: Run, tensors: Iterable[Tensor], how: str, node: ir.Node, *, rewra
         return before
     run.traced = True
     parents = () if before is None else (before,)
-    return Trace(parents, how, run.site(node), tuple(machine.edges(lost)), lost[0].name, rewrapped)
+    return Trace(parents, how, run.site(node), tuple(origins(lost)), lost[0].name, rewrapped)
 
 
 def loses(run: Run, effect: Effect) -> bool:
@@ -151,7 +165,7 @@ def _cut_here(
     lost = [t for t in tensors if machine.requires(t)]
     if not lost or not effect.outputs:
         return None
-    edges = tuple(machine.edges(lost))
+    edges = tuple(origins(lost))
     if effect.outputs[0].alias in _CUTTING:
         return Trace(parents, op, site, edges, lost[0].name)
     if machine.modes.grad is False and machine.modes.off is not None:

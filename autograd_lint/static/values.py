@@ -36,9 +36,9 @@ class Unknown(Value):
     """Anything. Attributes read from it are remembered, so that two reads give the same Unknown.
 
     `sources` are the tensors it may have been computed from; `kind` says what it must be: "tensor", "number" (a Python
-    one), what `parameters()` gives or "parameter", one of those; "" when even that is not known. `owner` and `label`
-    tell which attribute of what it was read as. `trace` tells where its numbers left the graph, `revived` where it was
-    told to require grad.
+    one), "flag", what `parameters()` gives or "parameter", one of those; "" when even that is not known. `owner` and
+    `label` tell which attribute of what it was read as. `trace` tells where its numbers left the graph, `revived` where
+    it was told to require grad.
     """
 
     __slots__ = ("attrs", "kind", "label", "name", "owner", "revived", "sources", "tensor", "trace")
@@ -119,6 +119,20 @@ class Dict(Value):
     items: dict[object, Value]
     open: bool = False
     loops: LoopStack = ()
+
+
+@dataclass(slots=True, eq=False)
+class StateDict(Dict):
+    """What `owner.state_dict()` returned at `site`: its tensors alias the weights of `owner`.
+
+    `conditional`: made on a condition inside its loop; `stepped`: a step has written the weights since.
+    """
+
+    owner: Value | None = None
+    site: Site | None = None
+    conditional: bool = False
+    stepped: Site | None = None
+    told: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -217,6 +231,8 @@ class Instance(Value):
     loops: LoopStack = ()
     frozen: bool = False
     hooks: int = 0
+    bound: dict[str, Site] | None = None
+    """Where its constructor bound attributes to containers and tensors."""
 
 
 @dataclass(slots=True, eq=False)
@@ -285,6 +301,17 @@ class OptimizerValue(Value):
     bumps: Tri
     site: Site
     attrs: dict[str, Value] = field(default_factory=dict)
+    loops: LoopStack = ()
+    served: tuple[Value, ...] = ()
+    """The loops it was built in, when its state is worth keeping, and the modules it was built for."""
+
+
+@dataclass(slots=True, eq=False)
+class Distribution(Value):
+    """An object of `torch.distributions`, with the parameters it was built from by name."""
+
+    name: str
+    params: dict[str, Value]
 
 
 @dataclass(slots=True, eq=False)
@@ -349,8 +376,8 @@ class Tensor(Value):
     `node` is its `grad_fn` when it has one (`grad_node` regenerates a view's after a write); `requires_grad` None means
     not known. `base` is the root of a differentiable view, `view_kind` how it was made ("plain", "multi", "no_grad",
     "custom"). `alias_how`/`alias_of` tell how memory is shared outside the graph (detach, data, numpy).
-    `maybe_of`: it may be the same tensor as, or a view of, another. `detached`: the `detach_()` that took its history,
-    `reseated`: the `.data =` that gave it other memory.
+    `copied`: where indexing made it as a copy. `maybe_of`: it may be the same tensor as, or a view of, another.
+    `detached`: the `detach_()` that took its history, `reseated`: the `.data =` that gave it other memory.
     `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient.
     `trace` tells where its numbers left the graph, `tested` what a condition was computed from; `revived` is where
     computed numbers were made a leaf that requires grad.
@@ -363,11 +390,13 @@ class Tensor(Value):
         "alias_version",
         "attr_version",
         "base",
+        "copied",
         "counter",
         "detached",
         "device",
         "dtype",
         "grad",
+        "grad_clears",
         "grad_differenced",
         "grad_owner",
         "grad_passes",
@@ -415,10 +444,12 @@ class Tensor(Value):
         self.alias_site: Site | None = None
         self.alias_version = 0
         self.maybe_of: Tensor | None = None
+        self.copied: Site | None = None
         self.grad: Value = NONE
         self.grad_owner: Tensor | None = None
         self.grad_passes: list[Site] = []
         self.grad_reads = 0
+        self.grad_clears = 0
         self.grad_differenced = False
         self.grad_stepped: Site | None = None
         self.grad_sum: Accumulation | None = None

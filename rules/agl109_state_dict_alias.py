@@ -1,0 +1,86 @@
+"""AGL109: a state dict is kept while training goes on: it changes with the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Event, Site, StateKept
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class StateDictAlias(Rule):
+    """A state dict is kept while training goes on: it changes with the weights.
+
+    ## What it does
+
+    Reports `best = model.state_dict()` that is kept in a variable, while optimizer steps change the model, and is read
+    afterwards. One that is copied, saved or loaded at once is left alone.
+
+    ## Why is this bad
+
+    A state dict holds no copies. Its tensors share memory with the parameters, so that the next step changes them too:
+    the best weights are lost, and what is loaded in the end are the last ones.
+
+    ## Example
+
+    ```python
+    import torch
+
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    best = model.state_dict()
+    kept = best["bias"].clone()
+    model(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+    print(torch.equal(best["bias"], kept))  # False
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+    from copy import deepcopy
+
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    best = deepcopy(model.state_dict())
+    kept = best["bias"].clone()
+    model(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+    print(torch.equal(best["bias"], kept))  # True
+    ```
+
+    ## Confirmation
+
+    Confirmed when the values in the kept state dict changed. Refuted when they are the same.
+
+    ## References
+
+    - [`torch.nn.Module.state_dict`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.state_dict)
+    - [Saving and loading models](https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html)
+    """
+
+    code = "AGL109"
+    name = "state-dict-alias"
+    severity = Severity.WARNING
+    on = (StateKept,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """Every state dict that is read after a step."""
+        if not isinstance(event, StateKept):
+            return
+        name = quoted(event.name, otherwise="the state dict")
+        yield Report(
+            event.site,
+            f"{name} holds the live weights: the steps that follow change it too",
+            tuple(_places(event)),
+            "clone the values: `copy.deepcopy(model.state_dict())`",
+        )
+
+
+def _places(event: StateKept) -> Iterator[tuple[str, Site]]:
+    if event.stepped is not None:
+        yield "changed here", event.stepped
+    if event.read is not None:
+        yield "read here", event.read

@@ -1,0 +1,93 @@
+"""AGL204: losses or outputs are collected with their graph, round after round, for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Event, GraphKept, Site
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class GraphAccumulated(Rule):
+    """Losses or outputs are collected with their graph, round after round, for nothing.
+
+    ## What it does
+
+    Reports a loop in which a loss, or something else that a backward has already been through, is added to a sum or
+    put into a container that outlives the round: `total += loss`, `losses.append(loss)`, a slot of a dict, a meter's
+    attribute. Losses that are summed first and given to backward then are left alone.
+
+    ## Why is this bad
+
+    Backward has freed the saved tensors, but not the graph: its nodes stay as long as anything refers to them. They
+    grow with each round, and for a sum into a chain as long as the epoch. Without a backward in the loop the saved
+    tensors stay too, until memory is full. The number is all a log needs.
+
+    ## Example
+
+    ```python
+    import torch
+
+    weight = torch.tensor(1.0, requires_grad=True)
+    total = 0.0
+    for step in range(100):
+        loss = (weight * step) ** 2
+        weight.grad = None
+        loss.backward()
+        total += loss
+    print(total.requires_grad)  # True
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    weight = torch.tensor(1.0, requires_grad=True)
+    total = 0.0
+    for step in range(100):
+        loss = (weight * step) ** 2
+        weight.grad = None
+        loss.backward()
+        total += loss.item()
+    print(isinstance(total, float))  # True
+    ```
+
+    ## Confirmation
+
+    Confirmed when the number of live graph nodes, or of saved bytes, grows with each iteration. Refuted when neither
+    does.
+
+    ## References
+
+    - [PyTorch FAQ: don't accumulate history across your training loop](https://docs.pytorch.org/docs/stable/notes/faq.html)
+    - [`torch.Tensor.detach`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html)
+    """
+
+    code = "AGL204"
+    name = "graph-accumulated"
+    severity = Severity.WARNING
+    on = (GraphKept,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """Every such sum and container."""
+        if not isinstance(event, GraphKept):
+            return
+        value = quoted(event.value.name, otherwise="a value")
+        holder = quoted(event.holder, otherwise="a sum" if event.added else "a container")
+        verb = "adds" if event.added else "puts"
+        to = "to" if event.added else "into"
+        yield Report(
+            event.site,
+            f"each round {verb} {value} with its graph {to} {holder}, and no backward will use it",
+            tuple(_places(event)),
+            "cut the graph: `.item()` for a number, `.detach()` for a tensor",
+        )
+
+
+def _places(event: GraphKept) -> Iterator[tuple[str, Site]]:
+    if event.backward is not None:
+        yield "backward has been through it here", event.backward
+    if event.site.calls:
+        yield "called from here", event.site.calls[-1]

@@ -1,0 +1,78 @@
+"""AGL207: a validation loop runs forward with gradients switched on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import EvalForward, Event
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+
+class EvalBuildsGraph(Rule):
+    """A validation loop runs forward with gradients switched on.
+
+    ## What it does
+
+    Reports a forward in a loop, of a module that `eval()` has put into evaluation mode, that builds a graph which no
+    backward uses before training goes on. A frozen module, and one that is called inside another one's `forward`, are
+    left alone.
+
+    ## Why is this bad
+
+    `eval()` changes what dropout and batch normalisation do; it does not switch gradients off. Each forward saves its
+    intermediate results for a backward that never comes: memory and time for nothing, and an out-of-memory error where
+    outputs are kept.
+
+    ## Example
+
+    ```python
+    import torch
+
+    model = torch.nn.Linear(2, 1)
+    model.eval()
+    for batch in torch.ones(3, 4, 2):
+        output = model(batch)
+    print(output.requires_grad)  # True
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    model = torch.nn.Linear(2, 1)
+    model.eval()
+    with torch.no_grad():
+        for batch in torch.ones(3, 4, 2):
+            output = model(batch)
+    print(output.requires_grad)  # False
+    ```
+
+    ## Confirmation
+
+    Confirmed when the outputs have a `grad_fn` and no backward runs through it. Refuted when they have none.
+
+    ## References
+
+    - [Autograd mechanics: evaluation mode](https://docs.pytorch.org/docs/stable/notes/autograd.html#evaluation-mode-nn-module-eval)
+    - [`torch.no_grad`](https://docs.pytorch.org/docs/stable/generated/torch.no_grad.html)
+    """
+
+    code = "AGL207"
+    name = "eval-builds-graph"
+    severity = Severity.WARNING
+    on = (EvalForward,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """Every such forward."""
+        if not isinstance(event, EvalForward):
+            return
+        module = quoted(event.module, otherwise="a module")
+        builds = "builds" if event.certain else "may build"
+        yield Report(
+            event.site,
+            f"the forward of {module} in evaluation mode {builds} a graph that no backward uses",
+            (("evaluation mode since here", event.mode),),
+            "wrap the loop in `torch.no_grad()` or `torch.inference_mode()`, or decorate the function",
+        )

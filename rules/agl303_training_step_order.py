@@ -1,0 +1,110 @@
+"""AGL303: the parts of a training step stand in an order in which one of them does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lint.events import Disorder, Event, Misordered, Site
+from autograd_lint.finding import Severity
+from autograd_lint.rule import Report, Rule, quoted
+
+_SAYS = {
+    Disorder.CLEARED_BEFORE_STEP: "`step` of {name} {finds} no gradient: it is cleared after backward",
+    Disorder.STEP_BEFORE_BACKWARD: "`step` of {name} {finds} no gradient: backward comes after it",
+    Disorder.CLIP_BEFORE_BACKWARD: "clipping {finds} no gradient: backward comes after it",
+    Disorder.CLIP_AFTER_STEP: "clipping {finds} gradients that `step` has used already",
+}
+_HELP = {
+    Disorder.CLEARED_BEFORE_STEP: "clear the gradients after `step`, or before backward",
+    Disorder.STEP_BEFORE_BACKWARD: "run backward before `step`",
+    Disorder.CLIP_BEFORE_BACKWARD: "run backward, then clip, then `step`",
+    Disorder.CLIP_AFTER_STEP: "run backward, then clip, then `step`",
+}
+
+
+class TrainingStepOrder(Rule):
+    """The parts of a training step stand in an order in which one of them does nothing.
+
+    ## What it does
+
+    Reports a `step()` that finds no gradient because they are cleared between backward and `step`, or because it comes
+    before the backward whose gradients the next round clears; and gradients that are clipped before backward fills
+    them, or after `step` has used them.
+
+    Only straight lines are judged: where a condition or a function that is not known stands between, nothing is said.
+
+    ## Why is this bad
+
+    Nothing raises. A step without gradients changes nothing, so that the model never learns; a clipping without
+    gradients does not keep them small. The order that works is: clear, forward, backward, clip, step.
+
+    ## Example
+
+    ```python
+    import torch
+
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = model.bias.item()
+    for _ in range(3):
+        loss = model(torch.ones(4, 2)).sum()
+        loss.backward()
+        optimizer.zero_grad()
+        optimizer.step()
+    print(model.bias.item() == before)  # True
+    ```
+
+    ## Use instead
+
+    ```python
+    import torch
+
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = model.bias.item()
+    for _ in range(3):
+        loss = model(torch.ones(4, 2)).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    print(model.bias.item() == before)  # False
+    ```
+
+    ## Confirmation
+
+    Confirmed when, at the `step` or the clipping, every gradient it works on is None or zero, or has been used by a
+    step before. Refuted when it finds a fresh one.
+
+    ## References
+
+    - [`torch.optim`: taking an optimization step](https://docs.pytorch.org/docs/stable/optim.html#taking-an-optimization-step)
+    - [`torch.nn.utils.clip_grad_norm_`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html)
+    """
+
+    code = "AGL303"
+    name = "training-step-order"
+    severity = Severity.ERROR
+    on = (Misordered,)
+
+    def judge(self, event: Event) -> Iterator[Report]:
+        """Every disorder; what is known of an optimizer only by what it is called is a warning."""
+        if not isinstance(event, Misordered):
+            return
+        finds = "finds" if event.certain else "may find"
+        message = _SAYS[event.disorder].format(name=quoted(event.optimizer, otherwise="the optimizer"), finds=finds)
+        yield Report(
+            event.site,
+            message,
+            tuple(_places(event)),
+            _HELP[event.disorder],
+            None if event.certain else Severity.WARNING,
+        )
+
+
+def _places(event: Misordered) -> Iterator[tuple[str, Site]]:
+    if event.backward is not None:
+        yield "the gradients are computed here", event.backward
+    if event.cleared is not None:
+        yield "and cleared here", event.cleared
+    if event.step is not None:
+        yield "the step is here", event.step
