@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import click
 
 from autograd_lint import __version__
-from autograd_lint.errors import AutogradLintError
-from autograd_lint.streams import flush
+from autograd_lint.errors import AutogradLintError, OutputError
+from autograd_lint.streams import flush, print_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,11 @@ _INTERRUPTED: Final = 130
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; ends the process with the exit status of the contract."""
     status = _run(arguments)
-    flush()
+    try:
+        flush()
+    except OutputError as error:
+        print_error(f"error: {error}")
+        status = _FAILED
     sys.exit(status)
 
 
@@ -36,18 +40,20 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.exceptions.Exit as exit_request:
         return exit_request.exit_code
     except click.ClickException as error:
-        error.show()
+        from autograd_lint.usage import describe_usage
+
+        print_error(describe_usage(error))
         return _FAILED
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        print_error("interrupted")
         return _INTERRUPTED
     except AutogradLintError as error:
-        click.echo(f"error: {error}", err=True)
+        print_error(f"error: {error}")
         return _FAILED
     except Exception as error:  # the border of the command: reported, exit status 2
         from autograd_lint.run_findings import describe_crash
 
-        click.echo(f"error: internal error: {describe_crash(error)}\nplease report it", err=True)
+        print_error(f"error: internal error: {describe_crash(error)}\nplease report it")
         return _FAILED
     return result if isinstance(result, int) else 0
 
@@ -57,8 +63,16 @@ class _DefaultCommand(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h", "--version", "-V")):
+            self._refuse_misspelt(ctx, args)
             args = ["check", *args]
         return super().parse_args(ctx, args)
+
+    def _refuse_misspelt(self, ctx: click.Context, args: list[str]) -> None:
+        from autograd_lint.usage import misspelt_command
+
+        meant = misspelt_command(args[0], self.commands) if args else None
+        if meant is not None:
+            raise click.UsageError(f"no file or command is called {args[0]!r}; did you mean {meant!r}?", ctx)
 
 
 @click.group(cls=_DefaultCommand, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -105,7 +119,7 @@ _LEVEL: Final = _Lazy("level")
 _PATHS: Final = click.Path(path_type=str)
 
 
-@cli.command()
+@cli.command(short_help="Check files and folders; what is done when no command is named.")
 @click.argument("paths", nargs=-1, type=_PATHS, metavar="[PATH]...")
 @click.option("--select", multiple=True, metavar="RULES", help="Run only these rules: codes, prefixes, names, ALL.")
 @click.option("--extend-select", multiple=True, metavar="RULES", help="Run these rules too.")
@@ -156,9 +170,9 @@ def _check(paths: tuple[str, ...], settings: Settings, *, files: list[tuple[str,
     result: RunResult = run(paths, settings)
     console.tell_after(result, verbose=options["verbose"])
     view = console.make_view(result, show_suppressed=options["show_suppressed"])
+    console.print_report(view, settings.output_format, statistics=options["statistics"])
     for name, path in files:
         console.write_file(path, name, view)
-    console.print_report(view, settings.output_format, statistics=options["statistics"])
     return result.exit_status(settings.fail_level, exit_zero=options["exit_zero"])
 
 
@@ -168,7 +182,7 @@ def _options(options: dict[str, Any]) -> Options:
 
     return Options(
         rules=Layer(
-            select=_split(options["select"]) if options["select"] else None,
+            select=_selected(options["select"]),
             extend_select=_split(options["extend_select"]),
             ignore=_split(options["ignore"]),
         ),
@@ -188,6 +202,13 @@ _PLAIN_OPTIONS: Final = (
 )
 
 
+def _selected(values: Sequence[str]) -> tuple[str, ...] | None:
+    selectors = _split(values)
+    if values and not selectors:  # `--select "$UNSET"` must not look like a clean run
+        raise click.UsageError("--select names no rule")
+    return selectors or None
+
+
 def _split(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
 
@@ -200,20 +221,72 @@ def _per_file(item: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _output_file(value: str, usual: str) -> tuple[str, str]:
-    """Format and path of an `--output-file`."""
+    """Format and path of an `--output-file`; a wrong folder is told before the work rather than after it."""
+    from os.path import dirname, isdir
+
+    name, path = _format_and_path(value, usual)
+    if not path:
+        raise click.UsageError(f"--output-file: {value!r} names no file")
+    if not isdir(dirname(path) or "."):
+        raise click.UsageError(f"--output-file: cannot write {path}: there is no folder {dirname(path)}")
+    return name, path
+
+
+def _format_and_path(value: str, usual: str) -> tuple[str, str]:
     from autograd_lint.report import format_names
     from autograd_lint.selectors import did_you_mean, nearest
 
     name, separator, path = value.partition("=")
     if not separator:
         return usual, value
-    if name not in format_names():
-        if name.isidentifier() and nearest(name, format_names()) is None:
-            return usual, value  # a file whose name has an equals sign
+    if name in format_names():
+        return name, path
+    if name.isidentifier() and nearest(name, format_names()) is not None:
         raise click.UsageError(f"--output-file: unknown format {name!r}{did_you_mean(name, format_names())}")
-    if not path:
-        raise click.UsageError(f"--output-file: {value!r} names no file")
-    return name, path
+    return usual, value  # a file whose name has an equals sign
+
+
+@cli.command(context_settings={"allow_interspersed_args": False})
+@click.option("-m", "as_module", is_flag=True, help="TARGET is a module, as with `python -m`.")
+@click.option("--raise-at-write", is_flag=True, help="Stop at a write to a tensor that is saved for backward.")
+@click.option("--select", multiple=True, metavar="RULES", help="Judge by these rules only.")
+@click.option("--extend-select", multiple=True, metavar="RULES", help="Judge by these rules too.")
+@click.option("--ignore", multiple=True, metavar="RULES", help="Do not judge by these rules.")
+@click.option("--output-format", type=_FORMAT, help="full (default), concise, json, github, ...")
+@click.option("--output-file", multiple=True, metavar="[FORMAT=]PATH", help="Write a report to a file too.")
+@click.option("--fail-level", type=_LEVEL, help="Least severity that makes the exit status 1 (default: warning).")
+@click.option("--exit-code", type=int, metavar="N", help="Exit with N whatever happens.")
+@click.option("--config", type=_PATHS, metavar="FILE", help="Use this configuration file.")
+@click.option("--isolated", is_flag=True, help="Use no configuration file.")
+@click.argument("target")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(target: str, arguments: tuple[str, ...], **options: Any) -> int:
+    """Run a program under the observer: this executes it. TARGET is a script, with -m a module; its ARGUMENTS follow.
+
+    The report comes when the program ends, also by an exception or Ctrl-C. Exit status: the program's own if that is
+    not 0, else 1 with findings of at least the fail level.
+    """
+    from autograd_lint import console
+    from autograd_lint.dynamic.run import RunRequest, run_observed
+    from autograd_lint.settings import resolve_settings
+
+    defaults = {"per_file_ignores": (), "force_exclude": False, "jobs": None, "stdin_filename": None}
+    settings = resolve_settings(("." if options["as_module"] else target,), _options(defaults | options))
+    files = [_output_file(value, settings.output_format) for value in options["output_file"]]
+    request = RunRequest(
+        target=target,
+        arguments=arguments,
+        as_module=options["as_module"],
+        raise_at_write=options["raise_at_write"],
+    )
+    result = run_observed(request, settings)
+    for remark in result.remarks:
+        print_error(remark)
+    view = console.make_view(result.found, show_suppressed=False)
+    console.print_report(view, settings.output_format, statistics=False)
+    for name, path in files:
+        console.write_file(path, name, view)
+    return result.exit_status(settings) if options["exit_code"] is None else int(options["exit_code"])
 
 
 @cli.command()

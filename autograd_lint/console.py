@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from autograd_lint.discovery import repository_root
-from autograd_lint.errors import AutogradLintError, ConfigError
+from autograd_lint.errors import ConfigError, OutputError
 from autograd_lint.links import rule_url
 from autograd_lint.report import render
 from autograd_lint.report._colour import wants_colour
@@ -19,12 +19,7 @@ from autograd_lint.rule import Rule, all_rules
 from autograd_lint.runner import RunResult, list_files
 from autograd_lint.selectors import did_you_mean
 from autograd_lint.settings import Settings
-from autograd_lint.streams import print_out
-
-
-def print_error(text: str) -> None:
-    """Write a line to standard error."""
-    print(one_line(text), file=sys.stderr)
+from autograd_lint.streams import print_error, print_out
 
 
 def make_view(result: RunResult, *, show_suppressed: bool) -> View:
@@ -50,15 +45,16 @@ def write_file(path: str, name: str, view: View) -> None:
         with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
             stream.write(render(name, plain))
     except OSError as error:
-        raise AutogradLintError(f"cannot write the {name} report to {path}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write the {name} report to {path}: {error.strerror or error}") from error
 
 
 def tell_before(settings: Settings, *, verbose: bool) -> None:
     """Warn of what the configuration asks for in vain; when verbose, say what is used."""
     for key in settings.without_effect:
-        print_error(f"warning: {settings.config_path}: `{key}` has no effect in this version [unsupported-key]")
+        path = one_line(settings.config_path)
+        print_error(f"warning: {path}: `{key}` has no effect in this version [unsupported-key]")
     if verbose:
-        print_error(f"configuration: {settings.config_path or 'none'}")
+        print_error(f"configuration: {one_line(settings.config_path) or 'none'}")
         print_error(f"rules: {', '.join(sorted(settings.codes))}")
 
 
@@ -100,7 +96,7 @@ def show_rules(name: str | None, *, as_json: bool) -> int:
     rules = all_rules() if name is None else (_find_rule(name),)
     if as_json:
         listed = [_rule_to_json(rule) for rule in rules]
-        print_out(json.dumps(listed if name is None else listed[0], indent=2, ensure_ascii=False) + "\n")
+        print_out(json.dumps(listed if name is None else listed[0], indent=2) + "\n")
     else:
         print_out("\n\n".join(_rule_to_text(rule) for rule in rules))
     return 0

@@ -52,12 +52,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """How folders are searched. `root` is the folder that `exclude` is relative to."""
+    """How folders are searched. `root` is the folder that `exclude` is relative to.
+
+    `force_exclude`: named files are excluded too, standard input by the name it is given.
+    """
 
     root: str
     exclude: tuple[str, ...] = DEFAULT_EXCLUDE
     respect_gitignore: bool = True
     force_exclude: bool = False
+    stdin_name: str | None = None
 
 
 def discover(paths: Sequence[str], search: Search) -> Iterator[Target]:
@@ -95,12 +99,13 @@ class _Discovery:
         return new
 
     def _named(self, path: str) -> Iterator[Target]:
+        name = self.search.stdin_name if path == STDIN_NAME else path
+        if self.search.force_exclude and name is not None and self._is_excluded_anywhere(os.path.abspath(name)):
+            return
         if path == STDIN_NAME:
             yield Target(STDIN_NAME)
             return
         full = os.path.abspath(path)
-        if self.search.force_exclude and self._is_excluded_anywhere(full):
-            return
         try:
             kind = os.stat(full).st_mode
         except (OSError, ValueError) as error:

@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
 from autograd_lint.errors import SourceError
 from autograd_lint.events import Event, Site
-from autograd_lint.finding import Finding, Related, Severity
+from autograd_lint.finding import Finding, Range, Related, Severity
 from autograd_lint.rule import Report, Rule
 from autograd_lint.run_findings import crashed, describe_crash, unreadable
 from autograd_lint.source import SourceFile, has_torch_sign
 from autograd_lint.static.stack import with_room
 
-if TYPE_CHECKING:
-    from autograd_lint.static.explore import PathResult
-    from autograd_lint.static.positions import Positions
-
 Place: TypeAlias = tuple[str, object]
+
+
+class JudgedPath(Protocol):
+    """One execution, abstract or real: its events, each with whether it came after a failure, and where it has been."""
+
+    @property
+    def events(self) -> Sequence[tuple[Event, bool]]:
+        """What happened."""
+
+    @property
+    def reached(self) -> Container[object]:
+        """The tokens of the places that were reached."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether torch raised."""
+
+
+class Ranges(Protocol):
+    """Finds the places that events name by tokens."""
+
+    def range_of(self, node: object) -> Range:
+        """Where `node` stands."""
+
+    def statement_range_of(self, node: object) -> Range:
+        """Where the statement around `node` stands."""
 
 
 def check_source(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Finding]:
@@ -68,7 +90,7 @@ class Verdicts:
     found: dict[tuple[str, Place], Verdict] = field(default_factory=dict)
     crashes: list[str] = field(default_factory=list)
 
-    def add(self, paths: list[PathResult]) -> None:
+    def add(self, paths: Sequence[JudgedPath]) -> None:
         """Judge the paths of one program. An error must hold on every path that reaches all its places."""
         judges: dict[type[Event], list[Rule]] = defaultdict(list)
         for rule in self.rules:
@@ -118,7 +140,7 @@ class Verdicts:
         if known is None or verdict.severity > known.severity:
             self.found[key] = verdict
 
-    def findings(self, positions: Positions) -> list[Finding]:
+    def findings(self, positions: Ranges) -> list[Finding]:
         """The findings with their ranges; a rule's finding hides those of the rules it supersedes at that place."""
         codes_at: dict[Place, set[str]] = defaultdict(set)
         for (_, place), verdict in self.found.items():
@@ -127,7 +149,7 @@ class Verdicts:
         return [_finding(verdict, positions) for verdict in kept]
 
 
-def _missing_somewhere(verdict: Verdict, holding: set[int], paths: Iterable[PathResult]) -> bool:
+def _missing_somewhere(verdict: Verdict, holding: set[int], paths: Iterable[JudgedPath]) -> bool:
     """Some path reaches all the places of the report, and torch does not raise there."""
     return any(
         number not in holding and not path.failed and all(place in path.reached for place in verdict.places)
@@ -135,7 +157,7 @@ def _missing_somewhere(verdict: Verdict, holding: set[int], paths: Iterable[Path
     )
 
 
-def _finding(verdict: Verdict, positions: Positions) -> Finding:
+def _finding(verdict: Verdict, positions: Ranges) -> Finding:
     report, rule = verdict.report, verdict.rule
     message = f"{report.message} (on some paths)" if verdict.doubtful else report.message
     place = positions.range_of(report.site.token)
@@ -154,5 +176,5 @@ def _finding(verdict: Verdict, positions: Positions) -> Finding:
     )
 
 
-def _related(text: str, site: Site, positions: Positions) -> Related:
+def _related(text: str, site: Site, positions: Ranges) -> Related:
     return Related(text, site.filename, positions.range_of(site.token))

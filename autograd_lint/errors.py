@@ -23,9 +23,17 @@ class SourceError(AutogradLintError):
         self.column = column
 
 
+class OutputError(AutogradLintError):
+    """A report cannot be written."""
+
+
 class RuleError(AutogradLintError):
     """A rule file breaks the contract of `autograd_lint.rule.Rule`."""
 
 
 class FactsError(AutogradLintError):
     """The shipped table of measured facts is missing or damaged."""
+
+
+class ConfirmError(AutogradLintError):
+    """The interpreter that should run programs cannot be used: it is missing, too old, or has no torch."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import gc
 import os
-import signal
-import sys
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from autograd_lint import engine
@@ -55,20 +52,53 @@ class RunResult:
 
 def run(paths: Sequence[str], settings: Settings) -> RunResult:
     """Check every file that `paths` name or hold."""
+    with _rare_collections():
+        return _run(paths, settings)
+
+
+_NEW_OBJECTS: Final = 100_000
+"""How many may come into being between two garbage collections. A syntax tree is that many, and none of it garbage."""
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_NEW_OBJECTS, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+
+
+def _run(paths: Sequence[str], settings: Settings) -> RunResult:
     started = time.monotonic()
-    targets = list(discover(paths, settings.search))
+    progress = Progress(started)
     stdin = None
     results: dict[str, list[Finding]] = {}
-    for target in targets:
-        if target.path == STDIN_NAME:
-            stdin, results[STDIN_NAME] = _check_stdin(settings)
-        elif target.problem:
-            results[target.path] = _not_read(target.path, SourceError(target.problem), settings)
-    waiting = [target.path for target in targets if target.path not in results]
-    results.update(_check_files(waiting, settings))
+    try:
+        targets = _find(paths, settings, progress)
+        for target in targets:
+            if target.path == STDIN_NAME:
+                stdin, results[STDIN_NAME] = _check_stdin(settings)
+            elif target.problem:
+                results[target.path] = _not_read(target.path, SourceError(target.problem), settings)
+        waiting = [target.path for target in targets if target.path not in results]
+        for path, found in _check_files(waiting, settings):
+            results[path] = found
+            progress.advance()
+    finally:
+        progress.finish()
     files = tuple(target.path for target in targets)
-    findings = _merged(files, [finding for path in files for finding in results[path]])
+    findings = merged(files, [finding for path in files for finding in results[path]])
     return RunResult(findings, files, time.monotonic() - started, stdin)
+
+
+def _find(paths: Sequence[str], settings: Settings, progress: Progress) -> list[Target]:
+    targets = []
+    for target in discover(paths, settings.search):
+        targets.append(target)
+        progress.find()
+    return targets
 
 
 def list_files(paths: Sequence[str], settings: Settings) -> tuple[Target, ...]:
@@ -77,33 +107,35 @@ def list_files(paths: Sequence[str], settings: Settings) -> tuple[Target, ...]:
 
 
 def check_file(path: str, settings: Settings) -> list[Finding]:
-    """The findings of one file."""
+    """The findings of one file; whatever fails becomes one of them."""
+    return _guarded(path, settings, lambda: check_text(read_source(path), settings))
+
+
+def _guarded(path: str, settings: Settings, work: Callable[[], list[Finding]]) -> list[Finding]:
     try:
-        source = read_source(path)
+        return work()
     except SourceError as error:
         return _not_read(path, error, settings)
-    return check_text(source, settings)
+    except Exception as error:  # the border of one file
+        return [crashed(path, describe_crash(error))]
 
 
 def check_text(source: SourceFile, settings: Settings) -> list[Finding]:
     """The findings of a text, sorted, with those that its comments suppress marked."""
     codes = settings.codes_for(source.path)
     rules = [rules_by_code()[code] for code in sorted(codes) if rules_by_code()[code].on]
-    try:
-        found = engine.check_source(source, rules)
-        failed = any(finding.code in (UNREADABLE, CRASHED) for finding in found)
-        here = [finding for finding in found if finding.filename == source.path]
-        result = _finished(source, here, settings, ran=frozenset() if failed else codes)
-        for path in sorted({finding.filename for finding in found} - {source.path}):
-            # A fault in an imported file, seen from this one: that file's own comments and patterns speak of it.
-            there = [finding for finding in found if finding.filename == path]
-            result += _finished(read_source(path), there, settings, ran=frozenset())
-        return result
-    except Exception as error:  # the border of one file: whatever failed becomes a finding
-        return [crashed(source.path, describe_crash(error))]
+    found = engine.check_source(source, rules)
+    failed = any(finding.code in (UNREADABLE, CRASHED) for finding in found)
+    here = [finding for finding in found if finding.filename == source.path]
+    result = finished(source, here, settings, ran=frozenset() if failed else codes)
+    for path in sorted({finding.filename for finding in found} - {source.path}):
+        # A fault in an imported file, seen from this one: that file's own comments and patterns speak of it.
+        there = [finding for finding in found if finding.filename == path]
+        result += finished(read_source(path), there, settings, ran=frozenset())
+    return result
 
 
-def _finished(
+def finished(
     source: SourceFile, findings: Sequence[Finding], settings: Settings, *, ran: frozenset[str]
 ) -> list[Finding]:
     """The findings in one file: suppressed, filtered, sorted and identified."""
@@ -118,7 +150,7 @@ def _finished(
     return add_fingerprints(source, kept, root=settings.root)
 
 
-def _merged(files: Sequence[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def merged(files: Sequence[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Findings by file, in the order of the run, then by place; one that was seen from two files counts once."""
     order = {path: index for index, path in enumerate(files)}
     unique = {(finding.filename, finding.range, finding.code, finding.message): finding for finding in findings}
@@ -135,31 +167,22 @@ def _not_read(path: str, error: SourceError, settings: Settings) -> list[Finding
 
 
 def _check_stdin(settings: Settings) -> tuple[SourceFile | None, list[Finding]]:
+    name = settings.stdin_filename
+    path = os.path.abspath(name) if name else STDIN_NAME
     try:
-        source = read_stdin(settings.stdin_filename)
+        source = read_stdin(name)
     except SourceError as error:
-        name = settings.stdin_filename
-        return None, _not_read(os.path.abspath(name) if name else STDIN_NAME, error, settings)
-    return source, check_text(source, settings)
+        return None, _not_read(path, error, settings)
+    return source, _guarded(path, settings, lambda: check_text(source, settings))
 
-
-# ------------------------------------------------------------------ processes
 
 _FEW_FILES: Final = 8
 """Up to this many files, starting processes costs more than it saves."""
 
 
-def _check_files(paths: Sequence[str], settings: Settings) -> dict[str, list[Finding]]:
-    progress = Progress(len(paths))
+def _check_files(paths: Sequence[str], settings: Settings) -> Iterator[tuple[str, list[Finding]]]:
     jobs = min(settings.jobs or _usual_jobs(len(paths)), len(paths))
-    results: dict[str, list[Finding]] = {}
-    try:
-        for path, findings in _in_processes(paths, settings, jobs) if jobs > 1 else _here(paths, settings):
-            results[path] = findings
-            progress.advance()
-    finally:
-        progress.finish()
-    return results
+    return _in_processes(paths, settings, jobs) if jobs > 1 else _here(paths, settings)
 
 
 def _usual_jobs(files: int) -> int:
@@ -174,66 +197,10 @@ def _here(paths: Iterable[str], settings: Settings) -> Iterator[tuple[str, list[
 
 
 def _in_processes(paths: Sequence[str], settings: Settings, jobs: int) -> Iterator[tuple[str, list[Finding]]]:
-    """Check in `jobs` processes. When one dies, what was in flight is checked again, each file in its own process."""
-    waiting = deque(paths)
-    while waiting:
-        in_flight: dict[Future[list[Finding]], str] = {}
-        with _pool(jobs) as pool:
-            try:
-                yield from _drain(pool, waiting, in_flight, settings=settings, width=2 * jobs)
-            except BaseException:
-                _stop(pool)
-                raise
-        for path in in_flight.values():
-            yield path, _alone(path, settings)
+    from autograd_lint.processes import in_processes  # costs time that a small run does not have
 
-
-def _drain(
-    pool: ProcessPoolExecutor,
-    waiting: deque[str],
-    in_flight: dict[Future[list[Finding]], str],
-    *,
-    settings: Settings,
-    width: int,
-) -> Iterator[tuple[str, list[Finding]]]:
-    """Check what is `waiting`, few files at a time; when a process dies, stop and leave the suspects `in_flight`."""
-    while waiting or in_flight:
-        while waiting and len(in_flight) < width:
-            try:
-                future = pool.submit(check_file, waiting[0], settings)
-            except BrokenProcessPool:
-                return
-            in_flight[future] = waiting.popleft()
-        done, _ = wait(in_flight, return_when=FIRST_COMPLETED)
-        for future in done:
-            if isinstance(future.exception(), BrokenProcessPool):
-                return
-            yield in_flight.pop(future), future.result()
-
-
-def _alone(path: str, settings: Settings) -> list[Finding]:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(check_file, path, settings).result()
-        except BrokenProcessPool:
-            return [crashed(path, "the process that checked this file died (out of memory?)")]
-        except BaseException:
-            _stop(pool)
-            raise
-
-
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    # Forked processes have the libraries loaded already; elsewhere forking is unsafe or impossible.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupt)
-
-
-def _ignore_interrupt() -> None:
-    """Ctrl-C reaches every process of the group; only the first one shall act on it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    pool.shutdown(wait=False, cancel_futures=True)
-    for child in multiprocessing.active_children():
-        child.terminate()
+    for path, findings in in_processes(partial(check_file, settings=settings), paths, jobs=jobs):
+        if findings is None:
+            yield path, [crashed(path, "the process that checked this file died (out of memory?)")]
+        else:
+            yield path, findings

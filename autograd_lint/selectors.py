@@ -62,16 +62,24 @@ def known_selectors() -> tuple[str, ...]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The member of `known` most like `word`, the first of several; case does not count."""
+    """The member of `known` most like `word`; of several, the one that begins as it does. Case does not count."""
     matcher = difflib.SequenceMatcher(b=word.lower())
-    best, best_ratio = None, _CUTOFF
+    best, best_likeness = None, (_CUTOFF, 0)
     for name in known:
         matcher.set_seq1(name.lower())
-        if matcher.real_quick_ratio() > best_ratio and matcher.quick_ratio() > best_ratio:
-            ratio = matcher.ratio()
-            if ratio > best_ratio:
-                best, best_ratio = name, ratio
+        if matcher.real_quick_ratio() >= best_likeness[0] and matcher.quick_ratio() >= best_likeness[0]:
+            likeness = (matcher.ratio(), _in_common(name.lower(), word.lower()))
+            if likeness > best_likeness and likeness[0] > _CUTOFF:
+                best, best_likeness = name, likeness
     return best
+
+
+def _in_common(one: str, other: str) -> int:
+    """How many characters two words begin with alike."""
+    length = 0
+    while length < min(len(one), len(other)) and one[length] == other[length]:
+        length += 1
+    return length
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

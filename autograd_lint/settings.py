@@ -74,6 +74,7 @@ def resolve_settings(paths: Sequence[str], options: Options) -> Settings:
             exclude=(*(DEFAULT_EXCLUDE if config.exclude is None else config.exclude), *config.extend_exclude),
             respect_gitignore=config.respect_gitignore is not False,
             force_exclude=options.force_exclude,
+            stdin_name=options.stdin_filename,
         ),
         output_format=options.output_format or config.output_format or "full",
         fail_level=Severity[(options.fail_level or config.fail_level or "warning").upper()],

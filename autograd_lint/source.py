@@ -54,18 +54,28 @@ def read_source(path: str) -> SourceFile:
 
 
 def read_stdin(name: str | None) -> SourceFile:
-    """Standard input, called `name` in reports."""
-    data = sys.stdin.buffer.read()
+    """Standard input, called `name` in reports. Raises SourceError when it cannot be read or decoded."""
+    if sys.stdin is None:
+        raise SourceError("cannot read standard input: it is closed")
+    try:
+        data = sys.stdin.buffer.read()
+    except OSError as error:
+        raise SourceError(f"cannot read standard input: {error.strerror or error}") from error
     return decode_source(data, os.path.abspath(name) if name else STDIN_NAME)
+
+
+_FOREIGN_BOMS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
 
 def decode_source(data: bytes, path: str) -> SourceFile:
     """`data` decoded as Python would: byte order mark, then encoding declaration (PEP 263), then UTF-8."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise SourceError("the file is encoded in UTF-16, which Python does not read; save it as UTF-8")
+    if data.startswith(_FOREIGN_BOMS):
+        raise SourceError("the file is encoded in UTF-16 or UTF-32, which Python does not read; save it as UTF-8")
     encoding, has_bom = _declared_encoding(data)
     body = data[len(codecs.BOM_UTF8) :] if has_bom else data
     text = _decode(body, encoding)
+    if not encoding.startswith("utf-8"):
+        _require_sane(text, encoding)
     if "\0" in text:
         row, column = _place(text[: text.index("\0")])
         raise SourceError("source code cannot contain null bytes; is this a binary file?", row=row, column=column)
@@ -123,8 +133,12 @@ def _declared_encoding(data: bytes) -> tuple[str, bool]:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
     except SyntaxError as error:
         # Raised for an unknown encoding, for a mark that contradicts the declaration, and for bad UTF-8 up there.
-        _decode(data.removeprefix(codecs.BOM_UTF8), "utf-8")
-        raise SourceError(f"cannot decode the file: {error.msg}", row=_cookie_row(data)) from error
+        message = error.msg
+        if "unknown encoding" not in message:
+            _decode(data.removeprefix(codecs.BOM_UTF8), "utf-8")
+            if data.startswith(codecs.BOM_UTF8):
+                message = "it begins with a UTF-8 byte order mark and declares another encoding"
+        raise SourceError(f"cannot decode the file: {message}", row=_cookie_row(data)) from error
     has_bom = data.startswith(codecs.BOM_UTF8)
     return ("utf-8" if encoding == "utf-8-sig" else encoding), has_bom
 
@@ -140,7 +154,7 @@ def _decode(data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        row, column = _place(data[: error.start].decode(encoding, errors="replace"))
+        row, column = _place(_decode_anyhow(data[: error.start], encoding))
         byte = data[error.start]
         raise SourceError(
             f"cannot decode the file as {encoding}: {error.reason} (byte 0x{byte:02x}); "
@@ -150,6 +164,26 @@ def _decode(data: bytes, encoding: str) -> str:
         ) from error
     except (LookupError, UnicodeError) as error:
         raise SourceError(f"cannot decode the file as {encoding}: {error}") from error
+
+
+def _require_sane(text: str, encoding: str) -> None:
+    """Refuse what a rare encoding makes of the file when no parser could read that."""
+    surrogate = _SURROGATE.search(text)
+    if surrogate:
+        row, column = _place(text[: surrogate.start()])
+        raise SourceError(f"decoded as {encoding}, the file holds half a character", row=row, column=column)
+    if "coding" not in "".join(split_lines(text)[:2]):
+        raise SourceError(f"cannot decode the file as {encoding}: its own declaration would not be readable")
+
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def _decode_anyhow(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding, errors="replace")
+    except UnicodeError:  # some encodings know no replacement
+        return data.decode("latin-1")
 
 
 def _place(before: str) -> tuple[int, int]:

@@ -15,7 +15,8 @@ from autograd_lint.selectors import did_you_mean, find_codes, known_selectors, n
 if TYPE_CHECKING:
     from autograd_lint.source import SourceFile
 
-_SIGN: Final = re.compile(r"noqa|autograd-lint", re.IGNORECASE)
+_SIGNS: Final = ("noqa", "autograd-lint")
+_OURS: Final = re.compile(r"autograd-lint\s*:|noqa.*AGL", re.IGNORECASE)
 _NOQA: Final = re.compile(
     r"#\s*noqa(?![\w-])(?P<colon>\s*:\s*(?P<codes>[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9]+)*)?)?", re.IGNORECASE
 )
@@ -63,7 +64,8 @@ _LAST_ROW: Final = 10**9
 
 def read_suppressions(source: SourceFile) -> Suppressions:
     """Every suppression comment of the file, in order."""
-    if not _SIGN.search(source.text):
+    text = source.text.lower()
+    if not any(sign in text for sign in _SIGNS):
         return ()
     layout = source.layout
     return tuple(found for comment in layout.comments for found in _in_comment(comment, layout))
@@ -74,6 +76,8 @@ def apply_suppressions(source: SourceFile, findings: Sequence[Finding], *, ran: 
 
     `ran` are the codes of the rules that judged the whole file; only their suppressions can be called unused.
     """
+    if not findings and not _OURS.search(source.text):
+        return []  # nothing to hide, and no comment of which one could say that it hides nothing
     suppressions = source.suppressions
     if not suppressions:
         return list(findings)

@@ -82,17 +82,33 @@ def test_internal_errors_cannot_be_switched_off(command: Command, project: Path,
 
 def test_errors_go_to_standard_error_and_name_the_nearest(command: Command, mixed: Path) -> None:
     for arguments, message in [
-        (["--slect=AGL1"], "--select"),
+        (["--slect=AGL1"], "no such option '--slect'; did you mean '--select'?"),
+        (["--verison"], "no such option '--verison'; did you mean '--version'?"),
+        (["--version"], "option '--version' must stand alone"),
+        (["--xyz"], "no such option '--xyz'\n"),
+        (["--jobs=many"], "invalid value for '--jobs'"),
+        (["--select="], "--select names no rule"),
         (["--select=AGL10l"], "unknown rule selector 'AGL10l'; did you mean 'AGL101'?"),
         (["--output-format=jsonn"], "unknown format 'jsonn'; did you mean 'json'?"),
         (["--fail-level=eror"], "unknown level 'eror'; did you mean 'error'?"),
         (["--output-file=jsno=x"], "unknown format 'jsno'; did you mean 'json'?"),
         (["--per-file-ignores=x"], "PATTERN:RULE"),
         (["--config=x", "--isolated"], "exclude each other"),
+        (["--output-file=json=no/such/folder.json"], "there is no folder no/such"),
     ]:
         outcome = command(".", *arguments)
         assert (outcome.status, outcome.out) == (2, "")
+        assert outcome.err.startswith("error: ")
         assert message in outcome.err
+
+
+def test_misspelt_command_is_not_taken_for_a_path(command: Command, mixed: Path) -> None:
+    outcome = command("chek", ".")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "no file or command is called 'chek'; did you mean 'check'?" in outcome.err
+    (mixed / "chek").mkdir()
+    assert command("chek", "clean.py").status == 0
+    assert codes(command("elsewhere", "--output-format=concise").out) == ["AGL000"]
 
 
 def test_output_files_beside_standard_output(command: Command, mixed: Path) -> None:
@@ -165,6 +181,12 @@ def test_stdin_filename_takes_part_in_per_file_ignores(
 ) -> None:
     give_stdin(monkeypatch, b"bad(AGL101)\n")
     assert command("-", "--stdin-filename=lib/net.py", "--per-file-ignores=lib/*:AGL101").status == 0
+
+
+def test_excluded_standard_input(command: Command, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for options, status in (["--force-exclude"], 0), ([], 1):
+        give_stdin(monkeypatch, b"bad(AGL101)\n")
+        assert command("-", "--stdin-filename=build/net.py", *options).status == status
 
 
 def test_statistics(command: Command, mixed: Path) -> None:
@@ -312,6 +334,33 @@ def test_closed_pipe_is_silent() -> None:
     )
     assert done.stdout == "[\n  {\n    "[:10]
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("command_line", "status", "message"),
+    [
+        ("rule --all >&-", 0, ""),
+        ("clean.py >&- 2>&-", 0, ""),
+        ("--nonsense 2>&-", 2, ""),
+        ("rule --all >/dev/full", 2, "error: cannot write to standard output: No space left on device\n"),
+        ("clean.py --output-file=json=/dev/full", 2, "error: cannot write the json report to /dev/full: No space"),
+        ("- --output-format=concise <&- >&2", 1, "-:1:1: AGL000 cannot read standard input: it is closed\n"),
+    ],
+)
+def test_streams_that_are_closed_or_full(project: Path, command_line: str, status: int, message: str) -> None:
+    (project / "clean.py").write_text("x = 1\n")
+    whole = f"'{sys.executable}' -m autograd_lint {command_line}"
+    done = subprocess.run([whole], shell=True, capture_output=True, text=True, timeout=60)
+    assert done.returncode == status
+    assert done.stderr.startswith(message)
+    assert message or not done.stderr
+
+
+def test_json_is_json_in_every_encoding(project: Path) -> None:
+    (project / "ünïcode \U0001f600.py").write_bytes(b"\xff")
+    done = spawn("--output-format=json", "--isolated", ".", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    (found,) = json.loads(done.stdout)
+    assert Path(found["filename"]).name == "ünïcode \U0001f600.py"
 
 
 def test_output_that_the_terminal_cannot_say() -> None:

@@ -179,4 +179,4 @@ def test_github_puts_the_worst_first_and_counts_what_is_not_annotated() -> None:
     warnings = [replace(FINDING, severity=Severity.WARNING)] * 13
     lines = shown("github", *warnings, FINDING).splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["::error", "::warning", "::warning"]
-    assert lines[-1] == "3 more findings are only in this log: GitHub annotates 10 of each level in a step"
+    assert lines[-1] == "3 more findings in this log only: GitHub annotates 10 of each level in a step"

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,19 +101,29 @@ class Terminal:
 def test_progress(monkeypatch: pytest.MonkeyPatch, is_terminal: bool, seconds: float, shown: str) -> None:
     terminal = Terminal(is_terminal=is_terminal)
     monkeypatch.setattr(sys, "stderr", terminal)
-    progress = Progress(9, started=time.monotonic() - seconds)
+    progress = Progress(started=time.monotonic() - seconds, found=9)
     progress.advance()
     progress.finish()
     assert shown in terminal.written
     assert bool(terminal.written) == bool(shown)
 
 
+def test_progress_of_a_run_on_a_terminal(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        (project / f"m{number}.py").write_text("import torch\n")
+    terminal = Terminal(is_terminal=True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(engine, "check_source", lambda source, rules: time.sleep(0.6) or [])
+    checked(".")
+    assert terminal.written == "\r\x1b[Kchecked 2 of 3 files\r\x1b[Kchecked 3 of 3 files\r\x1b[K"
+
+
 SLOW = """
-import sys, time
+import os, time
 from autograd_lint import engine
 
 def check_source(source, rules):
-    print("started", flush=True)
+    os.write(1, b"started\\n")  # at once: two processes write
     time.sleep(60)
     return []
 
@@ -123,16 +133,30 @@ main(["--isolated", "--jobs=2", "."])
 """
 
 
-def test_interruption_ends_all_processes_in_silence(project: Path) -> None:
+@pytest.fixture
+def slow_run(project: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run of two processes, in a process group of its own, that has begun and would take minutes."""
     for number in range(6):
         (project / f"m{number}.py").write_text("import torch\n")
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "started\n"
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=20)
-    assert (process.returncode, err.strip()) == (130, "interrupted")
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        yield process
+
+
+def test_interruption_ends_all_processes_in_silence(slow_run: subprocess.Popen[str]) -> None:
+    os.killpg(slow_run.pid, signal.SIGINT)
+    _, err = slow_run.communicate(timeout=20)
+    assert (slow_run.returncode, err.strip()) == (130, "interrupted")
     with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+        os.killpg(slow_run.pid, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_a_run_that_is_killed(slow_run: subprocess.Popen[str], number: signal.Signals) -> None:
+    slow_run.send_signal(number)
+    # Its pipes end when the last process that holds them does.
+    slow_run.communicate(timeout=20)
+    assert slow_run.returncode == -number

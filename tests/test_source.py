@@ -46,7 +46,9 @@ def test_empty_file() -> None:
         pytest.param(b"\0", 1, 1, "null bytes", id="only a null byte"),
         pytest.param(b"# coding: klingon\n", 1, 1, "klingon", id="unknown encoding"),
         pytest.param(b"#!/bin/x\n# coding: klingon\n", 2, 1, "klingon", id="unknown encoding in the second line"),
-        pytest.param(b"\xef\xbb\xbf# coding: latin-1\n", 1, 1, "utf-8", id="mark contradicts declaration"),
+        pytest.param(
+            b"\xef\xbb\xbf# coding: latin-1\n", 1, 1, "declares another encoding", id="mark contradicts declaration"
+        ),
         pytest.param(b"# coding: ascii\nx = '\xe9'\n", 2, 6, "ascii", id="not in the declared encoding"),
         pytest.param(b"# coding: hex\nx\n", 1, 1, "hex", id="a codec that is no text encoding"),
         pytest.param("x = 1".encode("utf-16"), 1, 1, "UTF-16", id="UTF-16"),

@@ -20,6 +20,7 @@ import torch
 from autograd_lint.facts.case import Case
 from autograd_lint.facts.codec import encode
 from autograd_lint.facts.measure_calls import UNFIT, Arguments, measure
+from autograd_lint.facts.measure_distributions import measured_distributions
 from autograd_lint.facts.measure_modules import ModuleCases, ModuleState, measured_modules, measured_optimizers
 from autograd_lint.facts.measure_names import Signature, resolve, signature
 from autograd_lint.facts.measure_samples import Sample, public_names
@@ -60,6 +61,8 @@ def measured_table() -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ops = {name: entry for name, samples in public_names() if (entry := _function(name, samples, shared))}
+        for name, known, cases in measured_distributions():
+            ops[name] = _entry(cases, known, shared)
         modules = {name: _module(name, found, shared) for name, found in measured_modules() if found.cases}
         optimizers = {name: [facts.bumps, facts.bumps_fused] for name, facts in measured_optimizers()}
     table = {"torch": torch.__version__.partition("+")[0], "effects": shared.effects.rows}

@@ -41,7 +41,6 @@ def resolve(name: str) -> Any:
 def signature(name: str) -> Signature | None:
     """The signature of a public function or method, from Python or from the operator's schemas."""
     function = resolve(name)
-    method = name.startswith("Tensor.")
     if function is None:
         return None
     if not callable(function):
@@ -54,7 +53,7 @@ def signature(name: str) -> Signature | None:
     dispatched = _dispatched(function)
     if inspect.isfunction(dispatched):
         return _of_python(dispatched, skip_first=False)
-    return _of_schemas(name, method=method)
+    return _of_schemas(name)
 
 
 def _of_class(cls: type) -> Signature:
@@ -93,8 +92,11 @@ def _of_python(function: Callable[..., Any], *, skip_first: bool) -> Signature:
     return Signature(tuple(names), defaults)
 
 
-def _of_schemas(name: str, *, method: bool) -> Signature | None:
-    """All overloads of an operator joined: at each position the name that most of them give it, weighed by length."""
+def _of_schemas(name: str) -> Signature | None:
+    """All overloads of an operator joined: at each position the name that most of them give it, weighed by length.
+
+    What Python calls `input` is `self` here, so that a function and its method are alike.
+    """
     overloads = [list(schema.arguments) for schema in _schemas(name)]
     if not overloads:
         return None
@@ -118,10 +120,6 @@ def _of_schemas(name: str, *, method: bool) -> Signature | None:
             break
         names.append(fresh.most_common(1)[0][0])
         position += 1
-    if names and names[0] == "self" and not method:
-        names[0] = "input"
-        if "input" in names[1:]:
-            return None
     return Signature(tuple(dict.fromkeys(names)), defaults)
 
 

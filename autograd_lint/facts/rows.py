@@ -160,6 +160,7 @@ def _agree(one: Case, other: Case) -> bool:
         and one.ignored & shared == other.ignored & shared
         and _saves_agree(one, other, shared)
         and _frees_agree(one, other)
+        and _within(one.higher, other) == _within(other.higher, one)
     )
 
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import IO
 
 from autograd_lint.finding import Severity
+from autograd_lint.streams import is_terminal
 
 
-def wants_colour(stream: IO[str]) -> bool:
+def wants_colour(stream: IO[str] | None) -> bool:
     """Whether to colour what goes to `stream`; `NO_COLOR` and `FORCE_COLOR` overrule the terminal."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return is_terminal(stream)
 
 
 @dataclass(frozen=True, slots=True)

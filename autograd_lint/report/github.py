@@ -7,6 +7,7 @@ from typing import Final
 
 from autograd_lint.finding import Finding, Severity
 from autograd_lint.fingerprint import relative_path
+from autograd_lint.report._text import count
 from autograd_lint.report._view import View
 
 _LIMIT: Final = 10
@@ -19,9 +20,10 @@ def render(view: View) -> str:
     """One command a finding, the worst first, since GitHub keeps only the first few of each level."""
     ordered = sorted(view.findings, key=lambda finding: -finding.severity)
     lines = [_command(finding, view) for finding in ordered]
-    lost = sum(max(0, count - _LIMIT) for count in Counter(finding.severity for finding in ordered).values())
+    lost = sum(max(0, number - _LIMIT) for number in Counter(finding.severity for finding in ordered).values())
     if lost:
-        lines.append(f"{lost} more findings are only in this log: GitHub annotates {_LIMIT} of each level in a step")
+        told = f"{count(lost, 'more finding')} in this log only"
+        lines.append(f"{told}: GitHub annotates {_LIMIT} of each level in a step")
     return "".join(line + "\n" for line in lines)
 
 

@@ -9,8 +9,8 @@ from autograd_lint.report._view import View
 
 
 def render(view: View) -> str:
-    """The whole list, indented."""
-    return json.dumps([to_json(finding) for finding in view.findings], indent=2, ensure_ascii=False) + "\n"
+    """The whole list, indented; in ASCII, so that no encoding of a terminal, pipe or reader can spoil it."""
+    return json.dumps([to_json(finding) for finding in view.findings], indent=2) + "\n"
 
 
 def to_json(finding: Finding) -> dict[str, object]:

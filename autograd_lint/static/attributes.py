@@ -22,6 +22,7 @@ from autograd_lint.static.values import (
     Const,
     Context,
     Dict,
+    Distribution,
     Foreign,
     Function,
     Instance,
@@ -108,7 +109,7 @@ def _of_instance(run: Run, base: Instance, name: str, node: ir.Node) -> Value:
     if base.module and name == "training":
         if type(base.training) is not Const:
             return base.training
-        value = base.attrs["training"] = Unknown()
+        value = base.attrs["training"] = Unknown(kind="flag")
         return value
     inner = base.attrs.get("__base__")
     if isinstance(inner, NNModule):
@@ -193,6 +194,17 @@ def _of_context(run: Run, base: Context, name: str, node: ir.Node) -> Value:
     return base.attrs.setdefault(name, Unknown())
 
 
+def _of_distribution(run: Run, base: Distribution, name: str, node: ir.Node) -> Value:
+    """A parameter as it was given (`loc`, `scale`), or something computed from them."""
+    given = base.params.get(name)
+    if given is not None and name not in ("probs", "logits"):  # these are normalized first
+        return given
+    return Unknown(tuple(base.params.values())) if name in _COMPUTED else Method(base, name)
+
+
+_COMPUTED: Final = frozenset({"probs", "logits", "mean", "mode", "variance", "stddev", "batch_shape", "event_shape"})
+
+
 def _of_builtin(run: Run, base: Builtin, name: str, node: ir.Node) -> Value:
     return Unknown()
 
@@ -210,6 +222,7 @@ _READERS: Final[dict[type, Callable[[Run, Any, str, ir.Node], Value]]] = {
     Seq: _of_seq,
     Function: _of_function,
     Context: _of_context,
+    Distribution: _of_distribution,
     Builtin: _of_builtin,
 }
 
@@ -285,7 +298,7 @@ def assign_data(run: Run, tensor: Tensor, value: Value, node: ir.Node) -> None:
     run.machine.keep(record)
     fresh = source if source is not None else run.machine.tensor()
     if fresh.memory is not tensor.memory:
-        record.certain = source is not None
+        record.certain = source is not None and source.node is None  # what was computed may have the same values
         tensor.reseated = record
         tensor.memory = fresh.memory
     tensor.layout = fresh.layout

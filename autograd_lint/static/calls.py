@@ -11,6 +11,7 @@ from autograd_lint.static.attributes import class_chain, find_in_class
 from autograd_lint.static.builtin_calls import call_builtin
 from autograd_lint.static.container_methods import call_container_method
 from autograd_lint.static.custom_function import apply_function, call_context_method
+from autograd_lint.static.distributions import call_distribution_method
 from autograd_lint.static.escape import call_unknown
 from autograd_lint.static.modules import call_module, call_module_method, inherit_builtin_module
 from autograd_lint.static.optimizers import call_optimizer_method
@@ -28,6 +29,7 @@ from autograd_lint.static.values import (
     Const,
     Context,
     Dict,
+    Distribution,
     Env,
     ExpectRaise,
     Foreign,
@@ -345,6 +347,8 @@ def _call_method(run: Run, method: Method, args: Args, node: ir.Node) -> Value:
         return call_optimizer_method(run, owner, name, args, node)
     if isinstance(owner, Seq | Dict | Const):
         return call_container_method(run, owner, name, args, node)
+    if isinstance(owner, Distribution):
+        return call_distribution_method(run, owner, name, args, node)
     if isinstance(owner, Context):
         return call_context_method(run, owner, name, args)
     if isinstance(owner, SuperValue):
@@ -438,9 +442,7 @@ def enter_context(run: Run, context: Value, node: ir.Node) -> tuple[Value, Calla
             machine.modes = replace(modes, offload=True)
         else:
             modes = context.before if context.before is not None else modes
-            machine.modes = replace(
-                machine.modes, grad=context.mode, inference=modes.inference and context.mode is False
-            )
+            machine.modes = replace(machine.modes, grad=context.mode, inference=modes.inference)
 
         def restore() -> None:
             machine.modes = modes

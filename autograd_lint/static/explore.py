@@ -212,6 +212,7 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
         flush_pending(run)
     except TorchError:
         machine.failed = True
+    _tell_sums_never_cleared(run)
     registration.conclude(run)
     validation.conclude(run)
     events = list(machine.events)
@@ -221,6 +222,13 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
     removed = {id(handle) for handle, _ in run.hooks if isinstance(handle, Unknown) and _was_removed(handle)}
     events.extend((event, False) for handle, event in run.hooks if id(handle) not in removed)
     return PathResult(tuple(events), frozenset(run.reached), machine.failed)
+
+
+def _tell_sums_never_cleared(run: Run) -> None:
+    """A loop ends with gradients added to used ones that nothing ever cleared: its next round would step with them."""
+    for tensor in {id(t): t for t in run.gradients.touched}.values():
+        if tensor.grad_sum is not None and not tensor.grad_clears and tensor.grad_sum.in_loop:
+            run.machine.emit(tensor.grad_sum)
 
 
 def _has_gradient(leaf: Tensor) -> bool:

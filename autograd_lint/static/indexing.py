@@ -5,6 +5,7 @@ from __future__ import annotations
 from autograd_lint.events import How, IndexRead
 from autograd_lint.facts import table
 from autograd_lint.static import ir
+from autograd_lint.static import layout as layouts
 from autograd_lint.static.copies import surely_copies
 from autograd_lint.static.shapes import indexed_layout
 from autograd_lint.static.state import Run
@@ -179,9 +180,14 @@ def write_index(
             run.call_hook(base, "__setitem__", [index, value], node)
         return
     if tensor.numpy:
-        write_array(run, tensor, node, op="[]=", how=How.INDEX)
+        write_array(run, tensor, node, op="[]=", how=How.INDEX, value=_number(value))
         return
     _write_elements(run, base, tensor, index, value, node, how=how, target=target or node)
+
+
+def _number(value: Value) -> float | None:
+    number = value.value if type(value) is Const else None
+    return float(number) if isinstance(number, int | float) else None
 
 
 def _write_sequence(base: Seq, index: Value, value: Value) -> None:
@@ -211,4 +217,5 @@ def _write_elements(
     if machine.admits(record, values):
         made = machine.record("[]=", effect, operands, site=site)
         uncertain_operands(made, params, effect)
-        machine.perform(record, made, overlaps=overlaps(record, region, sharing))
+        unmoved = any(layouts.fully_overlap(region, t.layout) for t in sharing)  # `x[0] = x[0]` copies nothing
+        machine.perform(record, made, overlaps=not unmoved and overlaps(record, region, sharing))

@@ -89,10 +89,20 @@ def like(inputs: Sequence[Layout | None], shape: tuple[int, ...] | None) -> Layo
     full = [x for x in inputs if x is not None and x.shape == shape]
     if not full or all(x.contiguous for x in full):
         return fresh(shape)
-    first = full[0]
-    if first.dense and all(x.strides == first.strides for x in full):
-        return Layout(shape, first.strides)
-    return None
+    orders = {_memory_order(x) for x in full}
+    if len(orders) > 1 or any(x.overlapping for x in full):
+        return None
+    strides = [0] * len(shape)
+    step = 1
+    for dim in reversed(next(iter(orders))):
+        strides[dim] = step
+        step *= max(shape[dim], 1)
+    return Layout(shape, tuple(strides))
+
+
+def _memory_order(layout: Layout) -> tuple[int, ...]:
+    """The dimensions from the one with the largest stride to the one with the smallest."""
+    return tuple(sorted(range(len(layout.shape)), key=lambda dim: -layout.strides[dim]))
 
 
 def broadcast(shapes: Sequence[tuple[int, ...] | None]) -> tuple[int, ...] | None:

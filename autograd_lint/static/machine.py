@@ -34,7 +34,10 @@ class TorchError(Exception):
 
 @dataclass(slots=True, eq=False)
 class WriteRecord:
-    """One write while its consequences are not known yet; becomes a `Write` event when the path ends."""
+    """One write while its consequences are not known yet; becomes a `Write` event when the path ends.
+
+    `value` is the number that is written everywhere, if it is one; `changes` False: the memory held just that.
+    """
 
     site: Site
     how: How
@@ -48,6 +51,8 @@ class WriteRecord:
     origin: Site | None = None
     certain: bool = True
     bumps: bool = True
+    value: float | None = None
+    changes: bool = True
     stale: Stale | None = None
     stale_certain: bool = True
     refusal: Refusal | None = None
@@ -76,12 +81,13 @@ class WriteRecord:
 
 
 class Memory:
-    """The bytes of a storage and every write to them; `silent` writes moved no counter."""
+    """The bytes of a storage and every write to them; `filled` is the number that all elements are, if one is known."""
 
-    __slots__ = ("writes",)
+    __slots__ = ("filled", "writes")
 
     def __init__(self) -> None:
         self.writes: list[tuple[WriteRecord, bool]] = []
+        self.filled: float | None = None
 
 
 class Counter:
@@ -119,6 +125,7 @@ class GraphNode:
     """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists.
 
     `higher`: its gradients, computed with a graph, have one; `spread`: edges whose gradient is one value expanded.
+    `overlapping`: the write through an expanded view that its backward cannot undo.
     """
 
     op: str
@@ -132,6 +139,7 @@ class GraphNode:
     derivative: bool = True
     higher: Tri = True
     spread: tuple[GraphNode | Tensor, ...] = ()
+    overlapping: WriteRecord | None = None
     freed: Site | None = None
     freed_certain: bool = True
     kept: list[Site] = field(default_factory=list)
@@ -210,7 +218,7 @@ class Machine:
         refusal = _REFUSED_VIEWS.get(view.view_kind)
         if refusal is not None and requires:
             record, certain = fresh_writes[0]
-            if certain and record.refusal is None:
+            if certain and record.refusal is None and not self.failed:
                 record.refusal = refusal
                 record.origin = view.view_site
                 self.fail()
@@ -349,7 +357,7 @@ class Machine:
         counter = Counter() if out.alias is Alias.MEMORY else source.counter
         result = Tensor(source.memory, counter, requires_grad=False, site=site)
         result.loops = self.loops
-        result.inference = source.inference
+        result.inference = source.inference and (out.alias is Alias.VIEW or self.modes.inference)
         if out.alias is Alias.VIEW:
             result.base = source.base or source
             result.view_kind = self._view_kind(out, source)
@@ -393,6 +401,9 @@ class Machine:
             return
         self._bump(record.tensor, record)
         if node is not None:
+            layout = record.tensor.layout
+            if layout is not None and layout.overlapping and record.op != "[]=":
+                node.overlapping = record
             self._rebase(record.tensor, node)
 
     def _refuse_write(self, record: WriteRecord, refusal: Refusal | None) -> bool:
@@ -410,7 +421,7 @@ class Machine:
             self.writes.append(record)
 
     def _refusal(self, tensor: Tensor, values: Sequence[Tensor]) -> Refusal | None:
-        if tensor.inference and not self.modes.inference:
+        if tensor.inference and not self.modes.inference and not tensor.numpy:
             return Refusal.INFERENCE
         if self.wants_grad([tensor, *values]) is not True or tensor.numpy:
             return None
@@ -426,7 +437,11 @@ class Machine:
         return None
 
     def _bump(self, tensor: Tensor, record: WriteRecord) -> None:
-        tensor.memory.writes.append((record, True))
+        memory = tensor.memory
+        record.changes = record.value is None or record.value != memory.filled
+        if record.changes:
+            memory.filled = None
+        memory.writes.append((record, True))
         if record.bumps:
             tensor.counter.writes.append((record, True))
         seen = {id(tensor)}
@@ -451,6 +466,7 @@ class Machine:
             node.edges.append(base.node or base)
         base.node = node
         base.requires_grad = requires
+        node.frees = True  # `CopySlices` gives up the operation it wraps
         tensor.node = self.node("view", node.site, [node], frees=False)
         tensor.node.certain = node.certain
         tensor.requires_grad = requires

@@ -250,6 +250,8 @@ def register_hook(run: Run, owner: NNModule | Instance | Tensor, name: str, node
     repeated = again and owner.loops != machine.loops
     outlives = not isinstance(owner, Tensor) or owner.node is None
     label = describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
+    if isinstance(owner, Tensor):
+        owner.hooks += 1
     parameter = isinstance(owner, Tensor) and owner.parameter
     target = TensorRef(label, leaf=True, parameter=parameter)
     event = HookRegistered(site=site, target=target, method=name, repeated=repeated and outlives)

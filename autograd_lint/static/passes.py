@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from autograd_lint.events import Accumulation, Backward, Failure, How, Site, Stale, TensorRef
+from autograd_lint.events import Accumulation, Backward, Failure, How, Refusal, Site, Stale, TensorRef
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.machine import GraphNode, Machine, SavedRecord, WriteRecord
 from autograd_lint.static.order import Order
@@ -114,7 +114,7 @@ def _refused_root(machine: Machine, request: Request, event: Backward) -> Backwa
         for root, wants in zip(request.roots, requires, strict=True):
             if wants and root.layout is not None and root.layout.numel != 1:
                 return replace(event, failure=Failure.NON_SCALAR, shape=root.layout.shape, root=machine.ref(root))
-    for root in request.roots:
+    for root in (*request.roots, *((request.inputs or ()) if not request.accumulate else ())):
         if machine.edge(root) is None and not root.numpy:
             return replace(event, failure=Failure.NO_GRAPH, root=machine.ref(root), shared=root.site)
     return None
@@ -165,6 +165,10 @@ def _first_fault(
             if certain:
                 return _twice(machine, node, request, event), True
             continue
+        if node.overlapping is not None and node.certain and request.known:
+            if node.overlapping.refusal is None and not machine.failed:
+                node.overlapping.refusal = Refusal.OVERLAP
+            return event, True
         if not node.derivative and node.certain and request.known:
             return replace(event, failure=Failure.NOT_IMPLEMENTED, shared=node.site, shared_by=node.op), True
         for saved in node.saved:
@@ -242,7 +246,7 @@ def _stale(machine: Machine, node: GraphNode, saved: SavedRecord, request: Reque
     silent = [
         m
         for m in saved.memory.writes[saved.memory_version :]
-        if not m[0].bumps or m[0].tensor.counter is not saved.counter
+        if m[0].changes and (not m[0].bumps or m[0].tensor.counter is not saved.counter)
     ]
     if silent:
         record, certain = silent[0]
@@ -326,13 +330,17 @@ def _deliver(
     """Put the gradients where they belong; for `autograd.grad` only return them."""
     graph = _gradient_graph(machine, request, order, leaves) if request.create else None
     targets: dict[int, Tensor] = {id(leaf): leaf for leaf in leaves}
+    reached = {id(edge) for node in order for edge in node.edges} | {id(node) for node in order}
+    reached |= {id(edge) for edge in machine.edges(request.roots)}
     for tensor in request.inputs or ():
-        targets[id(tensor)] = tensor
+        edge = machine.edge(tensor)
+        if edge is None or id(edge) in reached:
+            targets[id(tensor)] = tensor
     results = {key: _gradient(machine, request, tensor, graph) for key, tensor in targets.items()}
     for key, tensor in targets.items():
         if request.accumulate:
             _accumulate(machine, gradients, request, tensor, results[key])
-        elif _is_spread(order, machine.edge(tensor)):
+        elif not tensor.hooks and _is_spread(order, machine.edge(tensor)):
             results[key].layout = layouts.spread(tensor.layout)
     return results
 
@@ -448,6 +456,7 @@ def forget_gradient(tensor: Tensor, value: Tri) -> None:
     """The gradient was cleared: by None (`value` False), to zeros (True), or perhaps (None)."""
     tensor.grad_passes.clear()
     tensor.grad_reads = 0
+    tensor.grad_clears += 1
     tensor.grad_stepped = None
     tensor.grad_sum = None
     tensor.grad_differenced = False

@@ -18,7 +18,9 @@ from autograd_lint.static.values import Const, Seq, Tensor, Unknown, Value
 
 _NAMES: Final = ("unbind", "split", "chunk", "tensor_split", "split_with_sizes", "unsafe_split", "unsafe_chunk")
 SPLITS: Final = frozenset({f"{place}.{name}" for place in ("torch", "Tensor") for name in _NAMES})
-_UNKNOWN_PIECES: Final = 2
+_UNKNOWN_PIECES: Final = 4
+"""As many pieces as programs unpack (the gates of an LSTM) when their number is not known."""
+_UNKNOWN_ROWS: Final = 2
 
 
 def split_tensor(run: Run, name: str, params: Mapping[str, Value], node: ir.Node) -> Value:
@@ -31,7 +33,7 @@ def split_tensor(run: Run, name: str, params: Mapping[str, Value], node: ir.Node
     layout = tensor.layout
     bounds = _pieces(name.rpartition(".")[2], layout, params)
     count = len(bounds) if bounds is not None else _count(name, params)
-    number = count or _UNKNOWN_PIECES
+    number = count or (_UNKNOWN_ROWS if name.endswith("unbind") else _UNKNOWN_PIECES)
     pieces = replace(effect, outputs=effect.outputs[:1] * number, container=f"({'.' * number})")
     result = apply_effect(run, name, pieces, params, node)
     if isinstance(result, Seq):
@@ -64,6 +66,8 @@ def _count(name: str, params: Mapping[str, Value]) -> int | None:
     )
     if name.rpartition(".")[2] in ("split", "split_with_sizes") and sizes is not None and len(sizes) > 1:
         return len(sizes)
+    if name.rpartition(".")[2] in ("chunk", "tensor_split", "unsafe_chunk"):
+        return integer(params.get("chunks", params.get("sections"))) or None
     return None
 
 

@@ -13,6 +13,7 @@ from autograd_lint.static.attributes import delete_attribute, write_attribute
 from autograd_lint.static.builtin_calls import iterate
 from autograd_lint.static.calls import enter_context, make_class, make_function
 from autograd_lint.static.copies import note_item, note_statement
+from autograd_lint.static.escape import escape
 from autograd_lint.static.expressions import combine, decide, evaluate, is_open
 from autograd_lint.static.gradients import flush_pending, note_zero
 from autograd_lint.static.imports import bind_import, bind_import_from
@@ -44,6 +45,8 @@ from autograd_lint.static.values import (
 
 _ROUNDS: Final = 2
 """How often a loop of unknown length runs: what breaks in training loops breaks in the second round."""
+_MOST_ELEMENTS: Final = 64
+"""The elements of a list that a loop visits; the rest of a longer one may be touched (`escape`)."""
 _MOST_ROUNDS: Final = 12
 """A loop of known length runs at most so often; the rest of a longer one is left out."""
 _CAUGHT_BY: Final = frozenset({"Exception", "BaseException", "RuntimeError"})
@@ -319,8 +322,7 @@ def _instead(node: ir.If, *, taken: bool) -> ir.Block:
 
 def _for(run: Run, node: ir.For) -> Signal | None:
     source = evaluate(run, node.iter)
-    unknown = is_open(source)
-    limit = _ROUNDS if unknown else _MOST_ROUNDS
+    limit = _rounds(source)
     machine = run.machine
     outer = machine.loops
     run.loop_entries += 1
@@ -339,7 +341,18 @@ def _for(run: Run, node: ir.For) -> Signal | None:
             return signal
     finally:
         machine.loops = outer
+    if isinstance(source, Seq):
+        for item in source.items[limit:]:
+            escape(run, item)
     return execute(run, node.orelse)
+
+
+def _rounds(source: Value) -> int:
+    """How often a loop over `source` runs at most: all its known elements, so that all parameters are cleared."""
+    if isinstance(source, Seq):
+        known = len(source.items)
+        return max(_ROUNDS, min(known + source.open, _MOST_ELEMENTS))
+    return _ROUNDS if is_open(source) else _MOST_ROUNDS
 
 
 def _while(run: Run, node: ir.While) -> Signal | None:

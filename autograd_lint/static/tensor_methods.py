@@ -9,11 +9,13 @@ from autograd_lint.events import How, Refusal
 from autograd_lint.facts import table
 from autograd_lint.facts.model import Alias, Effect, Output
 from autograd_lint.static import ir
+from autograd_lint.static import layout as layouts
 from autograd_lint.static.escape import call_unknown
 from autograd_lint.static.gradients import clear_pending, flush_pending, note_read, note_zero
 from autograd_lint.static.modules import register_hook
 from autograd_lint.static.order import note_pass
 from autograd_lint.static.passes import Request, run_backward
+from autograd_lint.static.shape_arguments import integers
 from autograd_lint.static.splits import SPLITS, split_tensor
 from autograd_lint.static.state import Args, Run
 from autograd_lint.static.tensors import apply_effect, apply_named, describe, known_tensor, new_record
@@ -181,6 +183,8 @@ def bind_method(name: str, tensor: Value, args: Args) -> dict[str, Value]:
 
 def bind_parameters(names: tuple[str, ...], pos: list[Value], keywords: Mapping[str, Value]) -> dict[str, Value]:
     """Positional arguments to parameter names; what is left over joins the last parameter as a sequence."""
+    if "input" in keywords and names[:1] == ("self",):  # as the facts call it
+        keywords = {("self" if name == "input" else name): value for name, value in keywords.items()}
     last = names[-1] if names else ""
     takes_rest = last.startswith("*") or (last in _SPREAD and len(pos) == len(names))
     if names and (takes_rest or len(pos) > len(names)):
@@ -276,6 +280,9 @@ def _set_requires_grad(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> V
 
 def _detach_in_place(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     """`x.detach_()`: no version moves, but an operation that saved `x` as a non-leaf will refuse it."""
+    if tensor.base is not None:
+        run.machine.fail()  # "Can't detach views in-place": no rule tells of it
+        return tensor
     if tensor.node is not None:
         how, target = _how(run, tensor, node)
         tensor.detached = new_record(run, tensor, run.site(node), how=how, op="detach_", name=target)
@@ -348,6 +355,12 @@ def _fresh_constant(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Valu
     result = run.machine.tensor(run.site(node), requires_grad=_flag(args.kw.get("requires_grad")) or False)
     result.dtype = dtype_name(args.kw.get("dtype")) or tensor.dtype
     result.device = tensor.device
+    name = node.func.name if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
+    if name in ("new_zeros", "new_ones", "new_empty", "new_full") and not args.open:
+        given = args.get(0, "size")
+        spread = args.pos if name != "new_full" and isinstance(given, Const) else None
+        sizes = integers(Seq("tuple", list(spread)) if spread is not None else given)
+        result.layout = layouts.fresh(sizes) if sizes is not None else None
     return result
 
 

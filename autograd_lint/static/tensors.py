@@ -65,7 +65,7 @@ def tensor_of(run: Run, value: Value) -> Tensor | None:
     """The tensor `value` is, or must be once a torch operation takes it."""
     if type(value) is Tensor:
         return value
-    if type(value) is Unknown and value.kind != "number":
+    if type(value) is Unknown and value.kind in ("", "tensor"):
         if value.tensor is None:
             tensor = run.machine.tensor(None, requires_grad=None)
             tensor.loops = ()
@@ -236,7 +236,7 @@ def _planned_writes(
     """The writes a call is about to do, each with the operation's other operands."""
     for written in (*effect.written, *effect.perhaps_written):
         for tensor in labelled(operands, written) if written not in inner else ():
-            others = [t for group in operands.values() for t in group if t is not tensor]
+            others = [t for key, group in operands.items() for t in group if t is not tensor or key != written]
             record = new_record(run, tensor, site, how=how, op=display(name), name=target)
             record.value_in_graph = any(run.machine.requires(t) is True for t in others)
             record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
@@ -252,7 +252,8 @@ def _apply_to_each(run: Run, name: str, effect: Effect, params: Mapping[str, Val
     for tensor in operands.get(label, ()):
         item = apply_effect(run, name, single, {**params, label: Seq("list", [tensor])}, node)
         if isinstance(item, Tensor) and item is not tensor:
-            item.layout = result_layout(name, effect.outputs[0], 0, params, operands)
+            shape = result_layout(name, effect.outputs[0], 0, params, operands)
+            item.layout = layouts.expand(tensor.layout, shape.shape) if shape and tensor.layout else None
         items.append(item)
     given = params.get(label)
     return Seq("tuple" if effect.container[0] == "(" else "list", items, open=isinstance(given, Seq) and given.open)
@@ -496,9 +497,9 @@ def augment(run: Run, node: ir.AugAssign, old: Value, value: Value, *, how: How)
     return old if result is not None else None
 
 
-def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How) -> None:
+def write_array(run: Run, array: Tensor, node: ir.Node, *, op: str, how: How, value: float | None = None) -> None:
     """A NumPy array is written: memory changes and no version counter moves."""
     record = new_record(run, array, run.site(node), how=how, op=op)
     record.through = array.alias_how or "numpy"
-    record.bumps = False
+    record.bumps, record.value = False, value
     run.machine.write(record, [], None)

@@ -12,6 +12,7 @@ from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.checkpoints import call_checkpoint
 from autograd_lint.static.clipping import note_clipping
+from autograd_lint.static.distributions import construct_distribution, is_distribution_name
 from autograd_lint.static.escape import call_unknown
 from autograd_lint.static.modules import clear_gradients, construct_module, is_module_name, parameters_of, write_inside
 from autograd_lint.static.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
@@ -49,6 +50,7 @@ _RANGES: Final = frozenset(
 )
 _INTEGERS: Final = frozenset({"randperm", "randint", "tril_indices", "triu_indices"})
 _FLOATS: Final = frozenset({"float32", "float64", "float16", "bfloat16", "complex64", "complex128"})
+_FILLED: Final = {"zeros": 0.0, "zeros_like": 0.0, "ones": 1.0, "ones_like": 1.0}
 _FUNCTIONALS: Final = "torch.nn.functional."
 _TRANSPARENT: Final = frozenset(
     {"torch.compile", "torch.jit.script", "torch.jit.trace", "torch.jit.ignore", "torch.jit.export"}
@@ -77,6 +79,8 @@ def _construct(run: Run, name: str, args: Args, node: ir.Node) -> Value:
         module = construct_module(run, name, args, node)
         note_made(run, module, node)
         return module
+    if is_distribution_name(name):
+        return construct_distribution(run, name, args, node)
     if is_optimizer_name(name):
         return construct_optimizer(run, name, args, node)
     if is_scheduler_name(name) or name.startswith(("torch.utils.data.", "torch.distributions.")):
@@ -151,6 +155,7 @@ def _create(run: Run, last: str, args: Args, node: ir.Node) -> Value:
             result.dtype = _full_dtype(args)
         sizes = _sizes(last, args)
         result.layout = layouts.fresh(sizes) if sizes is not None and all(s >= 0 for s in sizes) else None
+    result.memory.filled = _FILLED.get(last)
     _check_grad_dtype(run, result, node)
     return result
 
@@ -387,7 +392,8 @@ def _autograd_grad(run: Run, args: Args, node: ir.Node) -> Value:
     request = _request(run, args, node, roots, gradient, first=3)
     request = replace(request, inputs=inputs, accumulate=False, name="autograd.grad")
     found = run_backward(run.machine, run.gradients, request)
-    items: list[Value] = [found.get(id(tensor)) or Unknown() for tensor in inputs]
+    unused: Value = NONE if truth(args.get(5, "allow_unused") or NONE) is True else Unknown()
+    items: list[Value] = [found.get(id(tensor)) or unused for tensor in inputs]
     for item in items:
         if isinstance(item, Tensor):
             item.grad_owner = None

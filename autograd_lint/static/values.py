@@ -35,7 +35,7 @@ class Unknown(Value):
     """Anything. Attributes read from it are remembered, so that two reads give the same Unknown.
 
     `sources` are the tensors it may have been computed from; `kind` says what it must be: "tensor", "number" (a Python
-    one) or "" when even that is not known. `owner` and `label` tell which attribute of what it was read as.
+    one), "flag" or "" when even that is not known. `owner` and `label` tell which attribute of what it was read as.
     """
 
     __slots__ = ("attrs", "kind", "label", "name", "owner", "sources", "tensor")
@@ -293,6 +293,14 @@ class OptimizerValue(Value):
 
 
 @dataclass(slots=True, eq=False)
+class Distribution(Value):
+    """An object of `torch.distributions`, with the parameters it was built from by name."""
+
+    name: str
+    params: dict[str, Value]
+
+
+@dataclass(slots=True, eq=False)
 class GradModeValue(Value):
     """`torch.no_grad()` and its kin, as a context manager or decorator. `mode` is None when not known.
 
@@ -355,6 +363,7 @@ class Tensor(Value):
         "device",
         "dtype",
         "grad",
+        "grad_clears",
         "grad_differenced",
         "grad_owner",
         "grad_passes",
@@ -404,6 +413,7 @@ class Tensor(Value):
         self.grad_owner: Tensor | None = None
         self.grad_passes: list[Site] = []
         self.grad_reads = 0
+        self.grad_clears = 0
         self.grad_differenced = False
         self.grad_stepped: Site | None = None
         self.grad_sum: Accumulation | None = None

@@ -83,11 +83,14 @@ _REFUSALS: Final = {
     "no_grad-view": ("AGL106",),
     "custom-view": ("AGL106",),
     "overlap": ("AGL106",),
+    "detach_": ("AGL101",),
     "inference-write": ("AGL106",),
     "out=": ("AGL111",),
     "numpy": ("AGL508",),
     "integer": ("AGL507",),
     "optimizer": ("AGL406",),
+    "deepcopy": ("AGL407",),
+    "inference-saved": ("AGL113",),
 }
 _JUDGED: Final = {code for codes in (*_FAMILIES.values(), *_REFUSALS.values()) for code in codes}
 _CRASHES: Final = ("AGL000", "AGL003")
@@ -124,15 +127,14 @@ class _Judge:
         self.right_lines = self._right_lines()
 
     def comparison(self) -> Comparison:
-        outcome = self.outcome
+        outcome, silent = self.outcome, self.outcome.kind is Kind.SILENT
         crashes = [self._false(finding) for finding in self.errors if finding.code in _CRASHES]
         if crashes:
             return Comparison(outcome.kind, tuple(crashes))
         missed = self._missed()
-        silent = outcome.kind is Kind.SILENT
         judged = [(finding, self._holds(finding)) for finding in self.errors]
         false = [self._false(finding) for finding, holds in judged if holds is False]
-        if missed is not None and missed.fault is Fault.WRONG_LINE:
+        if missed is not None and missed.fault is Fault.WRONG_LINE and not silent:
             false = [other for other in false if other.rule not in self.codes]
         return Comparison(
             outcome.kind,
@@ -161,8 +163,10 @@ class _Judge:
         outcome = self.outcome
         if outcome.kind in (Kind.STALE, Kind.SILENT):
             return {outcome.write_line}
-        if _BASE_WRITTEN in outcome.message:
-            # A view that was fine went bad when its base was written: the write and the use are both to blame.
+        if outcome.reason == "detach_":
+            return {outcome.line} | self.evidence.detaching_lines
+        if _BASE_WRITTEN in outcome.message or (outcome.kind is Kind.REFUSED and outcome.in_backward):
+            # What was fine when it was made went bad by a write: the write is to blame, torch raises at the next use.
             return {outcome.line} | self.evidence.watch.written_lines
         return {outcome.line}
 

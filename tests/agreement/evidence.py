@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from tests.agreement.oracle import line_of, run_code
+from tests.agreement.oracle import run_code
 from tests.agreement.outcome import Kind, Outcome, sort_error
 from tests.agreement.watch import PROGRAM, Watch, watching
 
@@ -66,6 +66,12 @@ class Evidence:
         watch = Watch()
         run_code(self._code, watching(watch, lines=True))
         return watch.touched_lines()
+
+    @cached_property
+    def detaching_lines(self) -> set[int]:
+        """The lines that ran and call `detach_`, which no dispatch mode sees."""
+        lines = enumerate(self._text.splitlines(), start=1)
+        return self.trace.executed & {number for number, line in lines if ".detach_(" in line}
 
     def shares_memory(self, lines: range) -> bool:
         """A write in `lines` went to memory that a tensor without grad, or an array, in scope has another name for."""
@@ -127,7 +133,7 @@ class Trace:
         if event == "line":
             self.executed.add(frame.f_lineno)
         elif event == "exception":
-            self._raised(argument[1])
+            self._raised(argument[1], frame.f_lineno)
         return self
 
     def _probe(self, frame: FrameType, event: str) -> None:
@@ -140,11 +146,11 @@ class Trace:
             self._probing.append(frame)
             self.probe.before(frame)
 
-    def _raised(self, error: BaseException) -> None:
+    def _raised(self, error: BaseException, line: int) -> None:
         if any(error is other for other in self._seen):
             return
         self._seen.append(error)
-        outcome = sort_error(error, line_of(error))
+        outcome = sort_error(error, line)
         if outcome.kind is not Kind.OTHER:
             self.errors.append(outcome)
 

@@ -18,18 +18,22 @@ from tests.agreement.watch import PROGRAM, around_backward, leaves_of, program_l
 
 @dataclass(slots=True)
 class Page:
-    """One leaf: the lines whose gradients are in its `.grad` now, those of them that a step has used, and that step."""
+    """One leaf: the lines whose gradients are in its `.grad` now, those of them that a step has used, and that step.
+
+    `sums` are the backwards that added to what a step had used, since the last clearing.
+    """
 
     leaf: torch.Tensor
     lines: set[int | None] = field(default_factory=set)
     used: set[int | None] = field(default_factory=set)
     stepped: int | None = None
     was_zero: bool = False
+    sums: list[Summed] = field(default_factory=list)
 
     def open(self) -> None:
         """Forget what was cleared since the last backward."""
         if self.leaf.grad is None or (_is_zero(self.leaf.grad) and not self.was_zero):
-            self.lines, self.used, self.stepped = set(), set(), None
+            self.lines, self.used, self.stepped, self.sums = set(), set(), None, []
 
     def close(self, line: int | None) -> None:
         """A backward at `line` left a gradient."""
@@ -76,16 +80,22 @@ class Ledger:
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 page = self._pages.get(id(parameter))
-                if page is not None and page.lines:
+                if page is not None and page.lines and parameter.grad is not None:
                     page.used |= page.lines
                     page.stepped = line
+                    for summed in page.sums:
+                        self._enter(summed)
 
     def _note_sum(self, page: Page, line: int | None) -> None:
-        if line is None or page.stepped is None or line not in page.used:
-            return
-        known = self.sums.get((line, page.stepped))
+        """What a step does not use in the end does no harm: then it is not sure to be a fault."""
+        if line is not None and page.stepped is not None and line in page.used:
+            page.sums.append(Summed(line, page.stepped, sure=not page.was_zero))
+            self._enter(Summed(line, page.stepped, sure=False))
+
+    def _enter(self, summed: Summed) -> None:
+        known = self.sums.get((summed.line, summed.stepped))
         if known is None or not known.sure:
-            self.sums[line, page.stepped] = Summed(line, page.stepped, sure=not page.was_zero)
+            self.sums[summed.line, summed.stepped] = summed
 
     def bound(self, module: nn.Module, value: torch.Tensor, line: int) -> None:
         """A constructor binds a tensor that has a graph."""
@@ -124,7 +134,7 @@ def keeping(ledger: Ledger) -> Iterator[None]:
             if frame.f_code.co_filename == PROGRAM and frame.f_code.co_name == "__init__" and not value.is_leaf:
                 ledger.bound(self, value, frame.f_lineno)
 
-    nn.Module.__setattr__ = __setattr__  # type: ignore[assignment]
+    nn.Module.__setattr__ = __setattr__  # type: ignore[method-assign]
     try:
         with around_backward(ledger.around):
             yield

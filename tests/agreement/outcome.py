@@ -31,7 +31,8 @@ class Kind(enum.Enum):
 class Summed:
     """A backward at `line` added into gradients that the same line had left before, and that `stepped` had used.
 
-    Not `sure` where the old gradients were all zero, so that they may as well have been cleared.
+    Not `sure` to be a fault where no step used the sum in the end, and where the old gradients were all zero, so that
+    they may as well have been cleared.
     """
 
     line: int
@@ -44,7 +45,7 @@ class Outcome:
     """How a run ended. Lines count from 1; None where there is none, or where it is not known.
 
     `line` is the statement that raised: the innermost frame of the program. For SILENT it is the backward that used
-    the changed value. `reason` sorts REFUSED further. `saved_*` and `write_*` are set for STALE and SILENT only.
+    the changed value. `reason` sorts REFUSED further, `in_backward` tells whether a backward raised it. `saved_*` and `write_*` are set for STALE and SILENT only.
     `unregistered` are the lines of constructors that keep a computed tensor whose Parameter the module does not know.
     """
 
@@ -52,6 +53,7 @@ class Outcome:
     line: int | None = None
     message: str = ""
     reason: str = ""
+    in_backward: bool = False
     saved_line: int | None = None
     write_line: int | None = None
     write_op: str = ""
@@ -68,6 +70,7 @@ _REFUSALS: Final = (
     ("A view was created in no_grad mode", "no_grad-view"),
     ("A view was created in inference mode", "no_grad-view"),
     ("Inference tensors cannot be saved", "inference-saved"),
+    ("Setting requires_grad=True on inference tensor", "inference-flag"),
     ("Inplace update to inference tensor", "inference-write"),
     ("on inference tensor outside InferenceMode", "inference-write"),
     ("single memory location", "overlap"),
@@ -79,7 +82,7 @@ _REFUSALS: Final = (
     ("you can only change requires_grad flags of leaf", "flags"),
     ("support the deepcopy protocol", "deepcopy"),
     ("has been detached in-place", "detach_"),
-    ("Can't detach", "detach_"),
+    ("Can't detach", "detach view"),
     ("Boolean value of Tensor with more than one value", "boolean"),
 )
 

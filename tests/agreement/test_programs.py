@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 
+from tests.agreement.compare import compare, static_findings
 from tests.agreement.oracle import gradients_of, run_program, same_gradients
 from tests.agreement.outcome import Kind, Outcome
 from tests.agreement.programs import Program, all_programs
@@ -83,3 +84,18 @@ def check_places(program: Program, outcome: Outcome) -> None:
     found = {word: lines[(line or 1) - 1] for word, line in places.items()}
     for word, line in found.items():
         assert re.search(rf"# (?:\w+, )*{word}\b", line), (word, line)
+
+
+BEYOND_THE_MODEL = {"D14"}
+"""The static engine does not execute the bodies of hooks, as backward does: this one writes to an expanded gradient."""
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
+def test_static_verdict_is_what_torch_does(program: Program) -> None:
+    outcome = run_program(program.text)
+    comparison = compare(program.text, outcome, static_findings(program.text))
+    if program.name in BEYOND_THE_MODEL:
+        assert comparison.disagreements, "no longer beyond the model"
+    else:
+        assert comparison.disagreements == ()
+        assert comparison.silent_found is not False

@@ -249,13 +249,14 @@ def around_backward(around: Callable[[Callable[[], Any], Sequence[torch.Tensor]]
     def _engine_run_backward(roots: Any, *args: Any, **kwargs: Any) -> Any:
         return around(lambda: original(roots, *args, **kwargs), roots)
 
-    torch.autograd.graph._engine_run_backward = _engine_run_backward
-    torch.autograd._engine_run_backward = _engine_run_backward  # type: ignore[attr-defined]
+    places: list[Any] = [torch.autograd.graph, torch.autograd]
+    for place in places:
+        place._engine_run_backward = _engine_run_backward
     try:
         yield
     finally:
-        torch.autograd.graph._engine_run_backward = original
-        torch.autograd._engine_run_backward = original  # type: ignore[attr-defined]
+        for place in places:
+            place._engine_run_backward = original
 
 
 def leaves_of(roots: Iterable[torch.Tensor]) -> list[torch.Tensor]:

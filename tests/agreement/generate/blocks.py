@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import torch
 
 from tests.agreement.generate.sketch import Sketch
-from tests.agreement.generate.straight import add_gradient_use, add_operation, add_write, fill, try_templates
+from tests.agreement.generate.straight import Mode, add_gradient_use, add_operation, add_write, fill, try_templates
 from tests.agreement.generate.templates import ALIAS_WRITES, AUGMENTED, INDEX_WRITES, TENSOR_WRITES
 from tests.agreement.outcome import Kind
 
@@ -209,7 +209,12 @@ def _zip_loop(sketch: Sketch) -> bool:
     header = f"for {one}, {two} in zip([{', '.join(left)}], [{', '.join(right)}]):"
     forms = (f"{one} += {two}", f"{one}.mul_({two})", f"out = {one} * {two}", f"res = ({one} * {two}).sum()", f"{one}.copy_({two})",
              f"{one} = {one} + {two}", f"{one}[0] = {two}[0]", f"total = ({one} - {two}).pow(2).sum()")  # fmt: skip
-    return sketch.repeat(header, rounds, lambda: sketch.add(sketch.pick(forms)) and add_small(sketch) and None)
+
+    def body() -> None:
+        if sketch.add(sketch.pick(forms)):
+            add_small(sketch)
+
+    return sketch.repeat(header, rounds, body)
 
 
 def _while_loop(sketch: Sketch) -> bool:
@@ -220,8 +225,8 @@ def _while_loop(sketch: Sketch) -> bool:
 
     def body() -> None:
         add_body(sketch)
-        if sketch.ended is None:
-            sketch.add(f"{name} += 1")
+        if not sketch.add(f"{name} += 1"):
+            sketch.write(f"{name} += 1")
 
     bound: list[dict[str, Any]] = [{name: number} for number in range(rounds)]
     if not sketch.repeat(header, bound, body):
@@ -356,16 +361,15 @@ def add_walrus(sketch: Sketch) -> bool:
 
 def add_with(sketch: Sketch) -> bool:
     """A block that changes how gradients are recorded, or does nothing."""
-    header, context = sketch.pick(
-        (
-            ("with torch.no_grad():", torch.no_grad),
-            ("with torch.no_grad():", torch.no_grad),
-            ("with torch.enable_grad():", torch.enable_grad),
-            ("with torch.set_grad_enabled(True):", lambda: torch.set_grad_enabled(True)),
-            ("with torch.set_grad_enabled(mode=False):", lambda: torch.set_grad_enabled(False)),
-            ("with torch.autograd.set_detect_anomaly(False):", lambda: torch.autograd.set_detect_anomaly(False)),
-        )
+    modes: tuple[tuple[str, Mode], ...] = (
+        ("with torch.no_grad():", torch.no_grad),
+        ("with torch.no_grad():", torch.no_grad),
+        ("with torch.enable_grad():", torch.enable_grad),
+        ("with torch.set_grad_enabled(True):", lambda: torch.set_grad_enabled(True)),
+        ("with torch.set_grad_enabled(mode=False):", lambda: torch.set_grad_enabled(False)),
+        ("with torch.autograd.set_detect_anomaly(False):", lambda: torch.autograd.set_detect_anomaly(False)),
     )
+    header, context = sketch.pick(modes)
     before = len(sketch.lines)
     with sketch.block(header, context()):
         add_body(sketch)

@@ -60,6 +60,7 @@ HELPERS: Final = (
         ("double_({a})", "double_({a}.clone())"),
     ),
     Ready("def blend(t, other, inplace=False):\n    out = t if inplace else t.clone()\n    out.add_(other)\n    return out", ("blend({a}, {b})", "blend({a}, {b}, inplace=True)")),
+    Ready("def bucket(t, width=2):\n    return t // width", ("bucket({a})", "bucket({a}, width={k})")),
     Ready("def flat(t):\n    return t.view(-1)", ("flat({a})", "flat({a}).sum()")),
     Ready("def last(states):\n    return states[-1]", ("last([{a}, {b}])",)),
     Ready("def count(values=[]):\n    values.append(1)\n    return len(values)", ("{a} * count()",)),

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from tests.agreement.generate.templates import NUMBERS, SHAPES
+from tests.agreement.limits import time_limit
 from tests.agreement.outcome import Kind, Outcome, sort_error
 
 T = TypeVar("T")
@@ -30,8 +31,8 @@ _KEPT: Final = {
     Kind.TWICE: 0.6,
     Kind.REFUSED: 0.35,
     Kind.NON_SCALAR: 0.5,
-    Kind.NO_GRAPH: 0.3,
-    Kind.NOT_IMPLEMENTED: 0.7,
+    Kind.NO_GRAPH: 0.7,
+    Kind.NOT_IMPLEMENTED: 0.9,
 }
 _LEAF_WRITE_KEPT: Final = 0.06
 """The same for a write to a leaf, which is tried so often that it would drive out all else."""
@@ -112,7 +113,7 @@ class Sketch:
     def run(self, code: str) -> Outcome:
         """Run `code` without keeping it."""
         try:
-            with _quiet():
+            with _quiet(), time_limit():
                 exec(code, self.names)
         except Exception as error:
             return sort_error(error, None)

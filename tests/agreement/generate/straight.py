@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final, TypeAlias
 
 import torch
 
 from tests.agreement.generate import templates
 from tests.agreement.generate.sketch import LEAVES, Sketch, in_graph
 
-_TRIES = 6
+Mode: TypeAlias = Callable[[], AbstractContextManager[Any]]
+_TRIES: Final = 6
 
 
 def straight_program(sketch: Sketch) -> None:
@@ -179,22 +182,21 @@ def add_write(sketch: Sketch) -> bool:
 
 def add_no_grad(sketch: Sketch) -> bool:
     """A block without gradients that writes, and at times computes."""
-    header, context = sketch.pick(
-        (
-            ("with torch.no_grad():", torch.no_grad),
-            ("with torch.no_grad():", torch.no_grad),
-            ("with torch.inference_mode():", torch.inference_mode),
-            ("with torch.set_grad_enabled(False):", lambda: torch.set_grad_enabled(False)),
-            ("with torch.autograd.no_grad():", torch.no_grad),
-        )
+    modes: tuple[tuple[str, Mode], ...] = (
+        ("with torch.no_grad():", torch.no_grad),
+        ("with torch.no_grad():", torch.no_grad),
+        ("with torch.inference_mode():", torch.inference_mode),
+        ("with torch.set_grad_enabled(False):", lambda: torch.set_grad_enabled(False)),
+        ("with torch.autograd.no_grad():", torch.no_grad),
     )
+    header, context = sketch.pick(modes)
     before = len(sketch.lines)
     with sketch.block(header, context()):
         if sketch.chance(0.8):
             try_templates(sketch, templates.NO_GRAD_WRITES, str)
         if sketch.chance(0.35):
             add_operation(sketch)
-        if sketch.chance(0.15):
+        if "inference" not in header and sketch.chance(0.15):
             with sketch.block("with torch.enable_grad():", torch.enable_grad()):
                 add_operation(sketch)
     return len(sketch.lines) > before

@@ -23,7 +23,7 @@ ARITHMETIC: Final = (
     "{a} ** 2", "{a} ** 3", "{a} ** 0.5", "{a}.pow(2)", "2.0 ** {a}", "{a} % 2", "torch.mul({a}, {n})", "{a}.add({n})",
     "{a} + {b}", "{a} - {b}", "{a} * {b}", "{a} / {b}", "{a} * {a}", "{a} * {b} + {e}", "({a} - {b}) ** 2", "{a} ** {b}",
     "torch.add({a}, {b}, alpha=0.5)", "torch.mul({a}, {b})", "{a}.mul({b})", "{a}.sub({b})", "{a}.div({b})",
-    "torch.sub({a}, {b})", "torch.div({a}, {b})", "torch.pow({a}, 2)", "torch.pow({a}, {b})", "{a} // 2",
+    "torch.sub({a}, {b})", "torch.div({a}, {b})", "torch.pow({a}, 2)", "torch.pow({a}, {b})", "{a} // 2", "{a}.floor_divide({k})",
     "{a} * {a}.detach()", "{a} * 2 + {b} * 3", "{a} * torch.sigmoid({b})", "{a} / {a}.sum()", "{a} - {a}.mean()",
     "{a} * 1", "{a} * 1.0", "{a}.mul({n}).add({n})", "{a} + {b}.mean()", "({a} + {b}) / 2", "{a} * {n} + {b}", "1 - {a}",
     "{a}.abs() + {k}", "({a} * {b}).relu()", "torch.exp(-{a} ** 2)", "{a} * {a} + {b} * {b}", "{a} / ({b}.abs() + {k})",
@@ -152,7 +152,7 @@ UNSEEN_WRITES: Final = (
     "{a}.data.add_({n})", "{a}.data.mul_({k})", "{a}.data = {b}.detach()", "{a}.data = {b}.detach().clone()",
     "{a}.detach().numpy()[0] = 5.0", "{a}.data.clamp_(-0.5, 0.5)", "{a}.data[0] = 9.0", "{a}.data *= {k}", "{a}.data -= 0.1",
     "{a}.data.copy_({b})", "{a}.data.zero_()", "{a}.data.normal_()", "{a}.data += {b}.detach()", "{a}.data = {a}.data * 2",
-    "{a}.data.view(-1).add_({n})", "{a}.data[:2].mul_({k})", "{a}.detach().numpy()[:] = 0.0", "{a}.data.fill_({n})",
+    "{a}.data.view(-1).add_({n})", "{a}.data[:2].mul_({k})", "{a}.detach().numpy()[:] = 7.0", "{a}.data.fill_({n})",
 )  # fmt: skip
 
 INTEGER_WRITES: Final = (

@@ -20,7 +20,7 @@ _SCENARIOS: Final[tuple[tuple[Callable[[Script], None], float], ...]] = (
     (single.trainer, 1.2),
     (several.gan, 4),
     (several.actor_critic, 3),
-    (several.policy_gradient, 1),
+    (several.policy_gradient, 0.8),
     (several.two_losses, 3),
     (several.target_network, 2),
     (several.distillation, 1.5),

@@ -17,7 +17,6 @@ def gan(script: Script) -> None:
     ]
     script.header = loop(script)
     fake = script.pick_weighted((("fake.detach()", 6), ("fake", 2)))
-    bce = "F.binary_cross_entropy_with_logits({}, torch.{}_like({}))"
     critic = script.chance(0.25)
     d_loss = f"discriminator({fake}).mean() - discriminator(real).mean()"
     g_loss = "-discriminator(fake).mean()"
@@ -25,7 +24,6 @@ def gan(script: Script) -> None:
         script.setup += ["ones, zeros = torch.ones(8, 1), torch.zeros(8, 1)"]
         d_loss = f"F.binary_cross_entropy_with_logits(discriminator(real), ones) + F.binary_cross_entropy_with_logits(discriminator({fake}), zeros)"
         g_loss = "F.binary_cross_entropy_with_logits(discriminator(fake), ones)"
-    del bce
     retain = script.pick(("", "", "retain_graph=True")) if fake == "fake" else ""
     clear_d, clear_g = (
         _clear_one(script, "optimizer_d", "discriminator"),
@@ -98,14 +96,23 @@ def actor_critic(script: Script) -> None:
 
 
 def policy_gradient(script: Script) -> None:
-    """REINFORCE over a short episode, with or without a value network."""
-    script.imports.append("from torch.distributions import Categorical")
+    """REINFORCE over a short episode, with torch's distributions or by hand."""
     script.setup += [
         f"policy = {network(script, outputs=2, name='Policy')}",
         f"optimizer = {optimizer(script, 'policy.parameters()')}",
     ]
     script.header = f"for episode in range({script.rng.randint(2, 3)}):"
-    collect = "for t in range(3):\n    probabilities = torch.softmax(policy(torch.randn(4)), dim=-1)\n    dist = Categorical(probabilities)\n    action = dist.sample()\n    log_probs.append(dist.log_prob(action))\n    rewards.append(float(action))"
+    collect = (
+        "for t in range(3):\n    log_p = torch.log_softmax(policy(torch.randn(4)), dim=-1)\n"
+        "    action = int(torch.multinomial(log_p.detach().exp(), 1))\n    log_probs.append(log_p[action])\n"
+    )
+    if script.chance(0.5):
+        script.imports.append("from torch.distributions import Categorical")
+        collect = (
+            "for t in range(3):\n    dist = Categorical(torch.softmax(policy(torch.randn(4)), dim=-1))\n"
+            "    action = dist.sample()\n    log_probs.append(dist.log_prob(action))\n"
+        )
+    collect += "    rewards.append(float(action))"
     outside = script.chance(0.2)
     lists = ["log_probs, rewards = [], []"]
     script.setup += lists if outside else []

@@ -1,0 +1,285 @@
+"""Wraps backward: what each pass ran, what it kept, why it failed, and what changed behind its back."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Final
+
+import torch
+
+from autograd_lint.dynamic.gradients import Gradients
+from autograd_lint.dynamic.graph import Graph, find_freed, lost_leaves, walk
+from autograd_lint.dynamic.guard import guarded
+from autograd_lint.dynamic.patches import Patches, dressed
+from autograd_lint.dynamic.records import LostLeafNote, NodeFacts, PassNote, Place, StaleSave
+from autograd_lint.dynamic.refusals import failure_of, is_stale
+from autograd_lint.dynamic.saves import SaveCheck
+from autograd_lint.dynamic.watch import Watch
+from autograd_lint.events import Failure
+
+_ALWAYS: Final = 20
+"""So many passes at one place are watched closely, then one in `_THEN_ONE_IN`: loops repeat themselves."""
+_THEN_ONE_IN: Final = 16
+_METHOD: Final = torch.Tensor.backward.__code__
+
+
+@dataclass(slots=True)
+class _Site:
+    """What is known of the passes at one place."""
+
+    note: PassNote
+    count: int = 0
+    reused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """A pass that freed its graph, or kept it for others to use."""
+
+    numbers: frozenset[int]
+    place: Place
+    note: PassNote
+    thread: int
+    tick: int
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What was found before a pass that is watched `close`ly."""
+
+    site: _Site
+    leaves: tuple[torch.Tensor, ...]
+    numbers: frozenset[int]
+    close: bool
+
+
+@dataclass(slots=True)
+class Request:
+    """The arguments of a call that runs backward; `asked` is False when a library chose them."""
+
+    call: str
+    roots: tuple[Any, ...]
+    retain: bool | None
+    create: bool
+    accumulates: bool
+    asked: bool = True
+    graph: Graph | None = None
+
+    def walked(self) -> Graph:
+        """The graph under the roots."""
+        if self.graph is None:
+            self.graph = walk(self.roots)
+        return self.graph
+
+
+class Passes:
+    """Notes every backward pass that the user's program asks for."""
+
+    def __init__(self, watch: Watch, gradients: Gradients, saves: SaveCheck, *, annotate: bool) -> None:
+        self._watch = watch
+        self._gradients = gradients
+        self._saves = saves
+        self._annotate = annotate
+        self._sites: dict[Place, _Site] = {}
+        self._ran: deque[_Ran] = deque(maxlen=64)
+        self._inside = threading.local()
+
+    def install(self, patches: Patches) -> None:
+        """Replace `torch.autograd.backward`, which `Tensor.backward` calls, and `torch.autograd.grad`."""
+        patches.set(torch.autograd, "backward", self._wrap(torch.autograd.backward, "backward", _of_backward))
+        patches.set(torch.autograd, "grad", self._wrap(torch.autograd.grad, "grad", _of_grad))
+
+    def _wrap(self, original: Any, call: str, read: Callable[..., Request]) -> Callable[..., Any]:
+        watch, inside = self._watch, self._inside
+
+        def backward(*args: Any, **kwargs: Any) -> Any:
+            frame = sys._getframe(1)
+            user, _ = watch.reach(frame)
+            # A pass inside a pass, as reentrant checkpoints run it, is part of the outer one.
+            if user is None or getattr(inside, "pass_", False):
+                return original(*args, **kwargs)
+            inside.pass_ = True
+            try:
+                request = read(*args, **kwargs)
+                request.asked = frame is user or (frame.f_back is user and frame.f_code is _METHOD)
+                return self._run(original, request, user, args, kwargs)
+            finally:
+                inside.pass_ = False
+
+        return dressed(backward, original)
+
+    def _run(self, original: Any, request: Request, user: FrameType, args: Any, kwargs: Any) -> Any:
+        tracer = self._watch.tracer
+        tracer.resume()  # in case a step has failed
+        tracer.pause()
+        begun = self._begin(request, user)
+        tracer.resume()
+        self._saves.pass_begins(None if begun is None else begun.site.note.spot)
+        try:
+            result = original(*args, **kwargs)
+        except RuntimeError as error:
+            self._failed(error, request, begun, user)
+            raise
+        finally:
+            self._saves.pass_begins(None)
+        tracer.pause()
+        self._succeeded(request, begun, user)
+        tracer.resume()
+        return result
+
+    @guarded
+    def _begin(self, request: Request, user: FrameType) -> _Begun:
+        """Before a pass: what did earlier ones keep for it, and what changed that torch will not notice?"""
+        site = self._site(request, user)
+        site.count += 1
+        close = site.count <= _ALWAYS or site.count % _THEN_ONE_IN == 0
+        if site.count == 1:
+            self._note_lost(request.walked())
+        leaves = request.walked().leaves if close and request.accumulates else ()
+        self._gradients.before_pass(leaves)
+        if any(ran.kept for ran in self._ran):
+            self._note_reuse(request, site)
+        if close and self._watch.log.silent_tick:
+            self._saves.find_silent(request.walked(), site.note.spot)
+        numbers = request.walked().numbers if close else frozenset()
+        request.graph = None  # a graph must not live longer for being watched
+        return _Begun(site, leaves, numbers, close)
+
+    def _site(self, request: Request, user: FrameType) -> _Site:
+        place = self._watch.frames.place(user)
+        site = self._sites.get(place)
+        if site is None:
+            note = self._note(request, user)
+            site = self._sites[place] = _Site(note)
+            self._watch.records.passes.append(note)
+        return site
+
+    def _note(self, request: Request, user: FrameType) -> PassNote:
+        root = next((root for root in request.roots if isinstance(root, torch.Tensor)), None)
+        return PassNote(
+            spot=self._watch.frames.spot(user),
+            call=request.call,
+            retain_graph=request.retain is True and request.asked,
+            create_graph=request.create,
+            root=None if root is None else self._watch.node_of(root),
+            shape=None if root is None else tuple(root.shape),
+        )
+
+    def _note_lost(self, graph: Graph) -> None:
+        for node, _ in lost_leaves(graph):
+            self._watch.records.note(LostLeafNote(self._watch.node(node)))
+
+    def _note_reuse(self, request: Request, site: _Site) -> None:
+        numbers = request.walked().numbers
+        place, thread = site.note.spot.place, threading.get_ident()
+        for ran in self._ran:
+            if not ran.kept or ran.thread != thread or ran.numbers.isdisjoint(numbers):
+                continue
+            again = (place, _is_scalar(request.roots))
+            if again not in ran.note.reused:
+                if not ran.note.reused:
+                    ran.note.stepped = self._watch.log.step_since(ran.tick)
+                ran.note.reused.append(again)
+
+    @guarded
+    def _succeeded(self, request: Request, begun: _Begun | None, user: FrameType) -> None:
+        if begun is None:
+            return
+        site, numbers = begun.site, begun.numbers
+        if request.accumulates and not begun.close:
+            self._gradients.skip_pass()
+        self._gradients.after_pass(begun.leaves, site.note.spot, user)
+        kept = request.retain if request.retain is not None else request.create
+        explicit = request.retain is True and site.count <= _ALWAYS
+        if numbers and (explicit or not kept):
+            thread, tick = threading.get_ident(), self._watch.log.tick
+            self._ran.append(_Ran(numbers, site.note.spot.place, site.note, thread, tick, bool(kept)))
+        site.note.in_loop = site.count > 1
+
+    @guarded
+    def _failed(self, error: RuntimeError, request: Request, begun: _Begun | None, user: FrameType) -> None:
+        if begun is None:
+            return
+        site = begun.site
+        if is_stale(error):
+            stale = self._saves.explain(error, request.walked(), site.note.spot)
+            if stale is not None and self._annotate:
+                error.add_note(_told(stale))
+            return
+        failure = failure_of(error)
+        if failure is None:
+            return
+        note = self._note(request, user)
+        note.failure, note.in_loop = failure, site.count > 1
+        if failure is Failure.TWICE:
+            self._explain_twice(note, request.walked())
+        self._watch.records.passes.append(note)
+
+    def _explain_twice(self, note: PassNote, graph: Graph) -> None:
+        """Which node was gone, and which pass freed it? What the failed pass ran before is freed as well."""
+        thread = threading.get_ident()
+        earlier = [ran for ran in reversed(self._ran) if not ran.kept and ran.thread == thread]
+        for node in find_freed(graph.nodes):
+            ran = next((ran for ran in earlier if node._sequence_nr() in ran.numbers), None)
+            if ran is not None:
+                note.shared, note.freed = self._watch.node(node), ran.place
+                again = ran.place == note.spot.place
+                note.loop_carried = again and self._is_made_again(graph, note.shared, max(ran.numbers))
+                return
+
+    def _is_made_again(self, graph: Graph, shared: NodeFacts, last: int) -> bool:
+        """Whether the place that made the freed node has made another one since the pass that freed it."""
+        newer = (node for node in graph.nodes if node._sequence_nr() > last)
+        return shared.place is not None and any(self._watch.place_of(node) == shared.place for node in newer)
+
+
+def _told(stale: StaleSave) -> str:
+    """The three places, as a note to torch's error."""
+    saved, written = stale.node.place, stale.write.spot.place
+    places = [
+        "autograd-lint: saved for backward at " + ("a place unknown" if saved is None else _shown(saved)),
+        f"changed at {_shown(written)} by {stale.write.op}",
+        f"needed at {_shown(stale.needed.place)}",
+    ]
+    return ", ".join(places)
+
+
+def _shown(place: Place) -> str:
+    return f"{place.filename}:{place.range.start.row}"
+
+
+def _of_backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> Request:
+    return Request("backward", _tuple(tensors), retain_graph, create_graph, accumulates=True)
+
+
+def _of_grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    *args: Any,
+    **kwargs: Any,
+) -> Request:
+    return Request("grad", _tuple(outputs), retain_graph, create_graph, accumulates=False)
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _is_scalar(roots: tuple[Any, ...]) -> bool:
+    return all(root.numel() == 1 for root in roots if isinstance(root, torch.Tensor))

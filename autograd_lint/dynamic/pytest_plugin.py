@@ -1,0 +1,47 @@
+"""`pytest --autograd-lint`: the observer around each test.
+
+Imported by every pytest run of an environment that has autograd-lint, so neither torch nor anything else heavy is
+imported unless the flag is given.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MARKER = "autograd_lint_allow"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The flags."""
+    group = parser.getgroup("autograd-lint", "autograd pitfalls of PyTorch programs")
+    group.addoption(
+        "--autograd-lint", action="store_true", help="Watch what each test does to autograd, and report findings."
+    )
+    group.addoption(
+        "--autograd-lint-fail", action="store_true", help="The same, and a test with findings of the fail level fails."
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker; with a flag, watch."""
+    config.addinivalue_line("markers", f"{MARKER}(*rules): autograd-lint says nothing of these rules; without, of any")
+    if config.getoption("--autograd-lint") or config.getoption("--autograd-lint-fail"):
+        from autograd_lint.dynamic.pytest_watch import TestWatch
+
+        fail = bool(config.getoption("--autograd-lint-fail"))
+        config.pluginmanager.register(TestWatch(config, fail=fail), "autograd-lint-watch")
+
+
+def allowed_rules(item: pytest.Item) -> Sequence[str] | None:
+    """The selectors that markers of a test allow; None when a marker without arguments allows everything."""
+    selectors: list[str] = []
+    for marker in item.iter_markers(MARKER):
+        if not marker.args:
+            return None
+        selectors += [str(argument) for argument in marker.args]
+    return selectors

@@ -1,0 +1,227 @@
+"""What the observer notes down while a program runs: plain data that needs no torch to be made or judged."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from autograd_lint.events import Failure, Refusal
+from autograd_lint.finding import Position, Range
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the user's program was. `exact` is False where only the row is known."""
+
+    filename: str
+    range: Range
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place and the calls that led there, outermost first."""
+
+    place: Place
+    calls: tuple[Place, ...] = ()
+
+
+def row_of(filename: str, row: int) -> Place:
+    """The place of which only the row is known."""
+    return Place(filename, Range(Position(row, 1), Position(row, 1)), exact=False)
+
+
+class Via(enum.Enum):
+    """How a write was reached from the user's line."""
+
+    METHOD = "a method of the tensor"
+    FUNCTION = "a function"
+    OPERATOR = "an augmented assignment"
+    INDEX = "an index assignment"
+    OUT = "an out= argument"
+    MODULE = "a module built with inplace=True"
+    STATE = "a method of a module or an optimizer's constructor"
+    STEP = "an optimizer's step"
+    DATA = "an assignment to .data"
+    PASS = "a backward that adds to a gradient"
+    FOREIGN = "no operation of torch"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFacts:
+    """Everything about a write but when it happened; equal for every round of a loop.
+
+    `in_graph` and `leaf` describe the target before the write. `through` names the alias it went through.
+    """
+
+    spot: Spot
+    op: str
+    via: Via
+    through: str = ""
+    in_graph: bool = False
+    leaf: bool = True
+    parameter: bool = False
+    requires_grad: bool = False
+    value_in_graph: bool = False
+    grad_enabled: bool = True
+    refusal: Refusal | None = None
+    silent: bool = False
+    origin: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """A node of the graph: its name in torch, and where it was made, if that is known."""
+
+    name: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a node was made: after write number `tick`, as number `seq` of the nodes of its thread."""
+
+    tick: int
+    thread: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class StaleSave:
+    """A saved tensor that changed before the backward at `needed` used it; `attribute` is its name in the node."""
+
+    node: NodeFacts
+    attribute: str
+    needed: Spot
+    write: WriteFacts
+    silent: bool = False
+    version_saved: int | None = None
+    version_found: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasUse:
+    """An alias made at `made`, and read at `read` after `write` had changed its memory."""
+
+    how: str
+    made: Place
+    read: Place
+    write: WriteFacts
+
+
+@dataclass(slots=True, kw_only=True)
+class PassNote:
+    """One backward pass. Mutable: later passes tell what became of the graph it kept."""
+
+    spot: Spot
+    call: str = "backward"
+    retain_graph: bool = False
+    create_graph: bool = False
+    root: NodeFacts | None = None
+    shape: tuple[int, ...] | None = None
+    failure: Failure | None = None
+    shared: NodeFacts | None = None
+    freed: Place | None = None
+    loop_carried: bool = False
+    in_loop: bool = False
+    reused: list[tuple[Place, bool]] = field(default_factory=list)
+    stepped: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccumulationNote:
+    """The pass at `place` added into a gradient that the pass at `first` left."""
+
+    place: Place
+    first: Place
+    name: str = ""
+    parameter: bool = False
+    stepped: Place | None = None
+    in_loop: bool = False
+    partly_cleared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GradReadNote:
+    """`.grad` was read. For a tensor that is no leaf, `made` is its node."""
+
+    place: Place
+    leaf: bool
+    retained: bool = False
+    made: NodeFacts | None = None
+    passes: tuple[Place, ...] = ()
+    expected_alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GradZeroNote:
+    """A gradient was set to zero by hand; `owner` is the name of an optimizer or module in scope that holds it."""
+
+    place: Place
+    op: str
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HookNote:
+    """A hook was registered at a place that had registered one on the same object, which is still there."""
+
+    place: Place
+    method: str
+    parameter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BindingNote:
+    """A module's constructor bound `attribute` to what `node` computed from a Parameter that nothing else holds."""
+
+    place: Place
+    attribute: str
+    owner: str
+    node: NodeFacts
+
+
+@dataclass(frozen=True, slots=True)
+class LostLeafNote:
+    """A leaf that nobody can reach any more when backward runs; `node` is the one operation that used it."""
+
+    node: NodeFacts
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedNote:
+    """Torch refused a call that writes nothing."""
+
+    place: Place
+    reason: Refusal
+    made: NodeFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReadNote:
+    """`x[i]` of a graph tensor was evaluated."""
+
+    place: Place
+
+
+@dataclass(slots=True)
+class Records:
+    """All that one run left behind, without repetitions."""
+
+    writes: dict[WriteFacts, None] = field(default_factory=dict)
+    stale: dict[StaleSave, None] = field(default_factory=dict)
+    aliases: dict[AliasUse, None] = field(default_factory=dict)
+    passes: list[PassNote] = field(default_factory=list)
+    notes: dict[object, None] = field(default_factory=dict)
+    crashes: dict[str, None] = field(default_factory=dict)
+    ran_eagerly: bool = False
+
+    def note(self, item: object) -> None:
+        """Keep a note, once."""
+        self.notes[item] = None
+
+    def filenames(self) -> Iterable[str]:
+        """The files in which anything was noted."""
+        names = {write.spot.place.filename for write in self.writes}
+        return names | {note.spot.place.filename for note in self.passes}

@@ -1,0 +1,32 @@
+"""The linter and torch agree on random programs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.agreement.show import program
+from tests.agreement.sweep import Case, Tally, sweep
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def shown(cases: list[Case]) -> str:
+    """What pytest prints: the first programs on which they disagree."""
+    return "\n".join(program(case.name, case.text, case.comparison.disagreements[0]) for case in cases[:3])
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "agreement"), [("straight", 300, 1.0), ("modules", 200, 0.98), ("training", 200, 0.98)]
+)
+def test_linter_agrees_with_torch(kind: str, count: int, agreement: float) -> None:
+    tally, apart = Tally(), []
+    for case in sweep(kind, seed=2026, count=count):
+        tally.add(case.comparison)
+        if case.comparison.disagreements:
+            apart.append(case)
+    assert tally.judged >= 0.95 * count
+    assert tally.agreement >= agreement, shown(apart)

@@ -1,0 +1,1 @@
+"""Tests of the pool, and the hostile programs that it must bear."""
