@@ -240,11 +240,14 @@ def call_module_method(run: Run, owner: NNModule | Instance, name: str, args: Ar
 
 
 def register_hook(run: Run, owner: NNModule | Instance | Tensor, name: str, node: ir.Node) -> Value:
-    """A hook is registered; repeated when a loop that began after `owner` was made runs it again."""
+    """A hook is registered; repeated when a loop that began after `owner` was made does it to `owner` again."""
     machine = run.machine
     handle = Unknown()
     site = run.site(node)
-    repeated = bool(machine.loops) and owner.loops != machine.loops and machine.loops[-1][1] >= 1
+    earlier = run.watch.hooked.setdefault(site.key, [])
+    again = any(other is owner and loops != machine.loops for other, loops in earlier)
+    earlier.append((owner, machine.loops))
+    repeated = again and owner.loops != machine.loops
     outlives = not isinstance(owner, Tensor) or owner.node is None
     label = describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
     if isinstance(owner, Tensor):

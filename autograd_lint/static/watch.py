@@ -94,6 +94,8 @@ class Watch:
     eval_calls: dict[int, EvalCall] = field(default_factory=dict)
     rebuilt: dict[object, list[OptimizerValue]] = field(default_factory=dict)
     """Optimizers that stepped in the round that built them, by the place that did."""
+    hooked: dict[object, list[tuple[Value, LoopStack]]] = field(default_factory=dict)
+    """What hooks were registered on, with the loops, by the place that did."""
     frozen: bool = False
     """Something not known was told not to require grad."""
     passes: int = 0
