@@ -14,6 +14,8 @@ from autograd_lint.static.values import NONE, Const, Dict, Seq, Unknown, Value
 
 def call_container_method(run: Run, owner: Seq | Dict | Const, name: str, args: Args, node: ir.Node) -> Value:
     """`owner.name(args)`."""
+    for value in args.pos if run.watch.made else ():
+        run.watch.store(owner, value)
     if isinstance(owner, Seq):
         handler = _SEQUENCE.get(name)
         if handler is _append and run.machine.loops and args.pos and isinstance(node, ir.Call) and node.args:

@@ -17,7 +17,17 @@ from autograd_lint.static.peek import peek
 from autograd_lint.static.state import Args, Run, truth
 from autograd_lint.static.tensors import describe
 from autograd_lint.static.validation import set_mode
-from autograd_lint.static.values import Const, Instance, Method, NNModule, OptimizerValue, Tensor, Unknown, Value
+from autograd_lint.static.values import (
+    Const,
+    Instance,
+    Method,
+    NNModule,
+    OptimizerValue,
+    Tensor,
+    TorchName,
+    Unknown,
+    Value,
+)
 
 _IDLE: Final = frozenset({"eval", "train", "state_dict", "requires_grad_", "parameters", "named_parameters", "modules"})
 """Methods of a Module that run no backward."""
@@ -34,6 +44,9 @@ def note_unknown_call(run: Run, function: Value, last: str, args: Args, node: ir
         note_step(run, run.site(node), owner, _receiver(node))
         if _is_optimizer(run, owner):
             note_stepped(run, run.site(node), owner)
+    elif isinstance(function, TorchName) and function.name.startswith(("torch.autograd.", "torch.func.")):
+        run.watch.passes += 1
+        note_doubt(run)
     elif last in _IDLE and isinstance(owner, Unknown):
         return _call_idle(run, owner, last, args, node)
     elif not (isinstance(owner, Unknown) and id(owner) in run.watch.backed):

@@ -18,6 +18,7 @@ from autograd_lint.events import (
     Accumulation,
     Backward,
     ClippedNothing,
+    EvalForward,
     Event,
     LostWrite,
     MadeInForward,
@@ -28,6 +29,7 @@ from autograd_lint.events import (
 )
 from autograd_lint.static import ir, registration, validation
 from autograd_lint.static.attributes import find_in_class
+from autograd_lint.static.callers import called_without_gradients
 from autograd_lint.static.calls import call_hook, call_value, instantiate, run_frame
 from autograd_lint.static.expressions import evaluate
 from autograd_lint.static.gradients import flush_pending
@@ -87,7 +89,7 @@ def explore(module: ir.Module) -> Iterator[list[PathResult]]:
         value = env.names.get(function.name)
         if id(function) not in called and function.name in relevant and isinstance(value, Function):
             if value.node is function:
-                yield _paths(module, _function_entry(env, value), budget, called)
+                yield _alone(module, value, _paths(module, _function_entry(env, value), budget, called))
     for node in _classes(module.body):
         value = env.names.get(node.name)
         if isinstance(value, Class) and value.node is node and node.scope.triggers:
@@ -105,10 +107,19 @@ def _explore_class(
         if id(method.node) in called or not _worth(method) or _is_init(method):
             continue
         ran = True
-        yield _paths(module, _method_entry(env, cls, method), budget, called)
+        yield _alone(module, method, _paths(module, _method_entry(env, cls, method), budget, called))
     init, _ = find_in_class(cls, "__init__")
     if not ran and isinstance(init, Function) and id(init.node) not in called and init.node.scope.triggers:
         yield _paths(module, _construction_entry(env, cls), budget, called)
+
+
+def _alone(module: ir.Module, function: Function, results: list[PathResult]) -> list[PathResult]:
+    """What was told of a function nobody had called yet: its callers in this file may switch gradients off."""
+    if not any(isinstance(event, EvalForward) for result in results for event, _ in result.events):
+        return results
+    if isinstance(function.node, ir.Lambda) or function.node.name not in called_without_gradients(module):
+        return results
+    return [replace(r, events=tuple(e for e in r.events if not isinstance(e[0], EvalForward))) for r in results]
 
 
 def _method_order(function: Function) -> int:

@@ -363,6 +363,7 @@ def _requires_grad(run: Run, owner: NNModule | Instance, args: Args, node: ir.No
     wanted = True if flag is None else (bool(flag.value) if isinstance(flag, Const) else None)
     for tensor in parameters_of(owner):
         tensor.requires_grad = wanted
+    run.watch.frozen = run.watch.frozen or (wanted is False and is_open_module(owner))
     return owner
 
 

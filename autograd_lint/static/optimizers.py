@@ -21,6 +21,7 @@ from autograd_lint.static.values import (
     Dict,
     Function,
     OptimizerValue,
+    Seq,
     Tensor,
     Tri,
     Unknown,
@@ -92,7 +93,7 @@ def call_optimizer_method(run: Run, owner: OptimizerValue, name: str, args: Args
         clear_gradients(run, owner, owner.params, args.get(0, "set_to_none"), node)
         return NONE
     if name == "add_param_group":
-        _add(run, owner, args.pos[0], node) if args.pos else None
+        _add(run, owner, Seq("list", [args.pos[0]]), node) if args.pos else None
         return NONE
     if name in ("state_dict", "load_state_dict", "register_step_post_hook", "register_step_pre_hook", "train", "eval"):
         return Unknown()

@@ -92,6 +92,8 @@ def assign(run: Run, target: ir.Expr, value: Value, source: ir.Expr | None = Non
         write_index(run, base, evaluate(run, target.index), value, target, how=How.INDEX)
         if type(target.base) is not ir.Name:
             note_item(run, target, base, run.site(target))
+        if run.watch.made:
+            run.watch.store(base, value)
         if run.machine.loops and isinstance(base, Dict) and source is not None:
             note_appended(run, target, base, value, source)
     elif isinstance(target, ir.Sequence):

@@ -6,22 +6,20 @@ import contextlib
 import dataclasses
 import io
 import re
-import signal
-import threading
 import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any, Final
 
 import torch
 
 from tests.agreement.ledger import Ledger, keeping
+from tests.agreement.limits import time_limit
 from tests.agreement.outcome import Kind, Outcome, sort_error
 from tests.agreement.watch import PROGRAM, Watch, same_bits, watching
 
-_SECONDS: Final = 5.0
 _UNSEEN_WRITES: Final = re.compile(
     r"\.data\b|numpy|asarray|as_tensor|dlpack|_storage\(|\bfused=|BatchNorm|batch_norm|InstanceNorm|instance_norm|"
     r"vector_to_parameters|\.(?:apply_|map_|set_|double|float|half|to|type|cpu|cuda)\(|swap_tensors|GradScaler|_amp_|torch\.ops"
@@ -110,7 +108,7 @@ def run_code(code: CodeType, around: AbstractContextManager[None]) -> Outcome:
     """How a run of `code` ends, inside `around`: what torch raises, and where; nothing it did to torch remains."""
     with _quiet(), _clean_torch():
         try:
-            with _time_limit(), around:
+            with time_limit(), around:
                 exec(code, {"__name__": "__main__"})
         except Exception as error:
             return dataclasses.replace(sort_error(error, line_of(error)), in_backward=_is_from_backward(error))
@@ -160,22 +158,3 @@ def _register_hook(tensor: torch.Tensor, hook: Any, _original: Any = torch.Tenso
     """As torch's; but that ends the process for a view whose base was written, unless its `grad_fn` was read since."""
     _ = tensor.grad_fn
     return _original(tensor, hook)
-
-
-@contextlib.contextmanager
-def _time_limit() -> Iterator[None]:
-    """Raises TimeoutError in a program that runs for long: a statement taken out may leave a loop without an end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"still running after {_SECONDS} s of computing")
-
-    previous = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, previous)

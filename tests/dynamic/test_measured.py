@@ -29,6 +29,8 @@ REFUSED_CODES = {
     "numpy": "AGL508",
     "integer": "AGL507",
     "optimizer": "AGL406",
+    "deepcopy": "AGL407",
+    "inference-saved": "AGL113",
 }
 STALE_VIEWS = {"B35", "E10"}
 """A view is used after its base was written: torch refuses the use, which no event tells of."""

@@ -225,8 +225,8 @@ def _while_loop(sketch: Sketch) -> bool:
 
     def body() -> None:
         add_body(sketch)
-        if sketch.ended is None:
-            sketch.add(f"{name} += 1")
+        if not sketch.add(f"{name} += 1"):
+            sketch.write(f"{name} += 1")
 
     bound: list[dict[str, Any]] = [{name: number} for number in range(rounds)]
     if not sketch.repeat(header, bound, body):

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from tests.agreement.generate.templates import NUMBERS, SHAPES
+from tests.agreement.limits import time_limit
 from tests.agreement.outcome import Kind, Outcome, sort_error
 
 T = TypeVar("T")
@@ -112,7 +113,7 @@ class Sketch:
     def run(self, code: str) -> Outcome:
         """Run `code` without keeping it."""
         try:
-            with _quiet():
+            with _quiet(), time_limit():
                 exec(code, self.names)
         except Exception as error:
             return sort_error(error, None)
