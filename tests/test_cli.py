@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -311,11 +310,12 @@ def spawn(*arguments: str, **options: object) -> subprocess.CompletedProcess[str
 
 
 def test_version_is_quick() -> None:
+    # Processor time, which does not depend on what else the machine does.
     times = []
     for _ in range(5):
-        started = time.perf_counter()
+        before = sum(os.times()[2:4])
         spawn("--version")
-        times.append(time.perf_counter() - started)
+        times.append(sum(os.times()[2:4]) - before)
     assert min(times) < 0.15
 
 
