@@ -167,7 +167,8 @@ class _Judge:
             return {outcome.line} | self.evidence.detaching_lines
         if _BASE_WRITTEN in outcome.message or (outcome.kind is Kind.REFUSED and outcome.in_backward):
             # What was fine when it was made went bad by a write: the write is to blame, torch raises at the next use.
-            return {outcome.line} | self.evidence.watch.written_lines
+            detached = self.evidence.lines_with(".detach_(") if outcome.reason == "detach_" else set()
+            return {outcome.line} | self.evidence.watch.written_lines | detached
         return {outcome.line}
 
     def _tells_of_another_write(self, told: Iterable[Finding]) -> bool:

@@ -16,7 +16,7 @@ import torch
 
 from tests.agreement.oracle import run_code
 from tests.agreement.outcome import Kind, Outcome, sort_error
-from tests.agreement.watch import PROGRAM, Watch, watching
+from tests.agreement.watch import PROGRAM, Watch, storage_of, watching
 
 _OWNED_BY_GRAPH: Final = 2
 """References to a leaf that only its graph holds: the graph's own, and the one of the call that counts."""
@@ -75,10 +75,9 @@ class Evidence:
 
     def shares_memory(self, lines: range) -> bool:
         """A write in `lines` went to memory that a tensor without grad, or an array, in scope has another name for."""
-        trace = Trace(probe=_AliasProbe(lines))
-        run_code(self._code, tracing(trace))
-        assert isinstance(trace.probe, _AliasProbe)
-        return trace.probe.found
+        probe, watch = _AliasProbe(lines), Watch()
+        run_code(self._code, _watched_and_traced(watch, Trace(probe=probe)))
+        return probe.found or any(line in lines and memory in probe.shared for line, memory in watch.written)
 
     def loses_leaf(self, lines: range) -> bool:
         """After `lines` ran, a variable holds what was computed from a leaf that nothing but the graph holds."""
@@ -86,6 +85,10 @@ class Evidence:
         run_code(self._code, tracing(trace))
         assert isinstance(trace.probe, _LeafProbe)
         return trace.probe.found
+
+    def lines_with(self, piece: str) -> set[int]:
+        """The lines of the program that have this in them."""
+        return {number for number, line in enumerate(self._text.splitlines(), 1) if piece in line}
 
     def runs_again(self, lines: range) -> bool:
         """The lines are in a loop or a function, so that they may have been about to run once more."""
@@ -166,23 +169,32 @@ def tracing(trace: Trace) -> Iterator[None]:
         sys.settrace(previous)
 
 
+@contextlib.contextmanager
+def _watched_and_traced(watch: Watch, trace: Trace) -> Iterator[None]:
+    with watching(watch), tracing(trace):
+        yield
+
+
 class _AliasProbe(Probe):
-    """Compares what has no gradient before and after."""
+    """Compares what has no gradient before and after; `shared` is the memory it shares with what has."""
 
     def __init__(self, lines: range) -> None:
         super().__init__(lines)
+        self.shared: set[int] = set()
         self._copies: list[tuple[torch.Tensor, torch.Tensor, int]] = []
 
     def before(self, frame: FrameType) -> None:
         with torch.no_grad():
             self._copies = [
-                (tensor, tensor.detach().clone(), _address(tensor))
+                (tensor, tensor.detach().clone(), storage_of(tensor))
                 for tensor in map(_as_tensor, _values(frame))
                 if tensor is not None and not tensor.requires_grad
             ]
 
     def after(self, frame: FrameType) -> None:
-        shared = {_address(t) for t in map(_as_tensor, _values(frame)) if t is not None and t.requires_grad}
+        graph = {storage_of(t) for t in map(_as_tensor, _values(frame)) if t is not None and t.requires_grad}
+        shared = graph & {address for _, _, address in self._copies}
+        self.shared |= shared
         changed = {
             address
             for tensor, copy, address in self._copies
@@ -229,7 +241,3 @@ def _as_tensor(value: Any) -> torch.Tensor | None:
     if isinstance(value, np.ndarray) and value.dtype != object:
         return torch.as_tensor(value)
     return value if isinstance(value, torch.Tensor) else None
-
-
-def _address(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()

@@ -88,9 +88,10 @@ class Ledger:
 
     def _note_sum(self, page: Page, line: int | None) -> None:
         """What a step does not use in the end does no harm: then it is not sure to be a fault."""
-        if line is not None and page.stepped is not None and line in page.used:
-            page.sums.append(Summed(line, page.stepped, sure=not page.was_zero))
-            self._enter(Summed(line, page.stepped, sure=False))
+        if line is None or page.stepped is None or not page.used:
+            return
+        page.sums.append(Summed(line, page.stepped, sure=line in page.used and not page.was_zero))
+        self._enter(Summed(line, page.stepped, sure=False))
 
     def _enter(self, summed: Summed) -> None:
         known = self.sums.get((summed.line, summed.stepped))

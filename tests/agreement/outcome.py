@@ -29,9 +29,9 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Summed:
-    """A backward at `line` added into gradients that the same line had left before, and that `stepped` had used.
+    """A backward at `line` added into gradients that `stepped` had used.
 
-    Not `sure` to be a fault where no step used the sum in the end, and where the old gradients were all zero, so that
+    Sure to be a fault where the same line had left them, and a step used the sum; not where they were all zero, so that
     they may as well have been cleared.
     """
 

@@ -126,6 +126,12 @@ def test_family_of_each_error(body: str, code: str, row: int) -> None:
     assert (Fault.MISSED, code.replace("203", "202")[:6]) in [(f, rule[:6]) for f, rule in faults(program(body))]
 
 
+def test_detaching_in_place_is_to_blame_where_backward_refuses() -> None:
+    text = program("x = torch.ones(3, requires_grad=True)\nh = x * 2\nz = h * h\nh.detach_()\nz.sum().backward()")
+    assert faults(text, said("AGL101", 6)) == []
+    assert faults(text, said("AGL101", 5)) == [(Fault.WRONG_LINE, "AGL101")]
+
+
 def test_what_no_rule_tells_of_is_not_expected() -> None:
     comparison = judge(program("x = torch.ones(3, requires_grad=True)\n(x * 2).requires_grad = False"))
     assert (comparison.disagreements, comparison.has_rule) == ((), False)
@@ -218,8 +224,9 @@ def test_wrong_gradient() -> None:
     assert faults(SILENT, said("AGL107", 4)) == [(Fault.FALSE_ERROR, "AGL107")]
 
 
-def test_a_write_unseen_that_happens_to_change_nothing() -> None:
-    text = SILENT.replace("mul_(3)", "mul_(1)")
+@pytest.mark.parametrize("write", ["x.data.mul_(1)", "x.data = x.detach().clone()"])
+def test_a_write_unseen_that_happens_to_change_nothing(write: str) -> None:
+    text = SILENT.replace("x.data.mul_(3)", write)
     assert run_program(text).kind is Kind.OK
     assert faults(text, said("AGL107", 5)) == []
 
@@ -235,6 +242,7 @@ def test_an_alias_that_changes() -> None:
         """
     )
     assert faults(text, said("AGL107", 6)) == []
+    assert faults(text.replace("mul_(2)", "mul_(1)"), said("AGL107", 6)) == []
     assert faults(text, said("AGL107", 5)) == [(Fault.FALSE_ERROR, "AGL107")]
     assert faults(text.replace("detach()", "detach().clone()"), said("AGL107", 6)) == [(Fault.FALSE_ERROR, "AGL107")]
 
@@ -287,6 +295,14 @@ def test_a_sum_that_no_step_uses_may_be_told_of_or_not() -> None:
     assert run_program(text).summed
     assert faults(text) == []
     assert faults(text, said("AGL302", 8)) == []
+
+
+def test_a_sum_over_two_lines_may_be_told_of_or_not() -> None:
+    text = LOOP.replace("    loss =", "    optimizer.zero_grad()\n    loss =")
+    text += "    model(torch.ones(1, 2)).sum().backward()\n    optimizer.step()\n"
+    assert faults(text) == []
+    assert faults(text, said("AGL302", 10)) == []
+    assert faults(text, said("AGL302", 8)) == [(Fault.FALSE_ERROR, "AGL302")]
 
 
 def test_one_finding_is_enough_for_one_missing_clearing() -> None:

@@ -28,7 +28,8 @@ class Write:
 class Saved:
     """A tensor saved for backward, a copy of its value then, and what was written to it since.
 
-    `bumps` moved its version, `touches` did not; `changed_by` is the first write after which the value differed.
+    `bumps` moved its version, `touches` did not, `.data =` among them; `changed_by` is the first write after which the
+    value differed.
     """
 
     tensor: torch.Tensor
@@ -39,9 +40,11 @@ class Saved:
     touches: list[Write] = field(default_factory=list)
     changed_by: Write | None = None
     last_version: int = 0
+    memory: int = 0
 
     def __post_init__(self) -> None:
         self.last_version = self.version
+        self.memory = storage_of(self.tensor)
 
     @property
     def bumped_by(self) -> Write | None:
@@ -53,7 +56,8 @@ class Saved:
         if self.tensor._version != self.last_version:
             self.last_version = self.tensor._version
             self.bumps.append(write)
-        elif write.op:
+        elif write.op or storage_of(self.tensor) != self.memory:
+            self.memory = storage_of(self.tensor)
             self.touches.append(write)
         if self.changed_by is None and not same_bits(self.tensor, self.copy):
             self.changed_by = write
@@ -82,6 +86,7 @@ class Watch:
     harmless: list[Saved] = field(default_factory=list)
     gradients: list[torch.Tensor | None] = field(default_factory=list)
     written_lines: set[int] = field(default_factory=set)
+    written: set[tuple[int, int]] = field(default_factory=set)
     passes: int = 0
     _stale_pass: int | None = None
     _saved: dict[int, list[Saved]] = field(default_factory=lambda: defaultdict(list))
@@ -92,7 +97,7 @@ class Watch:
         self._settle()
         with torch.no_grad():
             saved = Saved(tensor, tensor.detach().clone(), tensor._version, program_line())
-        self._saved[_storage(tensor)].append(saved)
+        self._saved[storage_of(tensor)].append(saved)
         return saved
 
     def unpack(self, saved: Saved) -> torch.Tensor:
@@ -116,13 +121,14 @@ class Watch:
             self.harmless.append(saved)
         return saved.tensor if saved.tensor.is_leaf else saved.tensor.detach()
 
-    def wrote(self, tensors: Iterable[torch.Tensor], op: str) -> None:
+    def wrote(self, tensors: Sequence[torch.Tensor], op: str) -> None:
         """Called before an operation writes `tensors`; what it changed is found at the next thing that happens."""
         self._settle()
         write = Write(op, program_line())
         if write.line is not None:
             self.written_lines.add(write.line)
-        self._unsettled += [(_storage(tensor), write) for tensor in tensors]
+            self.written |= {(write.line, storage_of(tensor)) for tensor in tensors}
+        self._unsettled += [(storage_of(tensor), write) for tensor in tensors]
 
     def line_ended(self, line: int) -> None:
         """Blame `line` for every change that no operation accounts for (NumPy, `.data =`)."""
@@ -162,7 +168,8 @@ def same_bits(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
         return bool(torch.equal(one, other) or torch.allclose(one, other, rtol=0, atol=0, equal_nan=True))
 
 
-def _storage(tensor: torch.Tensor) -> int:
+def storage_of(tensor: torch.Tensor) -> int:
+    """The address of the memory that the tensor and all its aliases share."""
     return tensor.untyped_storage().data_ptr()
 
 
