@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import autograd_lint.rules
 import pytest
 
-import autograd_lint.rules
 from autograd_lint.facts import measure, table
 from autograd_lint.facts.model import Alias, Saved
 
