@@ -59,17 +59,34 @@ def check_source(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Findin
 
 
 def _check(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Finding]:
-    from autograd_lint.static.explore import explore
+    from autograd_lint.static.explore import explore, project_of
     from autograd_lint.static.lower import lower_module
     from autograd_lint.static.parse import parse
-    from autograd_lint.static.positions import Positions
+    from autograd_lint.static.places import Places
 
     tree = parse(source.text)
     verdicts = Verdicts(rules)
-    for paths in explore(lower_module(tree, source.path)):
+    project = project_of(source.path)
+    for paths in explore(lower_module(tree, source.path), project):
         verdicts.add(paths)
-    findings = verdicts.findings(Positions(tree)) if verdicts.found else []
-    return [*findings, *(crashed(source.path, text) for text in verdicts.crashes)]
+    findings = verdicts.findings(Places(tree, project)) if verdicts.found else []
+    project.close()
+    return [*_of_this_file(findings, source.path), *(crashed(source.path, text) for text in verdicts.crashes)]
+
+
+def _of_this_file(findings: Iterable[Finding], path: str) -> list[Finding]:
+    """The findings in this file, and those in imported ones that a place of this file has to do with, each once.
+
+    A file that is imported back by what it imports is met as a stranger there.
+    """
+    kept: dict[tuple[str, Range, str], Finding] = {}
+    for finding in findings:
+        if path not in (finding.filename, *(related.filename for related in finding.related)):
+            continue
+        key = (finding.filename, finding.range, finding.code)
+        if key not in kept or finding.severity > kept[key].severity:
+            kept[key] = finding
+    return list(kept.values())
 
 
 @dataclass(slots=True)

@@ -14,7 +14,8 @@ from autograd_lint.dynamic.execute import Program, RunError, execute, find_modul
 from autograd_lint.errors import SourceError
 from autograd_lint.events import IndexRead
 from autograd_lint.finding import Finding
-from autograd_lint.runner import RunResult, finished, merged
+from autograd_lint.merging import merged
+from autograd_lint.runner import RunResult, finished
 from autograd_lint.selectors import rules_by_code
 from autograd_lint.settings import Settings
 from autograd_lint.source import read_source
@@ -59,7 +60,8 @@ def run_observed(request: RunRequest, settings: Settings) -> ProgramResult:
     status = execute(program, lambda body: _observe(observer, body))
     findings = find(observer, settings)
     files = tuple(dict.fromkeys([program.path, *(finding.filename for finding in findings)]))
-    found = RunResult(merged(files, findings), files, time.monotonic() - started)
+    by_file = {path: [finding for finding in findings if finding.filename == path] for path in files}
+    found = RunResult(merged(files, by_file), files, time.monotonic() - started)
     return ProgramResult(found, status, tuple(remarks(observer)))
 
 

@@ -40,6 +40,7 @@ from autograd_lint.static.function_checks import enter_function_method, takes_co
 from autograd_lint.static.gradients import flush_pending
 from autograd_lint.static.machine import GraphNode, TorchError
 from autograd_lint.static.passes import Request, needed_by_return
+from autograd_lint.static.project import Project
 from autograd_lint.static.state import Args, Frame, Language, Path, PathEnded, ProgramRaised, Run
 from autograd_lint.static.statements import assign, execute
 from autograd_lint.static.values import NONE, Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
@@ -49,6 +50,7 @@ _MOST_PATHS: Final = 48
 _STEPS_A_PATH: Final = 6_000
 _STEPS_AN_ENTRY: Final = 24_000
 _STEPS_A_FILE: Final = 150_000
+_MOST_REPEATS: Final = 3
 _ACCUSING: Final = (
     Refused,
     Accumulation,
@@ -75,17 +77,23 @@ class PathResult:
 
 @dataclass(slots=True)
 class Budget:
-    """Steps left for the file."""
+    """Steps left for the file, and what it imports."""
 
+    project: Project
     steps: int = _STEPS_A_FILE
 
 
 Entry: TypeAlias = Callable[[Run], "Value | None"]
 
 
-def explore(module: ir.Module) -> Iterator[list[PathResult]]:
+def project_of(filename: str) -> Project:
+    """What the file can import from its own project."""
+    return Project(filename, _LANGUAGE)
+
+
+def explore(module: ir.Module, project: Project) -> Iterator[list[PathResult]]:
     """The paths of every program in the file, one list a program."""
-    programs = list(_programs(module))
+    programs = list(_programs(module, project))
     if not any(isinstance(event, Cut) for paths in programs for path in paths for event, _ in path.events):
         return iter(programs)
     fed = {leaf for paths in programs for path in paths for leaf in path.fed}
@@ -102,8 +110,8 @@ def _without_fed(path: PathResult, fed: set[tuple[Site | None, str]]) -> PathRes
     return replace(path, events=events)
 
 
-def _programs(module: ir.Module) -> Iterator[list[PathResult]]:
-    budget = Budget()
+def _programs(module: ir.Module, project: Project) -> Iterator[list[PathResult]]:
+    budget = Budget(project)
     called: set[int] = set()
     if not module.scope.triggers:
         return
@@ -172,7 +180,7 @@ def _worth(function: Function) -> bool:
 def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) -> list[PathResult]:
     """Run one program along its paths: first until every statement was reached, then, if torch seemed to raise, along
     as many as the budget allows, to see whether it always does."""
-    survey = Survey(module.filename, entry, min(_STEPS_AN_ENTRY, budget.steps))
+    survey = Survey(module.filename, entry, min(_STEPS_AN_ENTRY, budget.steps), budget.project)
     before = survey.steps
     survey.run(())
     survey.cover()
@@ -197,6 +205,7 @@ class Survey:
     filename: str
     entry: Entry
     steps: int
+    project: Project
     results: list[PathResult] = field(default_factory=list)
     called: set[int] = field(default_factory=set)
     reached: set[cst.CSTNode] = field(default_factory=set)
@@ -204,16 +213,27 @@ class Survey:
 
     def run(self, prefix: tuple[bool, ...]) -> None:
         """Run the path that `prefix` begins, and note where it could have gone otherwise."""
-        path = Path(prefix, self.reached)
-        run = Run(self.filename, path, steps=min(_STEPS_A_PATH, self.steps), language=_LANGUAGE)
-        before = run.steps
-        self.results.append(_one_path(run, self.entry))
-        self.steps -= before - max(run.steps, 0) + 1
+        run, result = self._once(prefix)
+        for _ in range(_MOST_REPEATS):
+            if not run.cut:
+                break
+            run, result = self._once(prefix)  # an imported function took too long: now it is not known
+        path = run.path
+        self.results.append(result)
         self.called |= run.called
         self.reached |= run.reached
         choices = path.choices
         for i in range(len(prefix), min(len(choices), _MOST_PATHS)):
             self.waiting.append(((*choices[:i], not choices[i]), path.untaken.get(i, ())))
+
+    def _once(self, prefix: tuple[bool, ...]) -> tuple[Run, PathResult]:
+        self.project.begin_run()
+        path = Path(prefix, self.reached)
+        steps = min(_STEPS_A_PATH, self.steps)
+        run = Run(self.filename, path, steps=steps, language=_LANGUAGE, project=self.project)
+        result = _one_path(run, self.entry)
+        self.steps -= steps - max(run.steps, 0) + 1
+        return run, result
 
     def cover(self) -> None:
         """Run the paths that lead to statements not yet reached."""

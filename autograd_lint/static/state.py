@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import libcst as cst
 
@@ -15,6 +15,9 @@ from autograd_lint.static.passes import Gradients
 from autograd_lint.static.singularities import Singular
 from autograd_lint.static.values import NONE, Class, Const, Env, Function, LoopStack, Negated, Tensor, Unknown, Value
 from autograd_lint.static.watch import Watch
+
+if TYPE_CHECKING:
+    from autograd_lint.static.project import Project
 
 MAX_DEPTH: Final = 24
 """Calls inlined into each other; deeper ones are unknown."""
@@ -138,11 +141,16 @@ class Run:
     method is the program, `inputs` what the forward of a custom Function is given, when that is the program; `anomaly`
     tells where anomaly detection was switched on; `shortened`: in a loop of which only the first rounds are run, and
     `skipped` are blocks the others may reach; `pure` is the last call that
-    changed nothing; `awaited` are judgements that wait for the end of the path.
+    changed nothing; `awaited` are judgements that wait for the end of the path. `home` is the file the program is in,
+    `project` what it imports; `cut`: an imported function took too many steps.
     """
 
-    def __init__(self, filename: str, path: Path, *, steps: int, language: Language) -> None:
-        self.filename = filename
+    def __init__(
+        self, filename: str, path: Path, *, steps: int, language: Language, project: Project | None = None
+    ) -> None:
+        self.filename = self.home = filename
+        self.project = project
+        self.cut = False
         self.language = language
         self.path = path
         self.machine = Machine()
