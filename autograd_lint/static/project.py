@@ -29,8 +29,8 @@ from autograd_lint.static.values import (
 )
 
 _STEPS_A_PART: Final = 1_000
-_STEPS_A_FILE: Final = 10_000
-_STEPS_A_CALL: Final = 2_000
+_STEPS_A_FILE: Final = 5_000
+_STEPS_A_CALL: Final = 1_500
 _MOST_CODE: Final = 200_000
 """Characters of imported statements that are executed for one file."""
 _LASTING: Final = (Function, Class, Const, TorchName, Foreign, LocalModule)
