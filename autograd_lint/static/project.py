@@ -29,7 +29,7 @@ from autograd_lint.static.values import (
 )
 
 _STEPS_A_PART: Final = 1_000
-_STEPS_A_FILE: Final = 5_000
+_STEPS_A_FILE: Final = 4_000
 _STEPS_A_CALL: Final = 1_500
 _MOST_CODE: Final = 200_000
 """Characters of imported statements that are executed for one file."""
@@ -170,9 +170,15 @@ class Namespace(Env):
         yield from self._parts.values()
 
     def forget_variables(self) -> None:
-        """Drop every value that a run can change."""
-        for name in [name for name, value in self.names.items() if not isinstance(value, _LASTING)]:
+        """Drop every value that a run can change; definitions and what is imported for good stay."""
+        for name in [name for name, value in self.names.items() if not self._lasts(name, value)]:
             del self.names[name]
+
+    def _lasts(self, name: str, value: Value) -> bool:
+        outline = self._book.outline
+        binding = outline.names.get(name) if outline is not None else None
+        is_variable = binding.varies if binding is not None else name != "__name__"
+        return not is_variable and isinstance(value, _LASTING)
 
     def _look(self, name: str) -> Value | None:
         outline = self._book.outline
