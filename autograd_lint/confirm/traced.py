@@ -1,0 +1,102 @@
+"""The path behind a finding: the file is executed abstractly once more, and this time its steps are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autograd_lint.dynamic.refusals import failure_of, is_stale, refusal_of_call, refusal_of_write
+from autograd_lint.events import Backward, Event, Refused, Site, Write
+from autograd_lint.finding import Finding
+from autograd_lint.rule import Report
+from autograd_lint.selectors import rules_by_code
+from autograd_lint.source import SourceFile
+from autograd_lint.static.explore import PathResult, explore
+from autograd_lint.static.lower import lower_module
+from autograd_lint.static.parse import parse
+from autograd_lint.static.positions import Positions
+from autograd_lint.static.stack import with_room
+from autograd_lint.static.tape import Tape
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The steps that lead to an event that torch answers with an exception, at step `end`.
+
+    `implied`: the backward that raises is not in the file; the graph leaves through a `return`.
+    """
+
+    tape: Tape
+    event: Event
+    places: tuple[Site, ...]
+    end: int
+    implied: bool
+    path: str
+    positions: Positions
+
+    def row(self, site: Site) -> int | None:
+        """The row of a place in the user's file; None when it is in another file."""
+        return self.positions.range_of(site.token).start.row if site.filename == self.path else None
+
+
+def raises_as(event: Event, message: str) -> bool:
+    """Whether torch's message is the one that `event` foretells."""
+    error = RuntimeError(message)
+    if isinstance(event, Write):
+        if event.refusal is not None:
+            return refusal_of_write(error) is event.refusal
+        return event.stale is not None and not event.stale.silent and is_stale(error)
+    if isinstance(event, Backward):
+        return event.failure is not None and failure_of(error) is event.failure
+    if isinstance(event, Refused):
+        return event.reason in (refusal_of_call(error), refusal_of_write(error))
+    return False
+
+
+def traces_of(source: SourceFile, finding: Finding) -> list[Trace]:
+    """The paths along which the finding's rule reports it and torch raises for it, the shortest first."""
+    return with_room(lambda: sorted(_traces(source, finding), key=lambda trace: len(trace.tape.steps)))
+
+
+def _traces(source: SourceFile, finding: Finding) -> Iterator[Trace]:
+    tree = parse(source.text)
+    positions = Positions(tree)
+    for paths in explore(lower_module(tree, source.path), taped=True):
+        for path in paths:
+            for event, report in _reports(path, source, finding, positions):
+                trace = _trace(path, event, report, source, positions)
+                if trace is not None:
+                    yield trace
+                    break
+
+
+def _reports(
+    path: PathResult, source: SourceFile, finding: Finding, positions: Positions
+) -> Iterator[tuple[Event, Report]]:
+    rule = rules_by_code()[finding.code]
+    for event, late in path.events:
+        if late or not isinstance(event, rule.on):
+            continue
+        for report in rule().judge(event):
+            here = report.site.filename == source.path
+            if here and positions.range_of(report.site.token) == finding.range:
+                yield event, report
+
+
+def _trace(path: PathResult, event: Event, report: Report, source: SourceFile, positions: Positions) -> Trace | None:
+    tape = path.tape
+    if tape is None:
+        return None
+    places = (report.site, *(site for _, site in report.related))
+    stale = event.stale if isinstance(event, Write) else None
+    implied = stale is not None and stale.needed_implied
+    if implied:
+        return Trace(tape, event, places, len(tape.steps), True, source.path, positions) if tape.returned else None
+    end = _raising_step(tape, {site.token for site in places})
+    return None if end is None else Trace(tape, event, places, end, False, source.path, positions)
+
+
+def _raising_step(tape: Tape, tokens: set[object]) -> int | None:
+    """The step at one of the places at which torch raises."""
+    raising = (tape.failed_at, *(at for at, step in enumerate(tape.steps) if step.raised))
+    return next((at for at in raising if at is not None and tape.steps[at].node.cst in tokens), None)
