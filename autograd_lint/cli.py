@@ -138,6 +138,9 @@ _PATHS: Final = click.Path(path_type=str)
 @click.option("--force-exclude", is_flag=True, help="Apply exclusions to files named on the command line too.")
 @click.option("--stdin-filename", type=_PATHS, metavar="NAME", help="What to call standard input (`-`).")
 @click.option("--show-suppressed", is_flag=True, help="Show findings that comments suppress too.")
+@click.option(
+    "--witness-dir", type=_PATHS, metavar="DIR", help="Write a small torch program that fails for each finding."
+)
 @click.option("--statistics", is_flag=True, help="Show how often each rule reported, not the findings.")
 @click.option("--show-files", is_flag=True, help="List the files that would be checked, and stop.")
 @click.option("--show-settings", is_flag=True, help="Show the settings that would be used, and stop.")
@@ -173,6 +176,10 @@ def _check(paths: tuple[str, ...], settings: Settings, *, files: list[tuple[str,
     console.print_report(view, settings.output_format, statistics=options["statistics"])
     for name, path in files:
         console.write_file(path, name, view)
+    if options["witness_dir"] is not None:
+        from autograd_lint.confirm.witness import write_witnesses
+
+        write_witnesses(options["witness_dir"], result.visible, stdin=result.stdin)
     return result.exit_status(settings.fail_level, exit_zero=options["exit_zero"])
 
 

@@ -117,7 +117,7 @@ class Draft:
         kept = self.slice.steps
         for at, number in enumerate(kept):
             step, uses = self._step(number), self._uses.get(number, [])
-            if step.form in _WHOLE or not uses or self._is_changing(step):
+            if step.form in _WHOLE or step.raised or not uses:
                 continue
             if step.form == "read" and step.op == "grad":
                 found[number] = uses[0]
@@ -126,9 +126,9 @@ class Draft:
             if len(uses) > 1 or user not in kept or self._name_of(number):
                 continue
             between = [self._step(other) for other in kept[at + 1 : kept.index(user)]]
-            if any(self._is_changing(other) for other in between) or not self._fits(step, self._step(user)):
-                continue
-            found[number] = user
+            moved = any(self._is_changing(other) for other in (*between, *([step] if between else [])))
+            if not moved and self._fits(step, self._step(user)):
+                found[number] = user
         return found
 
     def _name_of(self, number: int) -> str:

@@ -12,7 +12,9 @@ from autograd_lint.static.values import Const, NNModule, Tensor, Unknown, Value
 _CLASS_LOSSES: Final = ("cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss")
 _MOST_SIZES: Final = 6
 _USUAL: Final = 4
-_SIZED: Final = frozenset({"in_features", "in_channels", "num_features", "input_size", "normalized_shape", "embed_dim"})
+_INPUTS: Final = ("in_features", "in_channels", "num_features", "input_size", "normalized_shape", "embed_dim")
+_SIZES: Final = (*_INPUTS, "out_features")
+"""Options of modules that are sizes of what they take, and of what they give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def _by_use(step: Step, position: int) -> Iterator[Guess]:
 
 
 def _by_module(module: NNModule, short: str) -> Iterator[Guess]:
-    size = next((n for key in _SIZED if (n := _whole(module.options.get(key))) is not None), _USUAL)
+    size = next((n for key in _INPUTS if (n := _whole(module.options.get(key))) is not None), _USUAL)
     if short == "Sequential" and module.children:
         for child in module.children.values():
             if isinstance(child, NNModule) and (child.params or child.children):
@@ -93,7 +95,7 @@ def sizes_in(steps: Iterable[Step]) -> list[int]:
     for step in steps:
         result = step.result
         if isinstance(result, NNModule):
-            numbers = [_whole(value) for key, value in result.options.items() if key in _SIZED]
+            numbers = [_whole(result.options.get(key)) for key in _SIZES]
             found.update((n, None) for n in numbers if n is not None and n < 5000)
     for step in steps:
         for value in step.operands:

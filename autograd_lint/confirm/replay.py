@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from autograd_lint.confirm.draft import Draft, Line
@@ -26,10 +27,11 @@ _LONG: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a run of a replay ended: the message of what it raised, and the row there; None where it ran to its end."""
+    """How a run of a replay ended: what it raised, and in which row; None where it ran to its end."""
 
     row: int | None = None
     message: str = ""
+    type: str = "RuntimeError"
 
 
 Runner = Callable[[str], Ran]
@@ -109,18 +111,19 @@ class _Form:
                 replay = self._text(guesses, requires_grad=requires_grad)
                 self.last = run(replay.text)
                 if self._is_it(replay):
-                    return Replay(replay.text, replay.rows, replay.raises_at, self.last.message)
+                    return _quoting(replay, self.last)
                 reached = max(reached, self.last.row or replay.raises_at)
             if reached > best:
-                best, waiting = reached, list(self._neighbours(chosen))
+                best, waiting = reached, list(self._neighbours(chosen, replay.text.splitlines()[reached - 1]))
         return None
 
     def _is_it(self, replay: Replay) -> bool:
         return self.last.row == replay.raises_at and raises_as(self.draft.trace.event, self.last.message)
 
-    def _neighbours(self, chosen: Sequence[int]) -> Iterator[list[int]]:
-        """The choices that differ in one tensor."""
-        for at, leaf in enumerate(self.draft.leaves):
+    def _neighbours(self, chosen: Sequence[int], failed: str) -> Iterator[list[int]]:
+        """The choices that differ in one tensor; those first that occur in the line that failed."""
+        leaves = list(enumerate(self.draft.leaves))
+        for at, leaf in sorted(leaves, key=lambda pair: not re.search(rf"\b{pair[1].name}\b", failed)):
             for other in range(len(leaf.guesses)):
                 if other != chosen[at]:
                     yield [*chosen[:at], other, *chosen[at + 1 :]]
@@ -136,7 +139,8 @@ class _Form:
 def _assemble(lines: Sequence[Line], trace: Trace, finding: Finding) -> Replay:
     name = os.path.basename(trace.path)
     body = "\n".join(line.source for line in lines)
-    out = [f"# {name}:{finding.range.start.row}: {finding.code} {finding.message}"[: _LONG + 20], *_imports(body), ""]
+    said = f"{name}:{finding.range.start.row}: {finding.code} {' '.join(finding.message.split())}"
+    out = [*_comment(said), *_imports(body), ""]
     rows: dict[int, int] = {}
     mode = ""
     for line in lines:
@@ -148,7 +152,18 @@ def _assemble(lines: Sequence[Line], trace: Trace, finding: Finding) -> Replay:
         out.append(f"{'    ' if mode else ''}{line.source}{comment}")
         if line.row is not None:
             rows[len(out)] = line.row
-    return Replay("\n".join(out) + "\n", rows, len(out))
+    return Replay("\n".join(out) + "\n", rows, raises_at=len(out))
+
+
+def _quoting(replay: Replay, ran: Ran) -> Replay:
+    """A replay that was run, and ends with what torch said."""
+    quote = f"{ran.type}: {ran.message.partition(chr(10))[0]}"
+    said = "".join(f"{line}\n" for line in _comment(quote))
+    return replace(replay, text=replay.text + said, quote=quote)
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, _LONG, break_long_words=False)]
 
 
 def _imports(body: str) -> list[str]:

@@ -26,7 +26,7 @@ from autograd_lint.static.values import (
 
 _FLAGS: Final = frozenset({"requires_grad_", "retain_grad", "eval", "train", "detach_", "add_param_group"})
 _CLEARING: Final = frozenset({"zero_grad"})
-_MAKES_NOTHING: Final = frozenset({"augment", "store", "write", "gap"})
+_MAKES_NOTHING: Final = frozenset({"augment", "store", "write"})
 _EVERYWHERE: Final = frozenset({"torch.set_default_dtype", "torch.set_default_tensor_type"})
 
 
@@ -50,20 +50,21 @@ class Origins:
     held: dict[int, tuple[NNModule, str]] = field(default_factory=dict)
 
     def learn(self, number: int, step: Step) -> None:
-        """Take in what a step gave; what an earlier one made stays its."""
+        """Take in what a step gave; what an earlier one made stays its, unless this one ran code of the program's."""
         result = step.result
         if isinstance(result, NNModule):
-            for label, tensor in (*result.params.items(), *result.buffers.items()):
-                if id(tensor) not in self.made:
-                    self.held.setdefault(id(tensor), (result, label))
+            for label, part in (*result.params.items(), *result.buffers.items()):
+                if id(part) not in self.made:
+                    self.held.setdefault(id(part), (result, label))
         if step.form in _MAKES_NOTHING or result is None or _is_of_instance(step):
             return
         for value, suffix in _parts(result):
             if id(value) in self.held:
                 continue
-            self.made.setdefault(id(value), Origin(number, suffix))
-            if isinstance(value, Unknown) and value.tensor is not None:
-                self.made.setdefault(id(value.tensor), Origin(number, suffix))
+            tensor = value.tensor if isinstance(value, Unknown) else None
+            for key in (id(value), *(() if tensor is None else (id(tensor),))):
+                origin = Origin(number, suffix)
+                self.made[key] = origin if step.form == "gap" else self.made.get(key, origin)
 
 
 def _is_of_instance(step: Step) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from autograd_lint.dynamic.refusals import failure_of, is_stale, refusal_of_call, refusal_of_write
-from autograd_lint.events import Backward, Event, Refused, Site, Write
+from autograd_lint.events import Backward, Event, Refusal, Refused, Site, Write
 from autograd_lint.finding import Finding
 from autograd_lint.rule import Report
 from autograd_lint.selectors import rules_by_code
@@ -17,6 +18,9 @@ from autograd_lint.static.parse import parse
 from autograd_lint.static.positions import Positions
 from autograd_lint.static.stack import with_room
 from autograd_lint.static.tape import Tape
+
+_OF_LEAVES: Final = frozenset({Refusal.LEAF, Refusal.VIEW_OF_LEAF})
+"""An index write to a leaf is one to a view of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ def raises_as(event: Event, message: str) -> bool:
     error = RuntimeError(message)
     if isinstance(event, Write):
         if event.refusal is not None:
-            return refusal_of_write(error) is event.refusal
+            found = refusal_of_write(error)
+            return found is event.refusal or {found, event.refusal} <= _OF_LEAVES
         return event.stale is not None and not event.stale.silent and is_stale(error)
     if isinstance(event, Backward):
         return event.failure is not None and failure_of(error) is event.failure
@@ -93,6 +98,8 @@ def _trace(path: PathResult, event: Event, report: Report, source: SourceFile, p
     if implied:
         return Trace(tape, event, places, len(tape.steps), True, source.path, positions) if tape.returned else None
     end = _raising_step(tape, {site.token for site in places})
+    if end is None and isinstance(event, Write) and event.refusal is not None:
+        end = tape.failed_at  # a view that may not be written says so when it is next used
     return None if end is None else Trace(tape, event, places, end, False, source.path, positions)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from autograd_lint.static import ir
@@ -76,7 +77,8 @@ def _rows(run: Run, value: Value, node: ir.Node) -> Iterator[Value]:
     if tensor is None or tensor.numpy:
         yield from _unknown_items(Unknown())
         return
-    rows = split_tensor(run, "Tensor.unbind", {"self": value}, node)
+    work = partial(split_tensor, run, "Tensor.unbind", {"self": value}, node)
+    rows = work() if run.tape is None else run.tape.record(run, "method", "unbind", (value,), node, work)
     if isinstance(rows, Seq):
         yield from rows.items
         if rows.open:

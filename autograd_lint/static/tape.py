@@ -42,7 +42,8 @@ _DEPTH: Final = 4
 @dataclass(slots=True, eq=False)
 class Step:
     """One thing torch did. `form` says how it is written: "call" of `op`, "method" `op` of the first operand, "binary",
-    "unary", "compare", "augment", "index", "store", "read" and "write" of an attribute; "gap": it cannot be written.
+    "unary", "compare", "augment", "index", "store", "read" and "write" of an attribute; "gap": it runs code of
+    the program's own in a way of torch's own, and cannot be written.
 
     `written` is the memory it wrote, `touched` the tensors whose gradient it changed.
     """
@@ -87,7 +88,9 @@ class Tape:
         form, op, owner = _callee(function)
         if not form:
             return work()
-        if args.open or _calls_back((*args.pos, *args.kw.values())) or (form == "apply" and _calls_back(owner)):
+        if form == "apply" and _calls_back(owner):
+            return work()  # a container of the program's own modules: what they do are the steps
+        if args.open or _calls_back((*args.pos, *args.kw.values())):
             form = "gap"
         operands = (*owner, *args.pos)
         return self.record(run, form, op, operands, node, work, keywords=args.kw)
@@ -147,6 +150,8 @@ def _callee(function: Value) -> tuple[str, str, tuple[Value, ...]]:
         return "call", function.name, ()
     if isinstance(function, Foreign) and function.name.startswith("math."):
         return "call", function.name, ()
+    if isinstance(function, Method) and isinstance(function.owner, Class):
+        return "gap", function.name, ()
     if isinstance(function, Method) and isinstance(function.owner, _WITH_METHODS):
         return "method", function.name, (function.owner,)
     return "", "", ()
