@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from autograd_lint.confirm.claims import Claim
 from autograd_lint.confirm.leaves import Guess, guesses, sizes_in
 from autograd_lint.confirm.naming import Names
-from autograd_lint.confirm.rendering import Renderer, Text
+from autograd_lint.confirm.rendering import ATOM, Renderer, Text
 from autograd_lint.confirm.slicing import Origin, Slice, Untold, slice_of
 from autograd_lint.confirm.traced import Trace
 from autograd_lint.static.machine import Modes
@@ -70,6 +71,8 @@ class Draft:
                 self._write(number)
         if self.trace.implied:
             self._write_return()
+        if self.trace.claim is not None:
+            self._write_claim(self.trace.claim)
 
     @cached_property
     def slice(self) -> Slice:
@@ -90,11 +93,17 @@ class Draft:
             for value in (*step.operands, *step.keywords.values()):
                 for origin in self._origins(value):
                     uses[origin.step].append(number)
-        if self.trace.implied and self.trace.tape.returned is not None:
-            for tensor in self.trace.tape.returned[0]:
-                for origin in self._origins(tensor):
-                    uses[origin.step].append(self.trace.end)
+        for value in self._used_at_the_end:
+            for origin in self._origins(value):
+                uses[origin.step].append(self.trace.end + 1)
         return uses
+
+    @cached_property
+    def _used_at_the_end(self) -> tuple[Value, ...]:
+        """What is used when all steps are done."""
+        returned = self.trace.tape.returned if self.trace.implied else None
+        claimed = () if self.trace.claim is None else (self.trace.claim.tensor,)
+        return (*(returned[0] if returned is not None else ()), *claimed)
 
     def _origins(self, value: Value) -> Iterator[Origin]:
         for part in _flat(value):
@@ -171,6 +180,10 @@ class Draft:
                         found.setdefault(id(tensor), tensor)
                         uses[id(tensor)].append((step, position))
                         last[id(tensor)] = self._root(number)
+        for value in self._used_at_the_end:
+            tensor = self._given(value)
+            if tensor is not None and id(tensor) in last:
+                last[id(tensor)] = self.trace.end + 1
         sizes = sizes_in(self._step(number) for number in self.slice.steps)
         for key, tensor in found.items():
             name = self._leaf_names[key] = self.names.take(tensor, now=-1, until=last[key])
@@ -204,7 +217,7 @@ class Draft:
     def _made(self, origin: Origin) -> Text:
         if origin.step in self._inlined:
             text = self._writer.step(self._step(origin.step))
-            return Text(f"{text.within(100)}{origin.suffix}") if origin.suffix else text
+            return Text(f"{text.within(ATOM)}{origin.suffix}") if origin.suffix else text
         part = self._named.get((origin.step, origin.suffix))
         if part is not None:
             return Text(part)
@@ -215,6 +228,10 @@ class Draft:
 
     def _write(self, number: int) -> None:
         step = self._step(number)
+        claim = self.trace.claim
+        if claim is not None and claim.copied is not None and self._root(claim.copied) == number:
+            name = self._writer.value(claim.tensor).within(ATOM)
+            self.lines.append(Line(f"before = {name}.detach().clone()"))
         if step.form == "method" and isinstance(step.operands[0], Instance):
             for source in self._each(step, step.operands[0]):
                 self._add(source, step, number)
@@ -262,13 +279,17 @@ class Draft:
         place = number == self.trace.end or any(part.node.cst in tokens for part in inside)
         self.lines.append(Line(source, _mode(step.modes), row, place))
 
+    def _write_claim(self, claim: Claim) -> None:
+        name = self._writer.value(claim.tensor).within(ATOM)
+        self.lines.append(Line(f"assert {claim.kind.value.format(name)}"))
+
     def _write_return(self) -> None:
         returned = self.trace.tape.returned
         if returned is None:
             return
         tensors, node = returned
         names = [self._writer.value(tensor) for tensor in tensors]
-        total = " + ".join(f"{name.within(100)}.sum()" for name in names)
+        total = " + ".join(f"{name.within(ATOM)}.sum()" for name in names)
         row = self.trace.positions.range_of(node.cst).start.row
         source = f"{total}.backward()" if len(names) == 1 else f"({total}).backward()"
         self.lines.append(Line(source, "", row, True))

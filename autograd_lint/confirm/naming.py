@@ -10,7 +10,9 @@ from typing import Final
 from autograd_lint.static.tape import Tape
 from autograd_lint.static.values import Distribution, NNModule, OptimizerValue, Tensor, Unknown, Value
 
-_RESERVED: Final = frozenset({"torch", "nn", "F", "math", "len", "int", "float", "sum", "max", "min", "abs", "round"})
+_RESERVED: Final = frozenset(
+    {"torch", "nn", "before", "F", "math", "len", "int", "float", "sum", "max", "min", "abs", "round"}
+)
 _LAST_NAME: Final = re.compile(r"(?:^|\.)([A-Za-z_]\w*)$")
 
 

@@ -113,6 +113,8 @@ def _is_size(value: Value) -> bool:
 
 def short_name(name: str) -> str:
     """A dotted name as it is written with the usual imports."""
+    if name == "torch.Variable":
+        return "torch.autograd.Variable"
     if name.startswith(_FUNCTIONAL):
         return f"F.{name.removeprefix(_FUNCTIONAL)}"
     return name.removeprefix("torch.") if name.startswith("torch.nn.") else name

@@ -15,7 +15,7 @@ from typing import Final
 from autograd_lint.confirm.draft import Draft, Line
 from autograd_lint.confirm.leaves import Guess
 from autograd_lint.confirm.slicing import Untold
-from autograd_lint.confirm.traced import Trace, raises_as, traces_of
+from autograd_lint.confirm.traced import Explored, Trace, raises_as
 from autograd_lint.finding import Finding
 from autograd_lint.source import SourceFile
 
@@ -42,7 +42,8 @@ Runner = Callable[[str], Ran]
 class Replay:
     """A torch program that does what the trace did. `rows` maps its rows to those of the user's file.
 
-    `raises_at` is its row at which torch raises; `quote` is what torch said when it was run, empty if it was not.
+    `raises_at` is its row at which torch raises, 0 where it does not and an assertion at the end holds. `quote` is what
+    torch said when it was run, or the assertion; empty if it was not.
     """
 
     text: str
@@ -58,14 +59,16 @@ class NoReplay:
     reason: str
 
 
-def replay_of(source: SourceFile, finding: Finding, run: Runner | None = None) -> Replay | NoReplay:
+def replay_of(source: SourceFile | Explored, finding: Finding, run: Runner | None = None) -> Replay | NoReplay:
     """The program that reproduces `finding`.
 
     With `run` it is verified: shapes that the trace does not know are searched until it raises what the finding
-    foretells, and one that never does is not given. Without, it is the likeliest form.
+    foretells, and one that never does is not given. Without, it is the likeliest form. A file with several findings is
+    better `Explored` first.
     """
-    reason = "along no path that reaches it does torch raise"
-    for trace in traces_of(source, finding)[:_MOST_TRACES]:
+    reason = "nothing that torch raises or that a line could assert shows it"
+    explored = source if isinstance(source, Explored) else Explored(source)
+    for trace in explored.traces(finding)[:_MOST_TRACES]:
         try:
             draft = Draft(trace)
             if len(draft.lines) > _MOST_LINES:
@@ -112,12 +115,14 @@ class _Form:
                 self.last = run(replay.text)
                 if self._is_it(replay):
                     return _quoting(replay, self.last)
-                reached = max(reached, self.last.row or replay.raises_at)
+                reached = max(reached, self.last.row or replay.text.count("\n"))
             if reached > best:
                 best, waiting = reached, list(self._neighbours(chosen, replay.text.splitlines()[reached - 1]))
         return None
 
     def _is_it(self, replay: Replay) -> bool:
+        if self.draft.trace.claim is not None:
+            return self.last == Ran()
         return self.last.row == replay.raises_at and raises_as(self.draft.trace.event, self.last.message)
 
     def _neighbours(self, chosen: Sequence[int], failed: str) -> Iterator[list[int]]:
@@ -152,11 +157,13 @@ def _assemble(lines: Sequence[Line], trace: Trace, finding: Finding) -> Replay:
         out.append(f"{'    ' if mode else ''}{line.source}{comment}")
         if line.row is not None:
             rows[len(out)] = line.row
-    return Replay("\n".join(out) + "\n", rows, raises_at=len(out))
+    return Replay("\n".join(out) + "\n", rows, raises_at=len(out) if trace.claim is None else 0)
 
 
 def _quoting(replay: Replay, ran: Ran) -> Replay:
     """A replay that was run, and ends with what torch said."""
+    if not replay.raises_at:
+        return replace(replay, quote=replay.text.splitlines()[-1].removeprefix("assert "))
     quote = f"{ran.type}: {ran.message.partition(chr(10))[0]}"
     said = "".join(f"{line}\n" for line in _comment(quote))
     return replace(replay, text=replay.text + said, quote=quote)

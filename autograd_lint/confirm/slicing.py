@@ -97,6 +97,8 @@ def slice_of(trace: Trace) -> Slice:
     tokens = {site.token for site in trace.places}
     if trace.implied and trace.tape.returned is not None:
         wants.add_all(trace.tape.returned[0])
+    if trace.claim is not None:
+        wants.add(trace.claim.tensor)
     kept: list[int] = []
     for number in range(len(steps) - 1, -1, -1):
         step = steps[number]

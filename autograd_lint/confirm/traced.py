@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from autograd_lint.confirm.claims import Claim, claim_of
 from autograd_lint.dynamic.refusals import failure_of, is_stale, refusal_of_call, refusal_of_write
 from autograd_lint.events import Backward, Event, Refusal, Refused, Site, Write
 from autograd_lint.finding import Finding
@@ -25,7 +26,7 @@ _OF_LEAVES: Final = frozenset({Refusal.LEAF, Refusal.VIEW_OF_LEAF})
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The steps that lead to an event that torch answers with an exception, at step `end`.
+    """The steps that lead to an event: torch raises at step `end`, or what the `claim` says holds after it.
 
     `implied`: the backward that raises is not in the file; the graph leaves through a `return`.
     """
@@ -37,6 +38,7 @@ class Trace:
     implied: bool
     path: str
     positions: Positions
+    claim: Claim | None = None
 
     def row(self, site: Site) -> int | None:
         """The row of a place in the user's file; None when it is in another file."""
@@ -58,21 +60,27 @@ def raises_as(event: Event, message: str) -> bool:
     return False
 
 
-def traces_of(source: SourceFile, finding: Finding) -> list[Trace]:
-    """The paths along which the finding's rule reports it and torch raises for it, the shortest first."""
-    return with_room(lambda: sorted(_traces(source, finding), key=lambda trace: len(trace.tape.steps)))
+class Explored:
+    """A file executed abstractly with its steps kept, once for all its findings."""
 
+    def __init__(self, source: SourceFile) -> None:
+        self.source: Final = source
+        tree = parse(source.text)
+        self.positions: Final = Positions(tree)
+        programs = with_room(lambda: list(explore(lower_module(tree, source.path), taped=True)))
+        self.paths: Final = [path for paths in programs for path in paths]
 
-def _traces(source: SourceFile, finding: Finding) -> Iterator[Trace]:
-    tree = parse(source.text)
-    positions = Positions(tree)
-    for paths in explore(lower_module(tree, source.path), taped=True):
-        for path in paths:
-            for event, report in _reports(path, source, finding, positions):
-                trace = _trace(path, event, report, source, positions)
-                if trace is not None:
-                    yield trace
-                    break
+    def traces(self, finding: Finding) -> list[Trace]:
+        """The paths along which the finding's rule reports it and it can be shown, the shortest first."""
+        found = with_room(lambda: [trace for path in self.paths if (trace := self._trace(path, finding)) is not None])
+        return sorted(found, key=lambda trace: len(trace.tape.steps))
+
+    def _trace(self, path: PathResult, finding: Finding) -> Trace | None:
+        for event, report in _reports(path, self.source, finding, self.positions):
+            trace = _trace(path, event, report, self.source, self.positions)
+            if trace is not None:
+                return trace
+        return None
 
 
 def _reports(
@@ -100,7 +108,10 @@ def _trace(path: PathResult, event: Event, report: Report, source: SourceFile, p
     end = _raising_step(tape, {site.token for site in places})
     if end is None and isinstance(event, Write) and event.refusal is not None:
         end = tape.failed_at  # a view that may not be written says so when it is next used
-    return None if end is None else Trace(tape, event, places, end, False, source.path, positions)
+    claim = claim_of(event, tape) if end is None else None
+    if claim is not None:
+        end = claim.end
+    return None if end is None else Trace(tape, event, places, end, False, source.path, positions, claim)
 
 
 def _raising_step(tape: Tape, tokens: set[object]) -> int | None:

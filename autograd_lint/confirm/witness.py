@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from autograd_lint.confirm.replay import Ran, Replay, Runner, replay_of
+from autograd_lint.confirm.traced import Explored
 from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.dynamic.snippets.launch import Setup
 from autograd_lint.dynamic.snippets.pool import Pool
@@ -57,20 +58,20 @@ def write_witnesses(
 
 
 def _witnesses(findings: Iterable[Finding], run: Runner, stdin: SourceFile | None) -> Iterator[tuple[Finding, Replay]]:
-    sources: dict[str, SourceFile | None] = {}
+    files: dict[str, Explored | None] = {}
     for finding in findings:
         name = finding.filename
-        if name not in sources:
-            sources[name] = stdin if stdin is not None and stdin.path == name else _read(name)
-        source = sources[name]
-        found = replay_of(source, finding, run) if source is not None else None
+        if name not in files:
+            files[name] = Explored(stdin) if stdin is not None and stdin.path == name else _explored(name)
+        file = files[name]
+        found = replay_of(file, finding, run) if file is not None else None
         if isinstance(found, Replay):
             yield finding, found
 
 
-def _read(path: str) -> SourceFile | None:
+def _explored(path: str) -> Explored | None:
     try:
-        return read_source(path)
+        return Explored(read_source(path))
     except SourceError:
         return None  # told by AGL000 already
 

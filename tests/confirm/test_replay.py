@@ -84,6 +84,30 @@ def test_example_of_rule_is_replayed(code: str, tmp_path: Path) -> None:
     assert len(replay.text.splitlines()) <= 25
 
 
+@pytest.mark.parametrize(
+    ("code", "assertion"),
+    [
+        ("AGL107", "assert not torch.equal("),
+        ("AGL112", "assert torch.equal("),
+        ("AGL401", ".is_leaf"),
+        ("AGL402", ".is_leaf"),
+        ("AGL503", ".grad_fn is None"),
+        ("AGL504", ".grad is None"),
+        ("AGL510", "assert torch.equal("),
+    ],
+)
+def test_what_raises_nothing_is_asserted(code: str, assertion: str, tmp_path: Path) -> None:
+    example = next(rule for rule in RULES if rule.code == code).example()
+    assert example is not None
+    replay = replay_in(tmp_path / "program.py", example.bad, code)
+    assert assertion in body_of(replay)[-1]
+    assert isinstance(replay, Replay)
+    assert replay.raises_at == 0
+    assert replay.quote in replay.text
+    clean = errors_in(tmp_path / "program.py", example.good)[1]
+    assert code not in [finding.code for finding in clean]
+
+
 def test_names_and_rows_are_the_users(tmp_path: Path) -> None:
     program = """\
         import torch
