@@ -14,12 +14,15 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sys
 import tomllib
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -105,12 +108,27 @@ each_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: pat
 each_bug = pytest.mark.parametrize("bug", BUGS, ids=str)
 
 
+@contextlib.contextmanager
+def registered(module: ModuleType) -> Iterator[None]:
+    """Make `module` one that is imported, as dataclasses need it."""
+    before = sys.modules.get(module.__name__)
+    sys.modules[module.__name__] = module
+    try:
+        yield
+    finally:
+        del sys.modules[module.__name__]
+        if before is not None:
+            sys.modules[module.__name__] = before
+
+
 def run(text: str, path: Path, *, name: str = "__main__", check: str = "") -> tuple[str, list[str], bool]:
     """Run a program, then a check in its scope: the error that ended it, the warnings, and what the check showed."""
     torch.manual_seed(0)
-    scope: dict[str, Any] = {"__name__": name, "__file__": str(path)}
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    scope = vars(module)
     raised = ""
-    with warnings.catch_warnings(record=True) as warned, contextlib.redirect_stdout(io.StringIO()):
+    with registered(module), warnings.catch_warnings(record=True) as warned, contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("always")
         try:
             exec(compile(text, str(path), "exec"), scope)
