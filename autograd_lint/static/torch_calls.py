@@ -397,12 +397,15 @@ def _autograd_grad(run: Run, args: Args, node: ir.Node) -> Value:
     request = _request(run, args, node, roots, gradient, first=3)
     request = replace(request, inputs=inputs, accumulate=False, name="autograd.grad")
     found = run_backward(run.machine, run.gradients, request)
+    may_create = truth(args.get(4, "create_graph") or NONE) is not False
     unused: Value = NONE if truth(args.get(5, "allow_unused") or NONE) is True else Unknown()
     items: list[Value] = [found.get(id(tensor)) or unused for tensor in inputs]
     for item in items:
         if isinstance(item, Tensor):
             item.grad_owner = None
             item.name = ""
+            item.trace = None if may_create else item.trace
+            run.traced = run.traced or item.trace is not None
     return Seq("tuple", items)
 
 
