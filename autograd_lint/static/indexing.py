@@ -216,8 +216,7 @@ def _write_elements(
     record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
     sharing = [t for t in operands.get("value", ()) if t.memory is tensor.memory]
-    by_view = kinds["index"] == "basic" and region is not None and region != tensor.layout
-    if machine.admits(record, values, by_view=by_view):
+    if machine.admits(record, values):
         made = machine.record("[]=", effect, operands, site=site)
         uncertain_operands(made, params, effect)
         unmoved = any(layouts.fully_overlap(region, t.layout) for t in sharing)  # `x[0] = x[0]` copies nothing

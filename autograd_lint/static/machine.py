@@ -186,7 +186,6 @@ class Machine:
         result = Tensor(Memory(), Counter(), requires_grad=requires_grad, site=site)
         result.loops = self.loops
         result.inference = self.modes.inference
-        result.counted = not result.inference
         return result
 
     def requires(self, tensor: Tensor) -> Tri:
@@ -361,8 +360,7 @@ class Machine:
         counter = Counter() if out.alias is Alias.MEMORY else source.counter
         result = Tensor(source.memory, counter, requires_grad=False, site=site)
         result.loops = self.loops
-        result.inference = source.inference
-        result.counted = not source.inference or (out.alias is not Alias.VIEW and not self.modes.inference)
+        result.inference = source.inference and (out.alias is Alias.VIEW or self.modes.inference)
         if out.alias is Alias.VIEW:
             result.base = source.base or source
             result.view_kind = self._view_kind(out, source)
@@ -394,11 +392,10 @@ class Machine:
         if self.admits(record, values):
             self.perform(record, node, overlaps=overlaps)
 
-    def admits(self, record: WriteRecord, values: Sequence[Tensor], *, by_view: bool = False) -> bool:
-        """Autograd's checks of a write, which come before its node is made; `by_view`: it goes through a view that the
-        operation itself makes. Raises TorchError where torch refuses."""
+    def admits(self, record: WriteRecord, values: Sequence[Tensor]) -> bool:
+        """Autograd's checks of a write, which come before its node is made. Raises TorchError where torch refuses."""
         self.keep(record)
-        return not self._refuse_write(record, self._refusal(record.tensor, values, by_view=by_view))
+        return not self._refuse_write(record, self._refusal(record.tensor, values))
 
     def perform(self, record: WriteRecord, node: GraphNode | None, *, overlaps: bool = False) -> None:
         """Write, after `admits`. `overlaps`: the memory written overlaps itself or partly what is read (a check of the
@@ -426,10 +423,9 @@ class Machine:
         if not self.expecting:
             self.writes.append(record)
 
-    def _refusal(self, tensor: Tensor, values: Sequence[Tensor], *, by_view: bool) -> Refusal | None:
+    def _refusal(self, tensor: Tensor, values: Sequence[Tensor]) -> Refusal | None:
         if tensor.inference and not self.modes.inference and not tensor.numpy:
-            # `detach()` and `.data` give an inference tensor a counter, but not to views of what they return.
-            return None if tensor.counted and not by_view else Refusal.INFERENCE
+            return Refusal.INFERENCE
         if self.wants_grad([tensor, *values]) is not True or tensor.numpy:
             return None
         base = tensor.base
