@@ -69,6 +69,8 @@ class InplaceOnLeaf(Rule):
     name = "inplace-on-leaf"
     severity = Severity.ERROR
     on = (Write,)
+    raises = True
+    says = ("leaf Variable that requires grad", "view of a leaf")
     supersedes = ("AGL103", "AGL104")
 
     def judge(self, event: Event) -> Iterator[Report]:

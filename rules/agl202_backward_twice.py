@@ -73,6 +73,8 @@ class BackwardTwice(Rule):
     name = "backward-twice"
     severity = Severity.ERROR
     on = (Backward,)
+    raises = True
+    says = ("second time",)
     talk = True
 
     def judge(self, event: Event) -> Iterator[Report]:

@@ -66,6 +66,7 @@ class ClipNotParameters(Rule):
     name = "clip-not-parameters"
     severity = Severity.ERROR
     on = (ClippedNothing,)
+    says = ("not a leaf Tensor",)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Where everything given is so, an error; where part of it, a warning."""

@@ -66,6 +66,8 @@ class BackwardWithoutGraph(Rule):
     name = "backward-without-graph"
     severity = Severity.ERROR
     on = (Backward,)
+    raises = True
+    says = ("does not require grad",)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A pass that fails because its root does not require grad."""

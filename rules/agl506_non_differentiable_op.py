@@ -64,6 +64,8 @@ class NonDifferentiableOp(Rule):
     name = "non-differentiable-op"
     severity = Severity.ERROR
     on = (Backward,)
+    says = ("is not implemented",)
+    raises = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A pass that fails at an operation without a derivative."""

@@ -58,6 +58,8 @@ class IntegerRequiresGrad(Rule):
     name = "integer-requires-grad"
     severity = Severity.ERROR
     on = (Refused,)
+    raises = True
+    says = ("floating point",)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A flag that torch refuses because of the dtype."""

@@ -1,0 +1,106 @@
+"""What a run is to look at for a finding: the statement, and the expressions in it that may be tensors."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from autograd_lint.finding import Finding
+
+_MOST: Final = 12
+_QUOTED: Final = re.compile(r"`([A-Za-z_][\w.]*(?:\[[\w'\"]+\])?)`")
+_COMPOUND: Final = (
+    *(ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.Match),
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The syntax of one file. Not slotted, for its lazy property."""
+
+    text: str
+
+    @cached_property
+    def module(self) -> ast.Module | None:
+        """The tree; None where this Python cannot read the file."""
+        try:
+            return ast.parse(self.text)
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+
+    def statement_at(self, row: int) -> ast.stmt | None:
+        """The innermost statement that has `row`."""
+        found = None
+        for node in ast.walk(self.module) if self.module is not None else ():
+            if isinstance(node, ast.stmt) and node.lineno <= row <= (node.end_lineno or node.lineno):
+                if found is None or node.lineno >= found.lineno:
+                    found = node
+        return found
+
+
+def aim_at(finding: Finding, tree: Tree) -> dict[str, Any]:
+    """The statement of `finding` and what to look at, as `autograd_lint.dynamic.looks.Aim` takes it."""
+    row = finding.range.start.row
+    statement = tree.statement_at(row)
+    first = statement.lineno if statement is not None else row
+    names = dict.fromkeys([*_quoted(finding), *(_names(statement) if statement is not None else ())])
+    return {
+        "filename": finding.filename,
+        "first": first,
+        "last": last_row(statement) if statement is not None else finding.range.end.row,
+        "expressions": list(names)[:_MOST],
+        "graphs": finding.code.startswith("AGL2"),
+    }
+
+
+def last_row(statement: ast.stmt) -> int:
+    """The last row of a simple statement, or of a compound one's header."""
+    if isinstance(statement, _COMPOUND):
+        body = getattr(statement, "body", None) or getattr(statement, "cases", [])
+        inner = body[0].pattern.lineno if isinstance(body[0], ast.match_case) else body[0].lineno
+        return max(statement.lineno, inner - 1)
+    return statement.end_lineno or statement.lineno
+
+
+def _quoted(finding: Finding) -> Iterator[str]:
+    """The expressions that the finding itself talks of."""
+    for text in (finding.message, *(related.message for related in finding.related)):
+        for found in _QUOTED.findall(text):
+            yield found.removesuffix(".grad")
+
+
+def _names(statement: ast.stmt) -> Iterator[str]:
+    for node in _own(statement):
+        if isinstance(node, ast.Attribute | ast.Name | ast.Subscript):
+            text = _path(node)
+            if text:
+                yield text
+
+
+def _path(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=inner, attr=name):
+            base = _path(inner)
+            return f"{base}.{name}" if base else ""
+        case ast.Subscript(value=inner, slice=ast.Constant(value=int() | str() as key)):
+            base = _path(inner)
+            return f"{base}[{key!r}]" if base else ""
+    return ""
+
+
+def _own(statement: ast.stmt) -> Iterator[ast.AST]:
+    """The parts of a statement, without the statements inside it; of a function, nothing."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt))

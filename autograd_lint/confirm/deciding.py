@@ -1,0 +1,82 @@
+"""From what a run showed to the verdict on a finding: the rule says what confirms and what refutes it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from autograd_lint.confirm.matching import find_event, rules_for
+from autograd_lint.evidence import Round, Seen, Testimony, rows_of
+from autograd_lint.finding import Confirmation, Finding, Verdict
+
+
+class Nearness(enum.IntEnum):
+    """How near an inconclusive run came to the finding: the reason of the nearest one is told."""
+
+    NOT_RUN = 0
+    NOT_REACHED = 1
+    PARTLY_REACHED = 2
+    REACHED = 3
+    DECIDED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict, and how near its run came."""
+
+    confirmation: Confirmation
+    nearness: Nearness
+
+
+def decide(finding: Finding, run: Testimony, rounds: tuple[Round, ...]) -> Decision:
+    """The verdict of one run on one finding."""
+    for rule in rules_for(finding):
+        event = find_event(rule, finding, run)
+        seen = Seen(finding, run, event, rounds)
+        evidence = rule().confirmed(seen) if event is not None or rule.code == finding.code else ""
+        if evidence:
+            return Decision(_verdict(Verdict.CONFIRMED, seen, evidence), Nearness.DECIDED)
+        if event is not None:
+            reason = "the fault was seen, but nothing that torch showed can be quoted for it"
+            return Decision(_verdict(Verdict.INCONCLUSIVE, seen, reason), Nearness.REACHED)
+    seen = Seen(finding, run, None, rounds)
+    rule = next(iter(rules_for(finding)))
+    opposite = rule().refuted(seen) if run.has_reached(finding.filename, rows_of(finding.range)) else ""
+    if opposite:
+        return Decision(_verdict(Verdict.REFUTED, seen, opposite), Nearness.DECIDED)
+    nearness, reason = _why_not(seen)
+    return Decision(_verdict(Verdict.INCONCLUSIVE, seen, reason), nearness)
+
+
+def not_run(how: str, reason: str) -> Decision:
+    """A run that told nothing."""
+    return Decision(Confirmation(Verdict.INCONCLUSIVE, how, reason), Nearness.NOT_RUN)
+
+
+def _verdict(verdict: Verdict, seen: Seen, evidence: str) -> Confirmation:
+    return Confirmation(verdict, seen.run.how, evidence, details(seen))
+
+
+def _why_not(seen: Seen) -> tuple[Nearness, str]:
+    run, finding = seen.run, seen.finding
+    ended = f"; the {run.how} ended early: {run.ended}" if run.ended else ""
+    if not run.has_reached(finding.filename, rows_of(finding.range)):
+        return Nearness.NOT_REACHED, f"row {finding.range.start.row} did not run{ended}"
+    missing = [place.start.row for name, place in seen.places() if not run.has_reached(name, rows_of(place))]
+    if missing:
+        rows = ", ".join(map(str, sorted(set(missing))))
+        return Nearness.PARTLY_REACHED, f"it ran, but row {rows}, which it also takes, did not{ended}"
+    return Nearness.REACHED, f"it ran, and torch showed neither this nor the opposite{ended}"
+
+
+def details(seen: Seen) -> dict[str, object]:
+    """What else a reader or a tool may want to know, in terms of JSON."""
+    told: dict[str, object] = {"torch": seen.run.torch, "times": len(seen.rounds)}
+    if seen.run.ended:
+        told["ended"] = seen.run.ended
+    if seen.run.invented:
+        told["invented"] = list(seen.run.invented)
+    said = [said.quote() for said in seen.said()]
+    if said:
+        told["said"] = said
+    return told

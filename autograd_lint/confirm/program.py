@@ -1,0 +1,57 @@
+"""*program*: the file run as it is, once for all its findings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from autograd_lint.confirm.aims import Tree, aim_at
+from autograd_lint.confirm.strategy import Attempt, Bounds
+from autograd_lint.dynamic.snippets.jobs import Job
+from autograd_lint.finding import Finding
+from autograd_lint.source import STDIN_NAME, SourceFile
+
+_SPARE: Final = 0.8
+"""The part of its time after which a program is stopped from inside, so that it can tell what it did."""
+
+
+class WholeProgram:
+    """Runs the file as `python FILE` would; modules of its project may be imported."""
+
+    name = "program"
+
+    def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
+        """One run."""
+        yield Attempt(job_for(source, findings, bounds, how=self.name, hook="testify.testify"), tuple(findings))
+
+
+def job_for(source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, how: str, hook: str) -> Job:
+    """A job that runs `hook` on the file, and looks at what `findings` are about."""
+    tree = Tree(source.text)
+    package, path = package_of(source.path)
+    return Job(
+        source.text,
+        source.path if source.path != STDIN_NAME else "<stdin>",
+        hook=f"autograd_lint.dynamic.{hook}",
+        options={
+            "aims": [aim_at(finding, tree) for finding in findings],
+            "how": how,
+            "package": package,
+            "seconds": bounds.seconds * _SPARE,
+            "index_reads": bounds.index_reads,
+        },
+        path=path,
+    )
+
+
+def package_of(path: str) -> tuple[str, tuple[str, ...]]:
+    """The dotted name of the package that the file `path` is in, and the folders that its imports start from."""
+    if path == STDIN_NAME:
+        return "", ()
+    folder = own = os.path.dirname(path)
+    names: list[str] = []
+    while os.path.isfile(os.path.join(folder, "__init__.py")) and folder != os.path.dirname(folder):
+        folder, name = os.path.split(folder)
+        names.insert(0, name)
+    return ".".join(names), (own, folder) if own != folder else (own,)
