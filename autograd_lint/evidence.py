@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Final
@@ -9,6 +10,8 @@ from typing import Final
 from autograd_lint.events import Event, Site
 from autograd_lint.finding import Finding, Range
 
+CODE: Final = re.compile(r"`([A-Za-z_][\w.]*(?:\[[\w'\"]+\])?)`")
+"""An expression as messages show it: a name, an attribute's path, an element."""
 _QUOTED: Final = 400
 """Characters of a message of torch that are quoted."""
 _SHOWN: Final = 4
@@ -36,7 +39,8 @@ class Facts:
     """What could be seen of a value: of a tensor, its counters and first elements; of a module, what it registered.
 
     `digest` tells whether all its elements are the same as another time; `gradient` is that of its `.grad`.
-    `nodes` and `saved` count the graph behind it, and the bytes that graph holds.
+    `nodes` and `saved` count the graph behind it and the bytes that graph holds (of an optimizer, the parameters it
+    has a state for); `leaves` are the first few that the graph ends at, or that a module or an optimizer holds.
     """
 
     type: str
@@ -53,8 +57,9 @@ class Facts:
     hooks: int = 0
     nodes: int = 0
     saved: int = 0
+    count: int = 0
     parameters: tuple[str, ...] | None = None
-    identity: int = 0
+    leaves: tuple[Facts, ...] = ()
 
     @property
     def is_tensor(self) -> bool:
@@ -87,7 +92,7 @@ class Round:
 class Testimony:
     """What one run showed. `ended` tells why it did not run to its end; `invented`, what of it was not the user's.
 
-    `rounds` are those of each finding that the run was made for, by its number.
+    `rounds` are those of each statement that the run was to look at, by its number.
     """
 
     how: str
@@ -106,17 +111,34 @@ class Testimony:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a run showed of one finding; `event` is what its rule was told there, if anything."""
+    """What a run showed of one finding; `event` is what its rule was told there, if anything.
+
+    `rounds` are those of the flagged statement, `elsewhere` those of the statements of the related places.
+    """
 
     finding: Finding
     run: Testimony
     event: Event | None = None
     rounds: tuple[Round, ...] = ()
+    elsewhere: tuple[tuple[Round, ...], ...] = ()
 
-    @property
-    def finished_rounds(self) -> tuple[tuple[Mapping[str, Facts], Mapping[str, Facts]], ...]:
-        """Before and after, of each time the statement ran to its end."""
-        return tuple((each.before, each.after) for each in self.rounds if each.after is not None)
+    def changes(self, name: str) -> Iterator[tuple[Facts, Facts]]:
+        """What `name` was before and after the flagged statement, for each time that it ran to its end."""
+        for each in self.rounds:
+            if each.after is not None and name in each.before and name in each.after:
+                yield each.before[name], each.after[name]
+
+    def results(self, name: str) -> Iterator[Facts]:
+        """What `name` was after the flagged statement, for each time that it ran to its end."""
+        return (each.after[name] for each in self.rounds if each.after is not None and name in each.after)
+
+    def later(self, name: str) -> Iterator[Facts]:
+        """What `name` was at the related places, before they ran."""
+        return (each.before[name] for rounds in self.elsewhere for each in rounds if name in each.before)
+
+    def quoted(self) -> tuple[str, ...]:
+        """The expressions that the finding's message shows as code."""
+        return tuple(name.removesuffix(".grad") for name in CODE.findall(self.finding.message))
 
     def places(self) -> Iterator[tuple[str, Range]]:
         """The finding's own place and the related ones."""

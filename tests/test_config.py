@@ -73,7 +73,7 @@ def test_every_key(write: Write) -> None:
     assert not found.search.respect_gitignore
     assert (found.output_format, found.fail_level) == ("concise", Severity.ERROR)
     assert found.without_effect == ("baseline", "cache-dir")
-    assert found.confirm == ConfirmSettings("python3", 2.5, 1024, 2)
+    assert found.confirm == ConfirmSettings(python="python3", timeout=2.5, memory=1024, jobs=2)
     assert not {"AGL101", "AGL201"} & found.codes_for(str(path.parent / "tests" / "deep" / "x.py"))
     assert "AGL101" in found.codes_for(str(path.parent / "src" / "x.py"))
 

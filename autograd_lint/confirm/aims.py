@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from autograd_lint.evidence import CODE
 from autograd_lint.finding import Finding
 
 _MOST: Final = 12
-_QUOTED: Final = re.compile(r"`([A-Za-z_][\w.]*(?:\[[\w'\"]+\])?)`")
 _COMPOUND: Final = (
     *(ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.Match),
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
@@ -43,19 +42,38 @@ class Tree:
         return found
 
 
-def aim_at(finding: Finding, tree: Tree) -> dict[str, Any]:
-    """The statement of `finding` and what to look at, as `autograd_lint.dynamic.looks.Aim` takes it."""
-    row = finding.range.start.row
-    statement = tree.statement_at(row)
-    first = statement.lineno if statement is not None else row
-    names = dict.fromkeys([*_quoted(finding), *(_names(statement) if statement is not None else ())])
-    return {
-        "filename": finding.filename,
-        "first": first,
-        "last": last_row(statement) if statement is not None else finding.range.end.row,
-        "expressions": list(names)[:_MOST],
-        "graphs": finding.code.startswith("AGL2"),
-    }
+class Aims:
+    """The statements that a run is to look at, each once; `aims` is what the run is given."""
+
+    def __init__(self, filename: str, tree: Tree) -> None:
+        self.aims: list[dict[str, Any]] = []
+        self._filename = filename
+        self._tree = tree
+        self._numbers: dict[int, int] = {}
+
+    def add(self, finding: Finding) -> tuple[int, ...]:
+        """The numbers of the statements of `finding`: its own, then those of its related places in this file."""
+        others = [related.range.start.row for related in finding.related if related.filename == self._filename]
+        names = list(dict.fromkeys(_quoted(finding)))
+        graphs = finding.code.startswith(_ABOUT_GRAPHS)
+        return tuple(self._aim(row, names, graphs=graphs) for row in (finding.range.start.row, *others))
+
+    def _aim(self, row: int, names: list[str], *, graphs: bool) -> int:
+        statement = self._tree.statement_at(row)
+        first = statement.lineno if statement is not None else row
+        if first not in self._numbers:
+            self._numbers[first] = len(self.aims)
+            last = last_row(statement) if statement is not None else row
+            found = [] if statement is None else list(dict.fromkeys(_names(statement)))[:_MOST]
+            new: dict[str, Any] = {"filename": self._filename, "first": first, "last": last, "graphs": graphs}
+            self.aims.append({**new, "expressions": found})
+        aim = self.aims[self._numbers[first]]
+        aim["expressions"] = list(dict.fromkeys((*aim["expressions"], *names)))
+        aim["graphs"] = aim["graphs"] or graphs
+        return self._numbers[first]
+
+
+_ABOUT_GRAPHS: Final = ("AGL2", "AGL3", "AGL5")
 
 
 def last_row(statement: ast.stmt) -> int:
@@ -70,7 +88,7 @@ def last_row(statement: ast.stmt) -> int:
 def _quoted(finding: Finding) -> Iterator[str]:
     """The expressions that the finding itself talks of."""
     for text in (finding.message, *(related.message for related in finding.related)):
-        for found in _QUOTED.findall(text):
+        for found in CODE.findall(text):
             yield found.removesuffix(".grad")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autograd_lint.confirm.matching import find_event, rules_for
@@ -28,18 +29,19 @@ class Decision:
     nearness: Nearness
 
 
-def decide(finding: Finding, run: Testimony, rounds: tuple[Round, ...]) -> Decision:
-    """The verdict of one run on one finding."""
+def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]]) -> Decision:
+    """The verdict of one run on one finding; `rounds` are those of its own statement, then of its related ones."""
+    own, elsewhere = (rounds[0], tuple(rounds[1:])) if rounds else ((), ())
     for rule in rules_for(finding):
         event = find_event(rule, finding, run)
-        seen = Seen(finding, run, event, rounds)
+        seen = Seen(finding, run, event, own, elsewhere)
         evidence = rule().confirmed(seen) if event is not None or rule.code == finding.code else ""
         if evidence:
             return Decision(_verdict(Verdict.CONFIRMED, seen, evidence), Nearness.DECIDED)
         if event is not None:
             reason = "the fault was seen, but nothing that torch showed can be quoted for it"
             return Decision(_verdict(Verdict.INCONCLUSIVE, seen, reason), Nearness.REACHED)
-    seen = Seen(finding, run, None, rounds)
+    seen = Seen(finding, run, None, own, elsewhere)
     rule = next(iter(rules_for(finding)))
     opposite = rule().refuted(seen) if run.has_reached(finding.filename, rows_of(finding.range)) else ""
     if opposite:

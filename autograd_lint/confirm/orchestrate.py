@@ -92,13 +92,12 @@ class Confirmer:
         """What `run` says of the findings it was made for, and of those in other files that it reached."""
         run = replace(run, how=strategy.name)
         if attempt.rows is not None:
-            filename = attempt.findings[0].filename
+            filename = next(iter(attempt.findings)).filename
             run = translated(run, program=attempt.job.filename, filename=filename, rows=attempt.rows)
-        own = {finding: number for number, finding in enumerate(attempt.findings)}
-        others = [finding for name in run.reached for finding in self._findings.get(name, ()) if finding not in own]
-        for finding in (*own, *others):
-            rounds = run.rounds.get(own[finding], ()) if finding in own else ()
-            self._note(finding, decide(finding, run, rounds))
+        others = [finding for name in run.reached for finding in self._findings.get(name, ())]
+        for finding in dict.fromkeys([*attempt.findings, *others]):
+            numbers = attempt.findings.get(finding, ())
+            self._note(finding, decide(finding, run, [run.rounds.get(number, ()) for number in numbers]))
 
     def _note(self, finding: Finding, decision: Decision) -> None:
         known = self.decisions.get(finding)

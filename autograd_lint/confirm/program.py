@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from autograd_lint.confirm.aims import Tree, aim_at
+from autograd_lint.confirm.aims import Aims, Tree
 from autograd_lint.confirm.strategy import Attempt, Bounds
 from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.finding import Finding
@@ -23,19 +23,21 @@ class WholeProgram:
 
     def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
         """One run."""
-        yield Attempt(job_for(source, findings, bounds, how=self.name, hook="testify.testify"), tuple(findings))
+        yield attempt(source, findings, bounds, how=self.name, hook="testify.testify")
 
 
-def job_for(source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, how: str, hook: str) -> Job:
-    """A job that runs `hook` on the file, and looks at what `findings` are about."""
-    tree = Tree(source.text)
+def attempt(source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, how: str, hook: str) -> Attempt:
+    """A run of `hook` on the file, which looks at what `findings` are about."""
+    filename = source.path if source.path != STDIN_NAME else "<stdin>"
+    aims = Aims(filename, Tree(source.text))
+    numbers = {finding: aims.add(finding) for finding in findings}
     package, path = package_of(source.path)
-    return Job(
+    job = Job(
         source.text,
-        source.path if source.path != STDIN_NAME else "<stdin>",
+        filename,
         hook=f"autograd_lint.dynamic.{hook}",
         options={
-            "aims": [aim_at(finding, tree) for finding in findings],
+            "aims": aims.aims,
             "how": how,
             "package": package,
             "seconds": bounds.seconds * _SPARE,
@@ -43,6 +45,7 @@ def job_for(source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, 
         },
         path=path,
     )
+    return Attempt(job, numbers)
 
 
 def package_of(path: str) -> tuple[str, tuple[str, ...]]:

@@ -13,13 +13,13 @@ from autograd_lint.source import SourceFile
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One run and the findings that it is made for, in the order of the aims in the job's options.
+    """One run and the findings that it is made for, each with the numbers of the statements to look at for it.
 
     `rows` maps the rows of a program that is not the user's file to those of the file; None where it is the file.
     """
 
     job: Job
-    findings: tuple[Finding, ...]
+    findings: Mapping[Finding, tuple[int, ...]]
     rows: Mapping[int, int] | None = None
 
 

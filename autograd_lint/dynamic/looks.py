@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import ctypes
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from types import FrameType
 from typing import Any, Final
 
@@ -21,7 +23,9 @@ _READ: Final = 4
 _LARGEST: Final = 1 << 22
 """Bytes of a tensor that are compared as a whole."""
 _FIRST_ROUNDS: Final = 4
-_NODES: Final = 10_000
+_NODES: Final = 5_000
+_LEAVES: Final = 4
+_ELEMENTS: Final = 100
 _MISSING: Final = object()
 
 
@@ -115,15 +119,39 @@ def facts_of(value: Any, *, graphs: bool = False, gradients: bool = True) -> Fac
     if isinstance(value, torch.Tensor):
         return _tensor(value, graphs=graphs, gradients=gradients)
     if isinstance(value, torch.nn.Module):
-        names = tuple(name for name, _ in torch.nn.Module.named_parameters(value))
-        return Facts(type(value).__name__, parameters=names, identity=id(value))
+        named = list(torch.nn.Module.named_parameters(value))
+        hooks = sum(len(table) for name, table in vars(value).items() if name.endswith("_hooks") and table)
+        leaves = _leaves_of(parameter for _, parameter in named)
+        return Facts(_name(value), parameters=tuple(name for name, _ in named), hooks=hooks, leaves=leaves)
     if isinstance(value, torch.optim.Optimizer):
-        return Facts(type(value).__name__, nodes=len(value.state), identity=id(value))
-    if isinstance(value, list | tuple):
-        return Facts(type(value).__name__, nodes=len(value), identity=id(value))
+        held = [parameter for group in value.param_groups for parameter in group["params"]]
+        return Facts(_name(value), nodes=len(value.state), leaves=_leaves_of(held))
+    if type(value) in (list, tuple, set) or isinstance(value, dict):
+        return _container(value, graphs=graphs)
     if isinstance(value, bool | int | float):
-        return Facts(type(value).__name__, shape=(), values=(float(value),))
+        return Facts(_name(value), shape=(), values=(float(value),))
     return None
+
+
+def _name(value: object) -> str:
+    return type(value).__name__
+
+
+def _leaves_of(tensors: Iterable[torch.Tensor]) -> tuple[Facts, ...]:
+    """The first few of the leaves `tensors`, with their gradients."""
+    found = (_tensor(tensor, graphs=False, gradients=True) for tensor in islice(tensors, _LEAVES))
+    return tuple(facts for facts in found if facts is not None)
+
+
+def _container(value: Any, *, graphs: bool) -> Facts:
+    """Of a container: how many elements it has, and of the tensors in it, the graphs and one checksum of all."""
+    items = list(islice(value.values() if isinstance(value, dict) else value, _ELEMENTS))
+    inside = [_tensor(item, graphs=graphs, gradients=False) for item in items if isinstance(item, torch.Tensor)]
+    found = [facts for facts in inside if facts is not None]
+    digest = hash(tuple(facts.digest for facts in found)) if found else None
+    nodes, saved = sum(facts.nodes for facts in found), sum(facts.saved for facts in found)
+    first = next((facts.values for facts in found), ())
+    return Facts(_name(value), count=len(value), digest=digest, nodes=nodes, saved=saved, values=first)
 
 
 def _tensor(tensor: torch.Tensor, *, graphs: bool, gradients: bool) -> Facts | None:
@@ -135,7 +163,7 @@ def _tensor(tensor: torch.Tensor, *, graphs: bool, gradients: bool) -> Facts | N
         node, leaf = None, False
     with torch.no_grad():
         values, digest, finite = _contents(tensor)
-    nodes, saved = _graph(node) if graphs and node is not None else (0, 0)
+    graph = _graph(node) if graphs and node is not None else _Graph()
     gradient = _GRAD.__get__(tensor) if gradients and (leaf or tensor.retains_grad) else None
     return Facts(
         type(tensor).__name__,
@@ -150,9 +178,9 @@ def _tensor(tensor: torch.Tensor, *, graphs: bool, gradients: bool) -> Facts | N
         finite=finite,
         gradient=None if gradient is None else facts_of(gradient, gradients=False),
         hooks=len(tensor._backward_hooks or ()),
-        nodes=nodes,
-        saved=saved,
-        identity=id(tensor),
+        nodes=graph.nodes,
+        saved=graph.saved,
+        leaves=graph.leaves,
     )
 
 
@@ -168,12 +196,23 @@ def _contents(tensor: torch.Tensor) -> tuple[tuple[float, ...], int | None, bool
     return first, digest, bool(torch.isfinite(plain).all())
 
 
-def _graph(node: Any) -> tuple[int, int]:
-    """The nodes of a graph, and the bytes that they hold saved."""
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """The nodes of a graph, the bytes that they hold saved, the leaves it ends at."""
+
+    nodes: int = 0
+    saved: int = 0
+    leaves: tuple[Facts, ...] = ()
+
+
+def _graph(node: Any) -> _Graph:
     seen, waiting = {node}, [node]
     held: dict[int, int] = {}
+    leaves: list[torch.Tensor] = []
     while waiting and len(seen) < _NODES:
         current = waiting.pop()
+        if hasattr(current, "variable"):
+            leaves.append(current.variable)
         for name in dir(current):
             if name.startswith("_raw_saved_"):
                 _hold(current, name.removeprefix("_raw"), held)
@@ -181,7 +220,7 @@ def _graph(node: Any) -> tuple[int, int]:
             if following is not None and following not in seen:
                 seen.add(following)
                 waiting.append(following)
-    return len(seen), sum(held.values())
+    return _Graph(len(seen), sum(held.values()), _leaves_of(leaves))
 
 
 def _hold(node: Any, name: str, held: dict[int, int]) -> None:
