@@ -163,6 +163,12 @@ class Seen:
         found = (said.quote() for said in self.said() if not words or any(word in said.text for word in words))
         return next(found, "")
 
+    def quote_here(self, *words: str) -> str:
+        """The same, but at the finding's own place only."""
+        rows = rows_of(self.finding.range)
+        here = (said for said in self.run.said if said.filename == self.finding.filename and said.row in rows)
+        return next((said.quote() for said in here if any(word in said.text for word in words)), "")
+
     def _spots(self) -> Iterator[tuple[str, Range]]:
         yield from self.places()
         for event in [] if self.event is None else [self.event]:

@@ -107,6 +107,8 @@ class Rule:
     """The finding claims that torch raises at one of its places: a run in which it does not refutes it."""
     says: ClassVar[tuple[str, ...]] = ()
     """Words, one of which is in what torch raises or warns of at the place, or where it is needed."""
+    heard: ClassVar[bool] = False
+    """Torch says so at the finding's own place, and that alone confirms it."""
     supersedes: ClassVar[tuple[str, ...]] = ()
     """Codes that are not reported at a place where this rule reports."""
 
@@ -120,7 +122,9 @@ class Rule:
         `seen.event` is the event at its place that this rule reports in a real run; None if there was none, and then
         only a rule that needs no event, because it looks at values, may say anything.
         """
-        return "" if seen.event is None or not self.says else seen.quote(*self.says)
+        if not self.says or (seen.event is None and not self.heard):
+            return ""
+        return seen.quote(*self.says) if seen.event is not None else seen.quote_here(*self.says)
 
     def refuted(self, seen: Seen) -> str:
         """What torch showed that speaks against a finding whose place ran; empty if nothing does.

@@ -71,6 +71,7 @@ class InplaceOnLeaf(Rule):
     on = (Write,)
     raises = True
     says = ("leaf Variable that requires grad", "view of a leaf")
+    heard = True
     supersedes = ("AGL103", "AGL104")
 
     def judge(self, event: Event) -> Iterator[Report]:

@@ -64,6 +64,7 @@ class OutArgumentInGraph(Rule):
     on = (Write, Refused)
     raises = True
     says = ("arguments don't support automatic differentiation",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A call with `out=` that torch refuses, told as a write or as a refused call."""

@@ -67,6 +67,7 @@ class InferenceTensorInGraph(Rule):
     on = (Refused,)
     raises = True
     says = ("nference tensor",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """An operation that torch refuses for what it would have to save."""

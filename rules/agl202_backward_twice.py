@@ -75,6 +75,7 @@ class BackwardTwice(Rule):
     on = (Backward,)
     raises = True
     says = ("second time",)
+    heard = True
     talk = True
 
     def judge(self, event: Event) -> Iterator[Report]:

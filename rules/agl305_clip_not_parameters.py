@@ -67,6 +67,7 @@ class ClipNotParameters(Rule):
     severity = Severity.ERROR
     on = (ClippedNothing,)
     says = ("not a leaf Tensor",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Where everything given is so, an error; where part of it, a warning."""

@@ -65,6 +65,7 @@ class OptimizerNonLeaf(Rule):
     on = (Refused,)
     raises = True
     says = ("non-leaf",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """An optimizer that torch refuses to build."""

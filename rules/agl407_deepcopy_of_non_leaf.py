@@ -66,6 +66,7 @@ class DeepcopyOfNonLeaf(Rule):
     on = (Refused,)
     raises = True
     says = ("deepcopy", "Only Tensors created explicitly")
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A copy that torch refuses to make."""

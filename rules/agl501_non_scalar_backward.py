@@ -66,6 +66,7 @@ class NonScalarBackward(Rule):
     on = (Backward,)
     raises = True
     says = ("implicitly created only for scalar",)
+    heard = True
     talk = True
 
     def judge(self, event: Event) -> Iterator[Report]:

@@ -66,6 +66,7 @@ class GradOfNonLeaf(Rule):
     severity = Severity.WARNING
     on = (GradRead,)
     says = ("not a leaf Tensor",)
+    heard = True
     talk = True
 
     def judge(self, event: Event) -> Iterator[Report]:

@@ -68,6 +68,7 @@ class BackwardWithoutGraph(Rule):
     on = (Backward,)
     raises = True
     says = ("does not require grad",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A pass that fails because its root does not require grad."""

@@ -65,6 +65,7 @@ class NonDifferentiableOp(Rule):
     severity = Severity.ERROR
     on = (Backward,)
     says = ("is not implemented",)
+    heard = True
     raises = True
 
     def judge(self, event: Event) -> Iterator[Report]:

@@ -60,6 +60,7 @@ class IntegerRequiresGrad(Rule):
     on = (Refused,)
     raises = True
     says = ("floating point",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A flag that torch refuses because of the dtype."""

@@ -67,6 +67,7 @@ class NumpyOnGraphTensor(Rule):
     on = (Refused,)
     raises = True
     says = ("numpy()",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A conversion that torch refuses."""

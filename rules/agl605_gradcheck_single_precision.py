@@ -62,6 +62,7 @@ class GradcheckSinglePrecision(Rule):
     severity = Severity.WARNING
     on = (GradientChecked,)
     says = ("double precision",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A check in a precision that is too low."""

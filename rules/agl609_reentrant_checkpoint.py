@@ -68,6 +68,7 @@ class ReentrantCheckpoint(Rule):
     severity = Severity.WARNING
     on = (Checkpointed,)
     says = ("use_reentrant", "None of the inputs have requires_grad")
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A kind that nobody chose, or that loses the gradient."""

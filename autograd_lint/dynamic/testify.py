@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any, Final
@@ -27,6 +27,10 @@ from autograd_lint.evidence import Said, Testimony
 
 _MOST_SAID: Final = 200
 _QUIET: Final = (StopIteration, StopAsyncIteration, GeneratorExit)
+
+
+Part = tuple[Sequence[str], Sequence[str]]
+"""What was made up for a run, and what it failed at on its way."""
 
 
 class EnoughTime(BaseException):
@@ -117,13 +121,21 @@ def _calls(outer: FrameType, inner: FrameType) -> bool:
 def testify(program: Program) -> object:
     """Run `program` as it is, and tell what it showed."""
     settle(program)
-    return observed(program, program.run)
+
+    def run(_: Witness) -> Part:
+        program.run()
+        return (), ()
+
+    return observed(program, run)
 
 
-def observed(program: Program, run: Callable[[], object]) -> object:
-    """What is shown by `run`, which runs the program or parts of it, as JSON."""
+def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterable[str] = ()) -> object:
+    """What is shown by `run`, which runs the program or parts of it, as JSON.
+
+    `extra` are names of other code that counts as the user's.
+    """
     options = program.options
-    files = Files(named=(program.filename,))
+    files = Files(named=(program.filename, *extra))
     make = SequenceObserver if can_count_nodes() else HookObserver
     keywords: dict[str, Any] = {"instructions": True} if make is SequenceObserver else {}
     observer = make(files, index_reads=bool(options.get("index_reads")), **keywords)
@@ -132,7 +144,7 @@ def observed(program: Program, run: Callable[[], object]) -> object:
     observer.accompany(witness)
     torch.manual_seed(0)
     with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer:
-        run()
+        invented, failures = run(witness)
     witness.finish()
     return to_json(
         Testimony(
@@ -142,7 +154,8 @@ def observed(program: Program, run: Callable[[], object]) -> object:
             said=tuple(witness.said),
             reached={shown_filename(name): frozenset(rows) for name, rows in witness.reached.items()},
             rounds={number: tuple(aim.rounds) for number, aim in enumerate(aims)},
-            ended=_end_of(program.error),
+            ended=_end_of(program.error) or (failures[-1] if failures else ""),
+            invented=tuple(invented),
         )
     )
 
