@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autograd_lint.confirm.matching import find_event, rules_for
+from autograd_lint.confirm.strategy import Nearness
+from autograd_lint.events import Event
 from autograd_lint.evidence import Round, Seen, Testimony, rows_of
 from autograd_lint.finding import Confirmation, Finding, Verdict
-
-
-class Nearness(enum.IntEnum):
-    """How near an inconclusive run came to the finding: the reason of the nearest one is told."""
-
-    NOT_RUN = 0
-    NOT_REACHED = 1
-    PARTLY_REACHED = 2
-    REACHED = 3
-    DECIDED = 4
+from autograd_lint.rule import Rule
+from autograd_lint.showing import times
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +32,7 @@ def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]]
         if evidence:
             return Decision(_verdict(Verdict.CONFIRMED, seen, evidence), Nearness.DECIDED)
         if event is not None:
-            reason = "the fault was seen, but nothing that torch showed can be quoted for it"
-            return Decision(_verdict(Verdict.INCONCLUSIVE, seen, reason), Nearness.REACHED)
+            return Decision(_verdict(Verdict.CONFIRMED, seen, _observed(rule, event, seen)), Nearness.DECIDED)
     seen = Seen(finding, run, None, own, elsewhere)
     rule = next(iter(rules_for(finding)))
     opposite = rule().refuted(seen) if run.has_reached(finding.filename, rows_of(finding.range)) else ""
@@ -48,6 +40,13 @@ def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]]
         return Decision(_verdict(Verdict.REFUTED, seen, opposite), Nearness.DECIDED)
     nearness, reason = _why_not(seen)
     return Decision(_verdict(Verdict.INCONCLUSIVE, seen, reason), nearness)
+
+
+def _observed(rule: type[Rule], event: Event, seen: Seen) -> str:
+    """What the observer saw happen there, where neither a message nor a value says it better."""
+    message = next((report.message for report in rule().judge(event)), rule.name)
+    ran = f"the row ran {times(len(seen.rounds))}" if seen.rounds else "the row ran"
+    return f"observed under torch {seen.run.torch}: {message} ({ran})"
 
 
 def not_run(how: str, reason: str) -> Decision:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 
-from autograd_lint.confirm.deciding import Decision, Nearness, decide, not_run
+from autograd_lint.confirm.deciding import Decision, decide, not_run
 from autograd_lint.confirm.matching import translated
-from autograd_lint.confirm.strategy import Attempt, Bounds, Strategy
+from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness, Strategy
 from autograd_lint.dynamic.codec import from_json
 from autograd_lint.dynamic.snippets.jobs import JobResult, Status
 from autograd_lint.dynamic.snippets.pool import Pool
@@ -62,12 +62,13 @@ class Confirmer:
         """Try the next way that there is for what is undecided in `file`."""
         while not file.running and file.waiting:
             strategy = file.waiting.popleft()
-            for attempt in strategy.attempts(file.source, self._undecided(file.source.path), self.bounds):
+            open_ones = self._undecided(file.source.path, strategy.most)
+            for attempt in strategy.attempts(file.source, open_ones, self.bounds) if open_ones else ():
                 file.running += 1
                 self._running[self.pool.submit(attempt.job)] = file, strategy, attempt
 
-    def _undecided(self, name: str) -> list[Finding]:
-        return [finding for finding in self._findings[name] if not self._is_decided(finding)]
+    def _undecided(self, name: str, most: Nearness) -> list[Finding]:
+        return [finding for finding in self._findings[name] if self._decision(finding).nearness <= most]
 
     def _is_decided(self, finding: Finding) -> bool:
         return self._decision(finding).nearness is Nearness.DECIDED

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from autograd_lint.confirm.aims import Aims, Tree
-from autograd_lint.confirm.strategy import Attempt, Bounds
+from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
 from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.finding import Finding
 from autograd_lint.source import STDIN_NAME, SourceFile
@@ -20,6 +20,7 @@ class WholeProgram:
     """Runs the file as `python FILE` would; modules of its project may be imported."""
 
     name = "program"
+    most = Nearness.REACHED
 
     def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
         """One run."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from autograd_lint.confirm.aims import Tree
 from autograd_lint.confirm.program import attempt
-from autograd_lint.confirm.strategy import Attempt, Bounds
+from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
 from autograd_lint.finding import Finding
 from autograd_lint.source import SourceFile
 
@@ -19,6 +19,7 @@ class Slices:
     """One run for the file as a script that lacks nothing; then one for each definition that has findings."""
 
     name = "slice"
+    most = Nearness.PARTLY_REACHED
 
     def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
         """The whole script, cut short, and each definition by itself."""

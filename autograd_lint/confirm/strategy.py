@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +10,16 @@ from typing import Protocol
 from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.finding import Finding
 from autograd_lint.source import SourceFile
+
+
+class Nearness(enum.IntEnum):
+    """How near an inconclusive run came to a finding: the reason of the nearest one is told."""
+
+    NOT_RUN = 0
+    NOT_REACHED = 1
+    PARTLY_REACHED = 2
+    REACHED = 3
+    DECIDED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,10 @@ class Strategy(Protocol):
     @property
     def name(self) -> str:
         """`program`, `slice` or `replay`."""
+
+    @property
+    def most(self) -> Nearness:
+        """It is of use for findings to which no earlier run came nearer than this."""
 
     def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterable[Attempt]:
         """The runs that may reach `findings`, which are all in `source`; none where this way is no use."""

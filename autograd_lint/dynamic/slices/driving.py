@@ -120,13 +120,14 @@ class Slice:
         call = self._call_of(outer, path, inventor)
         if call is not None:
             exec(compile(_DRIVER_TEXT, DRIVER, "exec"), self.names)
-            self.names["drive"](call, _total)
+            # What runs backward itself has freed the graph of what it returns.
+            backward = any(isinstance(node, ast.Attribute) and node.attr == "backward" for node in ast.walk(path[-1]))
+            self.names["drive"](call, _nothing if backward else _total)
 
     def _call_of(self, outer: Any, path: list[_Definition], inventor: Inventor) -> Callable[[], Any] | None:
         """What to call: the function; of a class, an object's `forward`, or the method that the row is in."""
         if not isinstance(path[0], ast.ClassDef):
-            positional, named = inventor.arguments(outer, path[0])
-            return lambda: outer(*positional, **named)
+            return lambda: _called(outer, inventor.arguments(outer, path[0]))
         if issubclass(outer, torch.autograd.Function):
             return _apply(outer, path[0], inventor)
         constructor = _method(path[0], "__init__")
@@ -140,8 +141,7 @@ class Slice:
         if method is None or method.name == "__init__":
             return None
         bound = made if method.name == "forward" and isinstance(made, torch.nn.Module) else getattr(made, method.name)
-        given = inventor.arguments(getattr(made, method.name), method)
-        return lambda: bound(*given[0], **given[1])
+        return lambda: _called(bound, inventor.arguments(getattr(made, method.name), method))
 
 
 _Reached = Callable[[], Collection[int]]
@@ -153,8 +153,11 @@ def _apply(function: Any, node: ast.ClassDef, inventor: Inventor) -> Callable[[]
     forward = _method(node, "forward")
     names = [each.arg for each in forward.args.args] if forward is not None else []
     names = names[1:] if names and _method(node, "setup_context") is None else names
-    values = [inventor.value(name, "Tensor" if by_tensor else "", {}) for name, by_tensor in _kinds(names)]
-    return lambda: function.apply(*values)
+    return lambda: function.apply(*[inventor.value(name, "Tensor" if sure else "", {}) for name, sure in _kinds(names)])
+
+
+def _called(function: Callable[..., Any], given: tuple[list[Any], dict[str, Any]]) -> Any:
+    return function(*given[0], **given[1])
 
 
 def _kinds(names: list[str]) -> Iterator[tuple[str, bool]]:
@@ -174,6 +177,10 @@ def _path_to(body: list[ast.stmt], row: int) -> list[_Definition]:
             inner = _path_to(statement.body, row) if isinstance(statement, ast.ClassDef) else []
             return [statement, *inner]
     return []
+
+
+def _nothing(_: Any) -> None:
+    return None
 
 
 def _total(result: Any) -> torch.Tensor | None:
