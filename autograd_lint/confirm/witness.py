@@ -7,14 +7,17 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from autograd_lint.confirm.interpreter import find_python
 from autograd_lint.confirm.replay import Ran, Replay, Runner, replay_of
 from autograd_lint.confirm.traced import Explored
+from autograd_lint.dynamic.sandbox.limits import Limits
 from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.dynamic.snippets.launch import Setup
 from autograd_lint.dynamic.snippets.pool import Pool
 from autograd_lint.errors import OutputError, SourceError
 from autograd_lint.finding import Finding
 from autograd_lint.selectors import rules_by_code
+from autograd_lint.settings import Settings
 from autograd_lint.source import STDIN_NAME, SourceFile, read_source
 
 _NAME: Final = "<replay>"
@@ -37,7 +40,7 @@ def runner_of(pool: Pool) -> Runner:
 
 
 def write_witnesses(
-    folder: str, findings: Iterable[Finding], *, stdin: SourceFile | None = None, setup: Setup | None = None
+    folder: str, findings: Iterable[Finding], settings: Settings, *, stdin: SourceFile | None = None
 ) -> list[str]:
     """Write a file for every finding that has a verified replay; their paths, in the order of the findings.
 
@@ -46,7 +49,9 @@ def write_witnesses(
     wanted = [finding for finding in findings if rules_by_code()[finding.code].on]
     if not wanted:
         return []
-    with Pool(setup) as pool:
+    confirm = settings.confirm
+    limits = Limits(seconds=confirm.timeout, memory=confirm.memory)
+    with Pool(Setup(python=find_python(confirm.python, settings.root), limits=limits)) as pool:
         pool.interpreter()
         run = runner_of(pool)
         written: dict[str, None] = {}

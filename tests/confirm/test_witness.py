@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from autograd_lint.confirm.witness import write_witnesses
-from autograd_lint.dynamic.snippets.launch import Setup
 from autograd_lint.errors import ConfirmError, OutputError
 from autograd_lint.runner import check_file
 from autograd_lint.selectors import Layer
-from autograd_lint.settings import Options, resolve_settings
+from autograd_lint.settings import ConfirmSettings, Options, resolve_settings
 
 TALK = Path(__file__).parents[2] / "fixtures" / "talk"
 PROGRAM = "import torch\n\nx = torch.ones(3, requires_grad=True)\ny = x.exp()\ny.mul_(2)\ny.sum().backward()\n"
@@ -73,24 +73,22 @@ def test_witnesses_are_replaced_and_other_files_are_not(tmp_path: Path) -> None:
     assert witness.read_text() == first
 
 
-def test_without_torch_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(PROGRAM)
-    findings = check_file(
-        str(tmp_path / "net.py"), resolve_settings((str(tmp_path),), Options(rules=Layer(), isolated=True))
-    )
+    settings = resolve_settings((str(tmp_path),), Options(rules=Layer(), isolated=True))
+    findings = check_file(str(tmp_path / "net.py"), settings)
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 'No module named torch' >&2\nexit 1\n")
     python.chmod(0o755)
     with pytest.raises(ConfirmError):
-        write_witnesses(str(tmp_path / "out"), findings, setup=Setup(python=str(python)))
+        write_witnesses(str(tmp_path / "out"), findings, replace(settings, confirm=ConfirmSettings(python=str(python))))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_written_ends_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(PROGRAM)
-    findings = check_file(
-        str(tmp_path / "net.py"), resolve_settings((str(tmp_path),), Options(rules=Layer(), isolated=True))
-    )
+    settings = resolve_settings((str(tmp_path),), Options(rules=Layer(), isolated=True))
+    findings = check_file(str(tmp_path / "net.py"), settings)
     (tmp_path / "out").write_text("a file\n")
     with pytest.raises(OutputError, match="out"):
-        write_witnesses(str(tmp_path / "out"), findings)
+        write_witnesses(str(tmp_path / "out"), findings, settings)
