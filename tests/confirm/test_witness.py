@@ -92,3 +92,13 @@ def test_a_folder_that_cannot_be_written_ends_with_its_name(tmp_path: Path) -> N
     (tmp_path / "out").write_text("a file\n")
     with pytest.raises(OutputError, match="out"):
         write_witnesses(str(tmp_path / "out"), findings, settings)
+
+
+def test_confirm_by_replay_runs_none_of_the_users_code(tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    (tmp_path / "net.py").write_text(f"open({str(touched)!r}, 'w')\n{PROGRAM}")
+    done = lint("net.py", "--confirm=replay", "--output-format=json", folder=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert '"verdict": "confirmed"' in done.stdout
+    assert '"how": "replay"' in done.stdout
+    assert not touched.exists()
