@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 
 from autograd_lint.errors import RuleError
 from autograd_lint.events import Cut, Event, How, Site, Stale, Write
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 
 
@@ -115,12 +116,40 @@ class Rule:
     talk: ClassVar[bool] = False
     """The talk shows it."""
     since: ClassVar[str] = "0.1.0"
+    raises: ClassVar[bool] = False
+    """The finding claims that torch raises at one of its places: a run in which it does not refutes it."""
+    says: ClassVar[tuple[str, ...]] = ()
+    """Words, one of which is in what torch raises or warns of at the place, or where it is needed."""
+    heard: ClassVar[bool] = False
+    """Torch says so at the finding's own place, and that alone confirms it."""
     supersedes: ClassVar[tuple[str, ...]] = ()
     """Codes that are not reported at a place where this rule reports."""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Yield what is wrong with `event`; nothing if it is fine. Only called with types named in `on`."""
         raise RuleError(f"{type(self).__name__} listens to events but does not judge them")
+
+    def confirmed(self, seen: Seen) -> str:
+        """What torch showed that bears a finding out, quoted; empty if nothing does.
+
+        `seen.event` is the event at its place that this rule reports in a real run; None if there was none, and then
+        only a rule that needs no event, because it looks at values, may say anything.
+        """
+        if not self.says or (seen.event is None and not self.heard):
+            return ""
+        return seen.quote(*self.says) if seen.event is not None else seen.quote_here(*self.says)
+
+    def refuted(self, seen: Seen) -> str:
+        """What torch showed that speaks against a finding whose place ran; empty if nothing does.
+
+        Only a finding that claims what happens on every run can be refuted by one. Where a rule claims an exception
+        (`raises`), it is refuted by a run through all the places of the finding that raised none.
+        """
+        through = seen.everywhere() and not seen.run.ended and not seen.quote(*self.says)
+        if not self.raises or seen.finding.severity is not self.severity or not through or seen.run.invented:
+            return ""
+        rows = ", ".join(map(str, sorted({place.start.row for _, place in seen.places()})))
+        return f"row {rows} ran to the end of the program, and torch raised nothing there"
 
     @classmethod
     def documentation(cls) -> str:

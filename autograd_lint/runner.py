@@ -46,7 +46,7 @@ class RunResult:
         """2 when the tool itself failed on a file, 1 with findings of at least `fail_level`, else 0."""
         if any(finding.code == CRASHED for finding in self.findings):
             return 2
-        failed = any(finding.severity >= fail_level for finding in self.visible)
+        failed = any(finding.severity >= fail_level for finding in self.visible if not finding.refuted)
         return 1 if failed and not exit_zero else 0
 
 

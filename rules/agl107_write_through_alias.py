@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import AliasRead, Event, How, Site, Stale, Write
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule, quoted, saved_and_needed, ways_in, writer
+from autograd_lint.showing import value_changed
 
 
 class WriteThroughAlias(Rule):
@@ -74,6 +76,17 @@ class WriteThroughAlias(Rule):
     on = (Write,)
     talk = True
     supersedes = ("AGL103", "AGL104")
+
+    def confirmed(self, seen: Seen) -> str:
+        """Backward raises, or the alias shows the write, or what was saved has another value."""
+        event = seen.event
+        if not isinstance(event, Write):
+            return ""
+        error = seen.quote("modified by an inplace operation")
+        if event.alias_read is not None:
+            return value_changed(seen, event.alias_read.name) or value_changed(seen, event.target.name) or error
+        saved = event.stale.saved_name if event.stale is not None else ""
+        return error or value_changed(seen, saved) or value_changed(seen, event.target.name)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A write whose harm goes through an alias; what optimizers and modules write is judged by AGL108."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import Event, LostWrite
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import value_changed, value_kept
 
 
 class WriteToCopy(Rule):
@@ -57,6 +59,14 @@ class WriteToCopy(Rule):
     name = "write-to-copy"
     severity = Severity.ERROR
     on = (LostWrite,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The indexed tensor is the same after the write."""
+        return value_kept(seen, seen.event.target.name) if isinstance(seen.event, LostWrite) else ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The indexed tensor changed."""
+        return next((text for name in seen.quoted() if (text := value_changed(seen, name))), "")
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such write."""

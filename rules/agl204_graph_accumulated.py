@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import Event, GraphKept, Site
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import growth
 
 
 class GraphAccumulated(Rule):
@@ -69,6 +71,14 @@ class GraphAccumulated(Rule):
     name = "graph-accumulated"
     severity = Severity.WARNING
     on = (GraphKept,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The graph behind the sum or the container grows with each round."""
+        if not isinstance(seen.event, GraphKept):
+            return ""
+        holder = seen.event.holder
+        nodes = growth(facts.nodes for facts in seen.results(holder))
+        return f"the graph nodes behind `{holder}` after the first rounds: {nodes}" if nodes else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such sum and container."""

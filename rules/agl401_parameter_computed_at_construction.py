@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import AttributeBound, Event
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule
+from autograd_lint.showing import not_registered, registered
 
 
 class ParameterComputedAtConstruction(Rule):
@@ -87,6 +89,15 @@ class ParameterComputedAtConstruction(Rule):
     severity = Severity.ERROR
     on = (AttributeBound,)
     talk = True
+
+    def confirmed(self, seen: Seen) -> str:
+        """The attribute is missing from the parameters."""
+        name = seen.event.value.name or seen.event.attribute if isinstance(seen.event, AttributeBound) else ""
+        return not_registered(seen, name)
+
+    def refuted(self, seen: Seen) -> str:
+        """The attribute is registered."""
+        return next((text for name in seen.quoted() if (text := registered(seen, name))), "")
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such binding; a move that may do nothing is a warning."""

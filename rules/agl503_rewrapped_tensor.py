@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import Cut, DeadEnd, Event
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
+from autograd_lint.showing import gradient_missing
 
 
 class RewrappedTensor(Rule):
@@ -65,6 +67,12 @@ class RewrappedTensor(Rule):
     name = "rewrapped-tensor"
     severity = Severity.ERROR
     on = (Cut, DeadEnd)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The leaf before the new tensor has no gradient."""
+        if isinstance(seen.event, Cut):
+            return gradient_missing(seen, seen.event.leaf.name)
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A new tensor on the way from what is trained to what backward is called on."""

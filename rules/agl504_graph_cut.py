@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import ConstantTerm, Cut, Event
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
+from autograd_lint.showing import gradient_missing
 
 
 class GraphCut(Rule):
@@ -68,6 +70,10 @@ class GraphCut(Rule):
     name = "graph-cut"
     severity = Severity.ERROR
     on = (Cut, ConstantTerm)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The leaf before the cut has no gradient."""
+        return gradient_missing(seen, seen.event.leaf.name) if isinstance(seen.event, Cut) else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A cut that leaves something trainable without a gradient, or a term of the loss."""

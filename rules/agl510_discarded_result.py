@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import Discarded, Event
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import value_changed, value_kept
 
 
 class DiscardedResult(Rule):
@@ -62,6 +64,14 @@ class DiscardedResult(Rule):
     name = "discarded-result"
     severity = Severity.ERROR
     on = (Discarded,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The tensor is the same after the statement."""
+        return value_kept(seen, seen.event.target.name) if isinstance(seen.event, Discarded) else ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The tensor changed."""
+        return next((text for name in seen.quoted() if (text := value_changed(seen, name))), "")
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A result that nobody takes."""

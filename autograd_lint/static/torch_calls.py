@@ -264,6 +264,7 @@ def _parameter(run: Run, args: Args, node: ir.Node) -> Value:
     if data is not None:
         result.memory, result.counter = data.memory, data.counter
         result.layout, result.dtype, result.device = data.layout, data.dtype, data.device
+        result.inference = data.inference
         if result.requires_grad and data.dtype is not None and data.dtype not in _FLOATS:
             run.machine.refuse(run.site(node), Refusal.INTEGER_GRAD, result)
     result.parameter = True
@@ -281,6 +282,7 @@ def _variable(run: Run, args: Args, node: ir.Node) -> Value:
     if tensor is not None:
         result.memory, result.counter, result.layout = tensor.memory, tensor.counter, tensor.layout
         result.dtype, result.device = tensor.dtype, tensor.device
+        result.inference = tensor.inference
     rewrap(run, result, data, "Variable", node)
     return result
 
