@@ -24,6 +24,7 @@ from autograd_lint.dynamic.records import Records
 from autograd_lint.dynamic.rests import rest_inside_modules
 from autograd_lint.dynamic.saves import SaveCheck
 from autograd_lint.dynamic.syntax import Sources
+from autograd_lint.dynamic.tools import Tools
 from autograd_lint.dynamic.tracer import SetTrace
 from autograd_lint.dynamic.watch import Files, Watch
 from autograd_lint.events import Event
@@ -70,6 +71,7 @@ class _TorchObserver(Observer):
         self._patches = Patches()
         self._index_reads = index_reads
         self._annotate = annotate
+        self._tools = Tools(watch)
 
     def start(self) -> None:
         """Replace what must be noticed in torch, and follow the user's code."""
@@ -78,11 +80,13 @@ class _TorchObserver(Observer):
         install_mutators(watch, patches, gradients)
         Memory(watch, gradients).install(patches)
         gradients.install(patches)
-        Misuse(watch).install(patches)
+        Misuse(watch, gradients.optimizers).install(patches)
+        self._tools.install(patches)
         passes = Passes(watch, gradients, self._save_check(), annotate=self._annotate, index_reads=self._index_reads)
         passes.install(patches)
         run_eagerly(watch.records, patches)
         rest_inside_modules(watch.tracer, patches)
+        gradients.optimizers.install(patches)
         watch.tracer.start()
 
     def _save_check(self) -> SaveCheck:
@@ -91,6 +95,7 @@ class _TorchObserver(Observer):
     def stop(self) -> None:
         """Put everything back."""
         self._watch.tracer.stop()
+        self._tools.end()
         self._patches.undo()
 
     @property
