@@ -79,7 +79,10 @@ class SuppressionKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One judged fault, with every place that explains it."""
+    """One judged fault, with every place that explains it.
+
+    `runtime_only`: a run has shown it, at a place where `check` says nothing.
+    """
 
     code: str
     name: str
@@ -95,3 +98,4 @@ class Finding:
     cell: int | None = None
     suppressed: SuppressionKind | None = None
     url: str = ""
+    runtime_only: bool = False

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autograd_lint.dynamic.execute import Program, RunError, execute, find_module, find_script, prepare
+from autograd_lint.dynamic.static_side import StaticSide
 from autograd_lint.errors import SourceError
 from autograd_lint.events import IndexRead
 from autograd_lint.finding import Finding
@@ -57,7 +58,7 @@ def run_observed(request: RunRequest, settings: Settings) -> ProgramResult:
         sys.argv[0] = program.path
     observer = make_observer(settings, raise_at_write=request.raise_at_write)
     status = execute(program, lambda body: _observe(observer, body))
-    findings = find(observer, settings)
+    findings = StaticSide(settings).marked(find(observer, settings))
     files = tuple(dict.fromkeys([program.path, *(finding.filename for finding in findings)]))
     found = RunResult(merged(files, findings), files, time.monotonic() - started)
     return ProgramResult(found, status, tuple(remarks(observer)))
