@@ -91,7 +91,7 @@ class _Analysis(Places):
                 yield self._write(write)
         for note in records.passes:
             yield self._backward(note)
-        for item in records.notes:
+        for item in (*records.notes, *records.kept.values()):
             event = self._event(item)
             if event is not None:
                 yield event

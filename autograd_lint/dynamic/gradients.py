@@ -28,6 +28,7 @@ from autograd_lint.dynamic.records import (
 )
 from autograd_lint.dynamic.scope import name_in_scope, owner_in_scope
 from autograd_lint.dynamic.syntax import Sources
+from autograd_lint.dynamic.unreached import Unreached
 from autograd_lint.dynamic.watch import Watch, address_of, is_leaf, is_plain
 
 _GRAD: Final[Any] = torch._C.TensorBase.__dict__["grad"]
@@ -70,6 +71,7 @@ class Gradients:
 
     def __init__(self, watch: Watch, sources: Sources) -> None:
         self.optimizers = Optimizers(watch)
+        self.unreached = Unreached(watch)
         self._watch = watch
         self._sources = sources
         self._states: dict[int, LeafState] = {}
@@ -252,11 +254,17 @@ class Gradients:
                 refuse(parameter)
         if _has_closure(args, kwargs):
             return
+        self.unreached.will_step(optimizer, self._reached())
         lost = self._use(optimizer)
         if next(_with_gradients(optimizer), None) is None:
             self.optimizers.found_nothing(optimizer, sys._getframe(1), lost)
         if type(optimizer).__module__.startswith("torch."):
             self._watch.tracer.pause()
+
+    def _reached(self) -> Iterator[torch.Tensor]:
+        """The leaves that are still there and got gradients since these were cleared."""
+        leaves = (state.ref() for state in list(self._states.values()) if state.passes)
+        return (leaf for leaf in leaves if leaf is not None)
 
     def _use(self, optimizer: torch.optim.Optimizer) -> Place | None:
         """A step is about to use the gradients; a pass that had computed some."""

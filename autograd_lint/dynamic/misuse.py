@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import torch
 
+from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.guard import guarded
-from autograd_lint.dynamic.optimizers import Optimizers
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import BindingNote, HookNote, Place, RefusedNote, Via, WriteFacts
 from autograd_lint.dynamic.refusals import refusal_of_call, refusal_of_write
@@ -38,9 +38,10 @@ _LEAVES: Final = (Refusal.LEAF, Refusal.VIEW_OF_LEAF)
 class Misuse:
     """The wrappers, and the hooks that were registered so far."""
 
-    def __init__(self, watch: Watch, optimizers: Optimizers) -> None:
+    def __init__(self, watch: Watch, gradients: Gradients) -> None:
         self._watch = watch
-        self._optimizers = optimizers
+        self._optimizers = gradients.optimizers
+        self._unreached = gradients.unreached
         self._hooks: dict[tuple[Place, int], tuple[weakref.ref[Any], Any]] = {}
 
     def install(self, patches: Patches) -> None:
@@ -110,6 +111,7 @@ class Misuse:
                 if user is not None:
                     self._refused_optimizer(error, param_group, user)
                 raise
+            self._unreached.own(optimizer.param_groups[-1]["params"])
             if user is not None and len(optimizer.param_groups) == 1:
                 self._optimizers.built(optimizer, user)
             return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import singledispatch
+from typing import Final
 
 from autograd_lint.dynamic.places import Places
 from autograd_lint.dynamic.records import (
@@ -13,6 +14,7 @@ from autograd_lint.dynamic.records import (
     CheckpointNote,
     ClipNote,
     DisorderNote,
+    KeptGraphs,
     Place,
     RebuiltNote,
     StateNote,
@@ -24,11 +26,15 @@ from autograd_lint.events import (
     ClippedNothing,
     Event,
     GradientChecked,
+    GraphKept,
     Misordered,
     OptimizerRebuilt,
     StateKept,
     TensorRef,
 )
+
+_LOOPS: Final = (ast.For, ast.While, ast.AsyncFor)
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 @singledispatch
@@ -94,17 +100,60 @@ def _(note: StateNote, places: Places) -> Event | None:
     )
 
 
+@event_of_note.register
+def _(note: KeptGraphs, places: Places) -> Event | None:
+    """Where the source of the loop shows what collects the roots."""
+    node = places.sources.node_at(note.place)
+    root = name_of(_receiver(node))
+    if node is None or not root:
+        return None
+    found = _collector(places.sources.of(note.place.filename), node, root)
+    if found is None:
+        return None
+    statement, holder, added = found
+    return GraphKept(
+        site=places.site_of(statement, note.place),
+        value=TensorRef(root, in_graph=True),
+        holder=holder,
+        added=added,
+        backward=places.site(note.place),
+    )
+
+
+def _collector(syntax: Syntax, backward: Located, root: str) -> tuple[Located, str, bool] | None:
+    """The one place in the loop around `backward` that adds `root` to something, what that is, and if it is a sum."""
+    loop = _around(syntax, backward, _LOOPS)
+    found: list[tuple[Located, str, bool]] = []
+    for node in ast.walk(loop) if loop is not None else ():
+        match node:
+            case ast.AugAssign(target=target, op=ast.Add(), value=value) if _is_root(value, root):
+                found.append((node, name_of(target), True))
+            case ast.Call(func=ast.Attribute(value=holder, attr="append" | "add"), args=[value]) if (
+                name_of(value) == root
+            ):
+                found.append((node, name_of(holder), False))
+            case ast.Assign(targets=[ast.Subscript(value=holder)], value=value) if name_of(value) == root:
+                found.append((node, name_of(holder), False))
+    return found[0] if len(found) == 1 else None
+
+
+def _is_root(value: ast.expr, root: str) -> bool:
+    """The root itself, or its product with something."""
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult | ast.Div):
+        return _is_root(value.left, root) or _is_root(value.right, root)
+    return name_of(value) == root
+
+
 def _read_later(node: Located, note: StateNote, places: Places) -> Located | None:
     """Where the variable is read once the step has run: after the loop that assigns it, or else after the step."""
     syntax = places.sources.of(note.place.filename)
     name = _assigned_name(places, note.place)
-    loop = _around(syntax, node, (ast.For, ast.While, ast.AsyncFor))
-    scope = _around(syntax, node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+    loop, scope = _around(syntax, node, _LOOPS), _around(syntax, node, _FUNCTIONS)
     last = (loop.end_lineno or loop.lineno) if isinstance(loop, ast.stmt) else 0
     if note.stepped.filename == note.place.filename:
         last = max(last, note.stepped.range.end.row)
     for read in syntax.reads_of(name) if name else ():
-        if read.lineno > last and _around(syntax, read, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) is scope:
+        if read.lineno > last and _around(syntax, read, _FUNCTIONS) is scope:
             return read
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Final
@@ -72,15 +73,17 @@ class _TorchObserver(Observer):
         self._index_reads = index_reads
         self._annotate = annotate
         self._tools = Tools(watch)
+        self._ends: tuple[Callable[[], None], ...] = ()
 
     def start(self) -> None:
         """Replace what must be noticed in torch, and follow the user's code."""
         watch, patches = self._watch, self._patches
         gradients = Gradients(watch, self._sources)
+        self._ends = (gradients.unreached.end, self._tools.end)
         install_mutators(watch, patches, gradients)
         Memory(watch, gradients).install(patches)
         gradients.install(patches)
-        Misuse(watch, gradients.optimizers).install(patches)
+        Misuse(watch, gradients).install(patches)
         self._tools.install(patches)
         passes = Passes(watch, gradients, self._save_check(), annotate=self._annotate, index_reads=self._index_reads)
         passes.install(patches)
@@ -95,7 +98,8 @@ class _TorchObserver(Observer):
     def stop(self) -> None:
         """Put everything back."""
         self._watch.tracer.stop()
-        self._tools.end()
+        for end in self._ends:
+            end()
         self._patches.undo()
 
     @property

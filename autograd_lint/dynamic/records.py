@@ -126,6 +126,8 @@ class PassNote:
     in_loop: bool = False
     reused: list[tuple[Place, bool]] = field(default_factory=list)
     stepped: Place | None = None
+    retained: int = 0
+    """Bytes of saved tensors that the graph held after the pass, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +270,28 @@ class StateNote:
     stepped: Place
 
 
+@dataclass(frozen=True, slots=True)
+class KeptGraphs:
+    """Graphs of earlier passes at `place` that were alive at a later one there: how many, with how many nodes."""
+
+    place: Place
+    graphs: int
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdleParameter:
+    """A Parameter that was stepped without ever having a gradient; or else one with a gradient in no optimizer.
+
+    `cut_by` and `cut_at` tell where numbers computed from it first left the graph.
+    """
+
+    name: str
+    stepped: bool
+    cut_by: str = ""
+    cut_at: Place | None = None
+
+
 @dataclass(slots=True)
 class Records:
     """All that one run left behind, without repetitions."""
@@ -278,6 +302,8 @@ class Records:
     passes: list[PassNote] = field(default_factory=list)
     notes: dict[object, None] = field(default_factory=dict)
     crashes: dict[str, None] = field(default_factory=dict)
+    kept: dict[Place, KeptGraphs] = field(default_factory=dict)
+    idle: list[IdleParameter] = field(default_factory=list)
     ran_eagerly: bool = False
 
     def note(self, item: object) -> None:
