@@ -69,6 +69,7 @@ class Unreached:
         idle = {id(p): p for p in parameters if p.requires_grad and _GRAD.__get__(p) is None}
         kept = frozenset(idle) if stepped.without is None else stepped.without & frozenset(idle)
         if stepped.count == 1:
+            self.own(parameters)  # in case it was built before the watch began
             extra = [p for p in reached if isinstance(p, torch.nn.Parameter) and not self._is_owned(p)]
             if idle or extra:
                 names = _names([*idle.values(), *extra])
