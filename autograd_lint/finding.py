@@ -101,7 +101,10 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One judged fault, with every place that explains it."""
+    """One judged fault, with every place that explains it.
+
+    `runtime_only`: a run has shown it, at a place where `check` says nothing.
+    """
 
     code: str
     name: str
@@ -118,6 +121,7 @@ class Finding:
     suppressed: SuppressionKind | None = None
     url: str = ""
     confirmation: Confirmation | None = None
+    runtime_only: bool = False
 
     @property
     def refuted(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Final
@@ -25,6 +26,7 @@ from autograd_lint.dynamic.records import Records
 from autograd_lint.dynamic.rests import rest_inside_modules
 from autograd_lint.dynamic.saves import SaveCheck
 from autograd_lint.dynamic.syntax import Sources
+from autograd_lint.dynamic.tools import Tools
 from autograd_lint.dynamic.tracer import SetTrace, Visitor
 from autograd_lint.dynamic.watch import Files, Watch
 from autograd_lint.events import Event
@@ -71,19 +73,24 @@ class TorchObserver(Observer):
         self._patches = Patches()
         self._index_reads = index_reads
         self._annotate = annotate
+        self._tools = Tools(watch)
+        self._ends: tuple[Callable[[], None], ...] = ()
 
     def start(self) -> None:
         """Replace what must be noticed in torch, and follow the user's code."""
         watch, patches = self._watch, self._patches
         gradients = Gradients(watch, self._sources)
+        self._ends = (gradients.unreached.end, self._tools.end)
         install_mutators(watch, patches, gradients)
         Memory(watch, gradients).install(patches)
         gradients.install(patches)
-        Misuse(watch).install(patches)
+        Misuse(watch, gradients).install(patches)
+        self._tools.install(patches)
         passes = Passes(watch, gradients, self._save_check(), annotate=self._annotate, index_reads=self._index_reads)
         passes.install(patches)
         run_eagerly(watch.records, patches)
         rest_inside_modules(watch.tracer, patches)
+        gradients.optimizers.install(patches)
         watch.tracer.start()
 
     def _save_check(self) -> SaveCheck:
@@ -92,6 +99,8 @@ class TorchObserver(Observer):
     def stop(self) -> None:
         """Put everything back."""
         self._watch.tracer.stop()
+        for end in self._ends:
+            end()
         self._patches.undo()
 
     @property

@@ -15,7 +15,7 @@ def render(view: View) -> str:
 def _line(finding: Finding, view: View) -> str:
     start = finding.range.start
     mark = " [*]" if finding.fix and finding.fix.applicability is Applicability.SAFE else ""
-    hidden = " (suppressed)" if finding.suppressed else ""
+    hidden = (" (suppressed)" if finding.suppressed else "") + (" (only at run time)" if finding.runtime_only else "")
     verdict = f" ({finding.confirmation.verdict.value})" if finding.confirmation else ""
     path = one_line(view.shown_path(finding.filename))
     return f"{path}:{start.row}:{start.column}: {finding.code}{mark} {one_line(finding.message)}{hidden}{verdict}"

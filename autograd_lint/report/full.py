@@ -41,7 +41,9 @@ def summary(view: View) -> str:
 def _block(finding: Finding, view: View, paint: Paint) -> Iterator[str]:
     colour = partial(paint.severity, finding.severity)
     place = f"{one_line(view.shown_path(finding.filename))}:{finding.range.start.row}:{finding.range.start.column}"
-    hidden = ", suppressed" if finding.suppressed else ""
+    hidden = (", suppressed" if finding.suppressed else "") + (
+        ", seen only at run time" if finding.runtime_only else ""
+    )
     yield f"{paint.bold(place)}: {colour(finding.code)} {paint.bold(finding.name)} ({finding.severity.label}{hidden})"
     yield "  " + one_line(finding.message)
     frames = [frame for frame in frames_of(finding) if _has_text(frame, view)]

@@ -19,6 +19,7 @@ def to_json(finding: Finding) -> dict[str, object]:
         "code": finding.code,
         "name": finding.name,
         "severity": finding.severity.label,
+        "runtime_only": finding.runtime_only,
         "message": finding.message,
         "filename": finding.filename,
         "cell": finding.cell,
