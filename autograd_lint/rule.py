@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from typing import ClassVar, Final
 
 from autograd_lint.errors import RuleError
@@ -64,13 +65,25 @@ def saved_and_needed(stale: Stale) -> tuple[tuple[str, Site], tuple[str, Site]]:
 
 
 def ways_in(event: Write) -> tuple[tuple[str, Site], ...]:
-    """The places that lead to a write: the outermost call of the helper it is in, the module's constructor."""
+    """The places that lead to a write: the call of the helper it is in, and the module's constructor.
+
+    The helper's call is the innermost one; of a stale tensor, the one that leads away from where it is saved or needed.
+    """
     places: list[tuple[str, Site]] = []
     if event.constructor is not None:
         places.append(("built with `inplace=True` here", event.constructor))
-    if event.site.calls:
-        places.append(("called from here", event.site.calls[0]))
+    calls = event.site.calls[-1:]
+    if event.stale is not None:
+        calls = event.site.calls[_shared_depth(event.site, event.stale.saved, event.stale.needed) :]
+    if calls:
+        places.append(("called from here", calls[0]))
     return tuple(places)
+
+
+def _shared_depth(*places: Site) -> int:
+    """How many calls all these places have in common, from the outermost on."""
+    levels = zip(*(place.calls for place in places), strict=False)
+    return sum(1 for _ in takewhile(lambda level: len({call.key for call in level}) == 1, levels))
 
 
 def missing_gradient(event: Cut) -> tuple[str, tuple[tuple[str, Site], ...]]:

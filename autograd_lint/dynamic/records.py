@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autograd_lint.events import Failure, Refusal
@@ -200,9 +199,9 @@ class RefusedNote:
 
 @dataclass(frozen=True, slots=True)
 class IndexReadNote:
-    """`x[i]` of a graph tensor was evaluated."""
+    """`node`, which a backward reached, selects from a tensor that is in the graph and no leaf."""
 
-    place: Place
+    node: NodeFacts
 
 
 @dataclass(slots=True)
@@ -220,8 +219,3 @@ class Records:
     def note(self, item: object) -> None:
         """Keep a note, once."""
         self.notes[item] = None
-
-    def filenames(self) -> Iterable[str]:
-        """The files in which anything was noted."""
-        names = {write.spot.place.filename for write in self.writes}
-        return names | {note.spot.place.filename for note in self.passes}

@@ -15,7 +15,7 @@ from autograd_lint.static.checks import call_gradcheck, call_gradgradcheck, set_
 from autograd_lint.static.clipping import note_clipping
 from autograd_lint.static.distributions import construct_distribution, is_distribution_name
 from autograd_lint.static.escape import call_unknown
-from autograd_lint.static.modules import clear_gradients, construct_module, is_module_name, parameters_of, write_inside
+from autograd_lint.static.modules import construct_module, is_module_name, write_inside
 from autograd_lint.static.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
 from autograd_lint.static.order import note_pass
 from autograd_lint.static.passes import Request, run_backward
@@ -37,8 +37,6 @@ from autograd_lint.static.values import (
     NONE,
     Const,
     GradModeValue,
-    Instance,
-    NNModule,
     Seq,
     Tensor,
     TorchName,
@@ -266,6 +264,7 @@ def _parameter(run: Run, args: Args, node: ir.Node) -> Value:
     if data is not None:
         result.memory, result.counter = data.memory, data.counter
         result.layout, result.dtype, result.device = data.layout, data.dtype, data.device
+        result.inference = data.inference
         if result.requires_grad and data.dtype is not None and data.dtype not in _FLOATS:
             run.machine.refuse(run.site(node), Refusal.INTEGER_GRAD, result)
     result.parameter = True
@@ -283,6 +282,7 @@ def _variable(run: Run, args: Args, node: ir.Node) -> Value:
     if tensor is not None:
         result.memory, result.counter, result.layout = tensor.memory, tensor.counter, tensor.layout
         result.dtype, result.device = tensor.dtype, tensor.device
+        result.inference = tensor.inference
     rewrap(run, result, data, "Variable", node)
     return result
 
@@ -399,12 +399,15 @@ def _autograd_grad(run: Run, args: Args, node: ir.Node) -> Value:
     request = _request(run, args, node, roots, gradient, first=3)
     request = replace(request, inputs=inputs, accumulate=False, name="autograd.grad")
     found = run_backward(run.machine, run.gradients, request)
+    may_create = truth(args.get(4, "create_graph") or NONE) is not False
     unused: Value = NONE if truth(args.get(5, "allow_unused") or NONE) is True else Unknown()
     items: list[Value] = [found.get(id(tensor)) or unused for tensor in inputs]
     for item in items:
         if isinstance(item, Tensor):
             item.grad_owner = None
             item.name = ""
+            item.trace = None if may_create else item.trace
+            run.traced = run.traced or item.trace is not None
     return Seq("tuple", items)
 
 
@@ -430,13 +433,6 @@ def _clip(op: str) -> Callable[[Run, Args, ir.Node], Value]:
         return result
 
     return clip
-
-
-def _zero_gradients(run: Run, args: Args, node: ir.Node) -> Value:
-    module = args.get(0, "module")
-    if isinstance(module, NNModule | Instance):
-        clear_gradients(run, module, parameters_of(module), None, node)
-    return NONE
 
 
 def _save_on_cpu(run: Run, args: Args, node: ir.Node) -> Value:
