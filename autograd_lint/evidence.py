@@ -20,13 +20,17 @@ _SHOWN: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An exception that passed a row of the user's code, caught or not, or a warning that came of it."""
+    """An exception that passed a row of the user's code, caught or not, or a warning that came of it.
+
+    `passed`: the row has called other code of the user's that raised it.
+    """
 
     kind: str
     text: str
     filename: str
     row: int
     warning: bool = False
+    passed: bool = False
 
     def quote(self) -> str:
         """`RuntimeError: …`, on one line."""
@@ -166,7 +170,11 @@ class Seen:
     def quote_here(self, *words: str) -> str:
         """The same, but at the finding's own place only."""
         rows = rows_of(self.finding.range)
-        here = (said for said in self.run.said if said.filename == self.finding.filename and said.row in rows)
+        here = (
+            said
+            for said in self.run.said
+            if said.filename == self.finding.filename and said.row in rows and not said.passed
+        )
         return next((said.quote() for said in here if any(word in said.text for word in words)), "")
 
     def _spots(self) -> Iterator[tuple[str, Range]]:

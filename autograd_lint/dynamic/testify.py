@@ -81,19 +81,26 @@ class Witness:
 
     def raised(self, frame: FrameType, error: BaseException, traceback: TracebackType | None) -> None:
         """An exception reached `frame`."""
-        self._note_error(frame, error)
+        self._note_error(frame, error, traceback)
 
     @guarded
-    def _note_error(self, frame: FrameType, error: BaseException) -> None:
+    def _note_error(self, frame: FrameType, error: BaseException, traceback: TracebackType | None) -> None:
         for aim in self._all:
             if aim.is_inside(frame):
                 aim.failed(frame)
         if not isinstance(error, _QUIET) and len(self.said) < _MOST_SAID:
-            self._say(type(error).__name__, message_of(error), frame, warning=False)
+            self._say(type(error).__name__, message_of(error), frame, passed=self._comes_from_the_user(traceback))
 
-    def _say(self, kind: str, text: str, frame: FrameType, *, warning: bool) -> None:
+    def _comes_from_the_user(self, traceback: TracebackType | None) -> bool:
+        """Whether a frame of the user's further in has seen the exception already."""
+        inner = traceback.tb_next if traceback is not None else None
+        while inner is not None and not self._frames.users[inner.tb_frame.f_code.co_filename]:
+            inner = inner.tb_next
+        return inner is not None
+
+    def _say(self, kind: str, text: str, frame: FrameType, *, warning: bool = False, passed: bool = False) -> None:
         name = shown_filename(frame.f_code.co_filename)
-        self.said[Said(kind, text[:2000], name, frame.f_lineno, warning)] = None
+        self.said[Said(kind, text[:2000], name, frame.f_lineno, warning, passed)] = None
 
     @guarded
     def warned(self, message: Warning | str, category: type[Warning]) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import torch
 
-SIZE: Final = 4
+SIZE: Final = 8
 """Every size that nothing is known of: the same, so that most fit."""
 _USUAL: Final = (
     *((SIZE, SIZE), (SIZE, SIZE, SIZE), (2, 3, 32, 32), (SIZE,), (2, 3, 28, 28), (2, 1, 28, 28), (2, 3, 64, 64)),
@@ -19,12 +19,16 @@ _USUAL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A tensor to be made. `leaf`: it is one, and its gradient is asked for; `target`: it is compared with a result."""
+    """A tensor to be made. `leaf`: it is one, and its gradient is asked for; `plain`: it requires none.
+
+    `target`: it is compared with a result.
+    """
 
     shape: tuple[int, ...] = (SIZE, SIZE)
     whole: bool = False
     leaf: bool = False
     target: bool = False
+    plain: bool = False
 
 
 class Guesses:
@@ -39,14 +43,15 @@ class Guesses:
         spec = self.specs.setdefault(name, usual or Spec())
         if spec.whole:
             return torch.zeros(spec.shape, dtype=torch.long)
-        made = torch.rand(spec.shape, requires_grad=not spec.target)
-        return made if spec.leaf or spec.target else made * 1.0
+        made = torch.rand(spec.shape, requires_grad=not spec.plain and not spec.target)
+        return made * 1.0 if made.requires_grad and not spec.leaf else made
 
     def batches(self, name: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Two batches of inputs and targets."""
-        first, second = f"{name}:input", f"{name}:target"
-        usual = Spec(target=True)
-        return [(self.tensor(first, usual), self.tensor(second, usual)) for _ in range(2)]
+        return [
+            (self.tensor(f"{name}:input", Spec(plain=True)), self.tensor(f"{name}:target", Spec(target=True)))
+            for _ in range(2)
+        ]
 
     def learn(self, message: str) -> bool:
         """Change the guesses after `message` was raised; False: there is nothing more to try, or it is autograd's.
@@ -75,7 +80,7 @@ class Guesses:
             return False
         self._tried += 1
         for name, spec in self.specs.items():
-            if not spec.target or name.endswith(":input"):
+            if not spec.target:
                 self.specs[name] = replace(spec, shape=_USUAL[self._tried], whole=False)
         return True
 
