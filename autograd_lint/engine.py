@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from autograd_lint.errors import SourceError
+from autograd_lint.errors import FactsError, SourceError
 from autograd_lint.events import Event, Site
 from autograd_lint.finding import Finding, Range, Related, Severity
 from autograd_lint.rule import Report, Rule
@@ -52,6 +52,8 @@ def check_source(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Findin
         return with_room(lambda: _check(source, rules))
     except SourceError as error:
         return [unreadable(source.path, error)]
+    except FactsError:
+        raise
     except Exception as error:  # one file must not end the run: reported with the place in the tool
         return [crashed(source.path, describe_crash(error))]
 

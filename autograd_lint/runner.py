@@ -13,7 +13,7 @@ from typing import Final
 
 from autograd_lint import engine
 from autograd_lint.discovery import Target, discover
-from autograd_lint.errors import SourceError
+from autograd_lint.errors import FactsError, SourceError
 from autograd_lint.finding import Finding, Severity
 from autograd_lint.fingerprint import add_fingerprints
 from autograd_lint.links import rule_url
@@ -116,6 +116,8 @@ def _guarded(path: str, settings: Settings, work: Callable[[], list[Finding]]) -
         return work()
     except SourceError as error:
         return _not_read(path, error, settings)
+    except FactsError:
+        raise  # every file would fail
     except Exception as error:  # the border of one file
         return [crashed(path, describe_crash(error))]
 

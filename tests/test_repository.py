@@ -217,3 +217,12 @@ def test_ci_runs_the_command_of_the_readme() -> None:
     assert "pytest" in blocks[1]
     shown = subprocess.run([ROOT / ".ci" / "run", "--show"], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == blocks[1].strip()
+
+
+def test_readme_shows_what_the_linter_prints(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"^\$ cat net\.py\n(.*?)^\$ autograd-lint net\.py\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    (tmp_path / "net.py").write_text(shown[1])
+    command = [sys.executable, "-m", "autograd_lint", "--isolated", "net.py"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout == shown[2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autograd_lint.events import Failure, Refusal
@@ -220,8 +219,3 @@ class Records:
     def note(self, item: object) -> None:
         """Keep a note, once."""
         self.notes[item] = None
-
-    def filenames(self) -> Iterable[str]:
-        """The files in which anything was noted."""
-        names = {write.spot.place.filename for write in self.writes}
-        return names | {note.spot.place.filename for note in self.passes}

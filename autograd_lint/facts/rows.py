@@ -7,7 +7,7 @@ other; what they still contradict in is marked as not certain.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -106,10 +106,6 @@ def _merge_group(case: Case, name: str) -> Case:
         written=frozenset(map(one, case.written)),
         silent=frozenset(map(one, case.silent)),
     )
-
-
-def _renamed(shapes: frozenset[str], rename: Callable[[str], str]) -> frozenset[str]:
-    return frozenset(f"same:{rename(shape[5:])}" if shape.startswith("same:") else shape for shape in shapes)
 
 
 # ---------------------------------------------------------------------- shapes

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from autograd_lint.errors import FactsError
 from autograd_lint.facts.codec import decode
 from autograd_lint.facts.kinds import ABSENT, Look, look
 from autograd_lint.facts.model import Effect, ModuleFacts, OptimizerFacts
@@ -20,8 +21,11 @@ from autograd_lint.facts.unite import unite
 
 @cache
 def _table() -> dict[str, Any]:
-    text = files("autograd_lint.facts").joinpath("ops.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)
+    path = files("autograd_lint.facts").joinpath("ops.json")
+    try:
+        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FactsError(f"{path}: the measured facts cannot be read ({error}); install autograd-lint again") from error
     return table
 
 
@@ -33,11 +37,6 @@ def torch_version() -> str:
 def names() -> tuple[str, ...]:
     """All functions and methods that were measured."""
     return tuple(_table()["ops"])
-
-
-def module_names() -> tuple[str, ...]:
-    """All module classes that were measured."""
-    return tuple(_table()["modules"])
 
 
 def parameters(name: str) -> tuple[str, ...] | None:

@@ -204,7 +204,7 @@ class Survey:
 
     def run(self, prefix: tuple[bool, ...]) -> None:
         """Run the path that `prefix` begins, and note where it could have gone otherwise."""
-        path = Path(prefix)
+        path = Path(prefix, self.reached)
         run = Run(self.filename, path, steps=min(_STEPS_A_PATH, self.steps), language=_LANGUAGE)
         before = run.steps
         self.results.append(_one_path(run, self.entry))

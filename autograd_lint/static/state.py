@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -78,13 +78,14 @@ class Path:
     """The decisions of one path: a prefix that is given, then the first alternative each time.
 
     The same unknown value decides the same way throughout a path. `untaken` are the statements that deciding a choice
-    the other way would lead to.
+    the other way would lead to. `seen` are the statements that earlier paths reached.
     """
 
-    __slots__ = ("choices", "memo", "prefix", "untaken")
+    __slots__ = ("choices", "memo", "prefix", "seen", "untaken")
 
-    def __init__(self, prefix: tuple[bool, ...] = ()) -> None:
+    def __init__(self, prefix: tuple[bool, ...] = (), seen: Container[cst.CSTNode] = ()) -> None:
         self.prefix = prefix
+        self.seen = seen
         self.choices: list[bool] = []
         self.memo: dict[int, tuple[Value, bool]] = {}
         self.untaken: dict[int, ir.Block] = {}

@@ -301,12 +301,21 @@ def _if(run: Run, node: ir.If) -> Signal | None:
             run.path.memo.setdefault(id(value), (value, False))
     else:
         at = len(run.path.choices)
-        taken = decide(run, node.test)
+        taken = decide(run, node.test, first=_leads_to_news(run, node))
         if len(run.path.choices) > at:
             return _undecided(run, node, at, taken=taken)
         if run.shortened:
             run.skipped.append(node.orelse if taken else node.body)
     return execute(run, node.body if taken else node.orelse)
+
+
+def _leads_to_news(run: Run, node: ir.If) -> bool:
+    """Whether the body is tried first: not where earlier paths have been in it, and not yet in what it skips."""
+    seen = run.path.seen
+    if not node.body or node.body[0].cst not in seen:
+        return True
+    other = _instead(node, taken=True)
+    return not other or other[0].cst in seen
 
 
 def _undecided(run: Run, node: ir.If, at: int, *, taken: bool) -> Signal | None:

@@ -15,7 +15,7 @@ from autograd_lint.static.checks import call_gradcheck, call_gradgradcheck, set_
 from autograd_lint.static.clipping import note_clipping
 from autograd_lint.static.distributions import construct_distribution, is_distribution_name
 from autograd_lint.static.escape import call_unknown
-from autograd_lint.static.modules import clear_gradients, construct_module, is_module_name, parameters_of, write_inside
+from autograd_lint.static.modules import construct_module, is_module_name, write_inside
 from autograd_lint.static.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
 from autograd_lint.static.order import note_pass
 from autograd_lint.static.passes import Request, run_backward
@@ -37,8 +37,6 @@ from autograd_lint.static.values import (
     NONE,
     Const,
     GradModeValue,
-    Instance,
-    NNModule,
     Seq,
     Tensor,
     TorchName,
@@ -430,13 +428,6 @@ def _clip(op: str) -> Callable[[Run, Args, ir.Node], Value]:
         return result
 
     return clip
-
-
-def _zero_gradients(run: Run, args: Args, node: ir.Node) -> Value:
-    module = args.get(0, "module")
-    if isinstance(module, NNModule | Instance):
-        clear_gradients(run, module, parameters_of(module), None, node)
-    return NONE
 
 
 def _save_on_cpu(run: Run, args: Args, node: ir.Node) -> Value:

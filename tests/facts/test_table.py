@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import autograd_lint.rules
 import pytest
 
 from autograd_lint.facts import measure, table
@@ -47,6 +51,23 @@ def test_size() -> None:
 
 def test_version_is_that_of_the_tests() -> None:
     assert torch.__version__.partition("+")[0] == table.torch_version()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_damaged_table_ends_the_run_and_says_so(jobs: str, tmp_path: Path) -> None:
+    for package in (autograd_lint, autograd_lint.rules):
+        target = tmp_path / package.__name__.replace(".", "/")
+        shutil.copytree(Path(package.__path__[0]), target, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "autograd_lint/facts/ops.json").write_text("{")
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("import torch\nx = torch.ones(3, requires_grad=True)\n(x * 2).backward()\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from autograd_lint.cli import main; main()"
+    command = [sys.executable, "-P", "-S", "-c", code, "--jobs", jobs, "a.py", "b.py"]
+    paths = os.pathsep.join(path for path in sys.path if "site-packages" in path)
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the measured facts cannot be read" in done.stderr
 
 
 def test_is_read_at_the_first_question_only() -> None:
