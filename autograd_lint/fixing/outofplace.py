@@ -20,9 +20,9 @@ from autograd_lint.fixing.names import meaning_of
 from autograd_lint.fixing.ownership import is_dead, is_new, owns
 
 _PLAIN: Final = frozenset(
-    "add sub subtract mul multiply div divide true_divide neg negative abs absolute relu sigmoid tanh sqrt clamp "
-    "clamp_min clamp_max clip sin cos leaky_relu elu".split()
-)
+    ["add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "neg", "negative", "abs", "absolute",
+     "relu", "leaky_relu", "elu", "sigmoid", "tanh", "sqrt", "sin", "cos", "clamp", "clamp_min", "clamp_max", "clip"]
+)  # fmt: skip
 """Operations whose result has the operand's dtype when all else is a real number, under autocast too."""
 _PLAIN_OPERATORS: Final = frozenset({"+", "-", "*", "/"})
 _BINDING: Final = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "@": 2}

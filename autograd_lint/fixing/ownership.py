@@ -132,10 +132,8 @@ def _binds(node: cst.CSTNode) -> Iterator[str]:
         yield from target_names(node.name)
     elif isinstance(node, cst.Del):
         yield from target_names(node.target)
-    elif isinstance(node, cst.FunctionDef | cst.ClassDef):
-        yield node.name.value
-    elif isinstance(node, cst.MatchAs | cst.MatchStar) and node.name is not None:
-        yield node.name.value
+    elif isinstance(node, cst.FunctionDef | cst.ClassDef | cst.MatchAs | cst.MatchStar):
+        yield from () if node.name is None else target_names(node.name)
 
 
 def _binds_new(code: Code, statement: cst.CSTNode, name: str) -> bool:

@@ -1,0 +1,79 @@
+"""Every fix of every rule, on the rules' examples and the bad fixtures: what it does to the findings and under torch."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from autograd_lint import engine
+from autograd_lint.finding import Finding
+from autograd_lint.fingerprint import add_fingerprints
+from autograd_lint.fixing.apply import Fixed, fix_source
+from autograd_lint.layout import read_layout
+from autograd_lint.rule import all_rules
+from autograd_lint.source import SourceFile
+from tests.fixing.torch_runs import compute, differences
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+
+@cache
+def programs() -> dict[str, str]:
+    found = {rule.code: example.bad for rule in all_rules() if rule.on and (example := rule.example()) is not None}
+    for path in sorted([*FIXTURES.glob("bad/*/*.py"), *FIXTURES.glob("talk/*.py")]):
+        found[f"{path.parent.name}/{path.stem}"] = path.read_text()
+    return found
+
+
+def check(source: SourceFile) -> list[Finding]:
+    return add_fingerprints(source, sorted(engine.check_source(source, all_rules()), key=lambda f: f.range), root="/")
+
+
+def fixed(program: str, *, unsafe: bool) -> Fixed:
+    return fix_source(SourceFile("/program.py", program), check, unsafe=unsafe)
+
+
+def codes(program: str) -> Counter[str]:
+    return Counter(finding.code for finding in check(SourceFile("/program.py", program)))
+
+
+def comments(program: str) -> Counter[str]:
+    return Counter(comment.text for comment in read_layout(program).comments)
+
+
+each_program = pytest.mark.parametrize("name", programs())
+
+
+@each_program
+def test_safe_fixes_remove_findings_and_bring_none(name: str) -> None:
+    after = fixed(programs()[name], unsafe=False)
+    left = codes(after.source.text)
+    assert left <= codes(programs()[name])
+    assert (after.count > 0) == (after.source.text != programs()[name])
+
+
+@each_program
+def test_safe_fixes_keep_values_and_gradients(name: str) -> None:
+    program = programs()[name]
+    text = fixed(program, unsafe=False).source.text
+    if text == program:
+        return
+    before, after = compute(program), compute(text)
+    assert not after.raised or after.raised == before.raised
+    if not before.raised:
+        assert differences(before, after) == []
+
+
+@each_program
+@pytest.mark.parametrize("unsafe", [False, True], ids=["safe", "unsafe"])
+def test_fixed_program_parses_and_keeps_its_comments(name: str, *, unsafe: bool) -> None:
+    program = programs()[name]
+    after = fixed(program, unsafe=unsafe)
+    ast.parse(after.source.text)
+    assert comments(program) == comments(after.source.text)
+    again = fixed(after.source.text, unsafe=unsafe)
+    assert again.source.text == after.source.text
