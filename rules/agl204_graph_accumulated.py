@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, GraphKept, Site
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class GraphAccumulated(Rule):
@@ -84,6 +88,12 @@ class GraphAccumulated(Rule):
             tuple(_places(event)),
             "cut the graph: `.item()` for a number, `.detach()` for a tensor",
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The value detached before it is kept."""
+        from autograd_lint.fixing.keeping import kept_without_graph
+
+        return kept_without_graph(code, event) if isinstance(event, GraphKept) else None
 
 
 def _places(event: GraphKept) -> Iterator[tuple[str, Site]]:

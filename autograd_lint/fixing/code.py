@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -48,6 +49,14 @@ class Code:
         if site is None or site.filename != self.source.path or not isinstance(site.token, kind):
             return None
         return site.token
+
+    def node(self, site: Site | None) -> cst.CSTNode | None:
+        """The node of a place in this file, whatever it is."""
+        return self.find(site, cst.CSTNode)  # type: ignore[type-abstract]  # nothing is made of the type
+
+    def expression(self, site: Site | None) -> cst.BaseExpression | None:
+        """The expression of a place in this file."""
+        return self.find(site, cst.BaseExpression)  # type: ignore[type-abstract]
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The node around `node`."""
@@ -159,7 +168,7 @@ class Code:
         listed = tuple(edit for edit in edits if edit is not None)
         if not listed or len(listed) < len(edits) or not are_apart(listed):
             return None
-        if any(UNKNOWN_NAME in edit.content or self._loses_comment(edit) for edit in listed):
+        if any(UNKNOWN_NAME in edit.content for edit in listed) or self._lose_comment(listed):
             return None
         return Fix(applicability, message, tuple(self._with_line_ends(edit) for edit in sorted(listed, key=_start)))
 
@@ -175,12 +184,15 @@ class Code:
         content = edit.content.replace("\r\n", "\n").replace("\n", self.source.newline)
         return Edit(content, edit.range)
 
-    def _loses_comment(self, edit: Edit) -> bool:
-        lost = [comment for comment in self.source.layout.comments if _touches(edit.range, comment)]
-        if not lost or (len(lost) == 1 and _is_within(edit.range, lost[0])):
-            return False  # an edit of a comment itself is meant
-        kept = [comment.text for comment in read_layout(edit.content + "\n").comments]
-        return [comment.text for comment in lost] != kept
+    def _lose_comment(self, edits: Sequence[Edit]) -> bool:
+        """Whether a comment in what is replaced is not in what comes; an edit of a comment itself is meant."""
+        lost: Counter[str] = Counter()
+        for comment in self.source.layout.comments:
+            for edit in edits:
+                if _touches(edit.range, comment) and not _is_within(edit.range, comment):
+                    lost[comment.text] += 1
+        kept = Counter(comment.text for edit in edits for comment in read_layout(edit.content + "\n").comments)
+        return not lost <= kept
 
 
 def _start(edit: Edit) -> Position:
