@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from autograd_lint.errors import SourceError
-from autograd_lint.finding import Applicability, Edit, Finding, Severity
+from autograd_lint.finding import Applicability, Edit, Finding, Position, Severity
 from autograd_lint.fixing.edits import apply_edits, compatible, edits_of
 from autograd_lint.layout import read_layout
 from autograd_lint.run_findings import CRASHED, UNREADABLE
@@ -92,7 +92,9 @@ def _is_whole(before: SourceFile, text: str, edits: Sequence[Edit]) -> bool:
 def _is_about(edit: Edit, *, row: int, column: int) -> bool:
     """Whether an edit is one of the comment that begins at a place, or of the white space before it."""
     start, end = edit.range.start, edit.range.end
-    return start.row == end.row == row and end.column > column
+    if edit.content or start.row != row:
+        return False
+    return (end.row == row and end.column > column) or (start.column == 1 and end == Position(row + 1, 1))
 
 
 def _is_better(before: Sequence[Finding], after: Sequence[Finding], chosen: Sequence[Finding]) -> bool:

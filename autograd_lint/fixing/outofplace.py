@@ -62,9 +62,9 @@ def not_in_place(code: Code, event: Write) -> Fix | None:
 
 
 def _augmented(code: Code, node: cst.AugAssign) -> Fix | None:
-    if not isinstance(node.target, cst.Name) or isinstance(node.value, cst.Yield):
+    if not isinstance(node.target, cst.Name | cst.Attribute) or isinstance(node.value, cst.Yield):
         return None
-    name = node.target.value
+    name = code.text(node.target)
     start, end = code.place(node.target).end, code.place(node.value).start
     between = code.text_of(Range(start, end))
     sign = between.strip().strip("\\").strip().removesuffix("=")
@@ -74,7 +74,8 @@ def _augmented(code: Code, node: cst.AugAssign) -> Fix | None:
     if _needs_parentheses(node.value, sign):
         edits += code.wrap(node.value, "(", ")")
     same = sign in _PLAIN_OPERATORS and _is_real_number(node.value)
-    fix = code.safe if same and owns(code, name, node) else code.unsafe
+    local = isinstance(node.target, cst.Name) and owns(code, name, node)
+    fix = code.safe if same and local else code.unsafe
     return fix(f"use the out-of-place form: `{name} = {name} {sign} …`", *edits)
 
 
@@ -109,6 +110,9 @@ def _with_result(code: Code, rewrite: _Rewrite) -> Fix | None:
     """Let the name of the written tensor hold the result, if it is read again."""
     call, written = rewrite.call, rewrite.written
     message = "use the out-of-place form"
+    if isinstance(written, cst.Attribute | cst.Subscript) and isinstance(code.parent(call), cst.Expr):
+        bound = code.insert(code.place(call).start, f"{code.text(written)} = ")
+        return code.unsafe(f"{message}: `{code.text(written)} = …`", bound, *rewrite.edits)
     if not isinstance(written, cst.Name):
         new = is_new(code, written)
         return (code.safe if rewrite.plain else code.unsafe)(message, *rewrite.edits) if new else None

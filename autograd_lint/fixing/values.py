@@ -46,10 +46,11 @@ def cloned_first(code: Code, event: Write) -> Fix | None:
     node = code.node(event.site)
     statement = None if node is None else code.statement(node)
     name = event.target.name
-    if event.how is How.INDEX_AUGMENTED and event.refusal is not None:
-        return None  # what is refused is the element of a list
     if statement is None or not name.isidentifier() or not isinstance(statement, cst.SimpleStatementLine):
         return None
+    if code.text_of(code.place(statement)).startswith(f"{name}["):
+        if event.refusal is not None or event.how not in (How.INDEX, How.INDEX_AUGMENTED):
+            return None  # what is written is an element, of a list perhaps
     return code.unsafe(f"clone `{name}` before the write", code.line_before(statement, f"{name} = {name}.clone()"))
 
 
