@@ -203,7 +203,7 @@ def _report(result: RunResult, settings: Settings, *, files: list[tuple[str, str
     from autograd_lint import console
 
     view = console.make_view(result, show_suppressed=options["show_suppressed"])
-    to_error = result.stdin is not None and any(options[name] for name in _FIXING)
+    to_error = "-" in result.files and any(options[name] for name in _FIXING)
     console.print_report(view, settings.output_format, statistics=options["statistics"], to_error=to_error)
     for name, path in files:
         console.write_file(path, name, view)
