@@ -7,6 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autograd_lint.discovery import repository_root
 from autograd_lint.errors import ConfigError, OutputError
@@ -22,7 +23,7 @@ from autograd_lint.settings import Settings
 from autograd_lint.streams import print_error, print_out
 
 
-def make_view(result: RunResult, *, show_suppressed: bool) -> View:
+def make_view(result: RunResult, *, show_suppressed: bool, show_refuted: bool) -> View:
     """What the formats are given."""
     return View(
         findings=result.findings if show_suppressed else result.visible,
@@ -30,6 +31,7 @@ def make_view(result: RunResult, *, show_suppressed: bool) -> View:
         root=os.environ.get("GITHUB_WORKSPACE") or repository_root(os.getcwd()) or os.getcwd(),
         texts=Texts([result.stdin] if result.stdin else ()),
         colour=wants_colour(sys.stdout),
+        show_refuted=show_refuted,
     )
 
 
@@ -47,7 +49,7 @@ def print_report(view: View, name: str, *, statistics: bool, to_error: bool = Fa
 
 def write_file(path: str, name: str, view: View) -> None:
     """A report in a file, without colour."""
-    plain = View(findings=view.findings, files=view.files, root=view.root, texts=view.texts)
+    plain = replace(view, colour=False)
     try:
         with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
             stream.write(render(name, plain))
@@ -93,6 +95,10 @@ def show_settings(settings: Settings) -> int:
         "output-format": settings.output_format,
         "fail-level": settings.fail_level.label,
         "jobs": settings.jobs,
+        "confirm.python": settings.confirm.python,
+        "confirm.timeout": settings.confirm.timeout,
+        "confirm.memory": settings.confirm.memory,
+        "confirm.jobs": settings.confirm.jobs,
     }
     print_out("".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in shown.items()))
     return 0
@@ -137,7 +143,7 @@ def _rule_to_text(rule: type[Rule]) -> str:
 
 
 def _statistics(view: View, *, as_json: bool) -> str:
-    counts = Counter((finding.code, finding.name) for finding in view.findings)
+    counts = Counter((finding.code, finding.name) for finding in view.told)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     if as_json:
         listed = [{"code": code, "name": name, "count": count} for (code, name), count in ordered]

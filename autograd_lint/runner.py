@@ -51,7 +51,7 @@ class RunResult:
         """2 when the tool itself failed on a file, 1 with findings of at least `fail_level`, else 0."""
         if self.failed:
             return 2
-        failed = any(finding.severity >= fail_level for finding in self.visible)
+        failed = any(finding.severity >= fail_level for finding in self.visible if not finding.refuted)
         return 1 if failed and not exit_zero else 0
 
 

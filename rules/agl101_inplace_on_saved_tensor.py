@@ -79,6 +79,8 @@ class InplaceOnSavedTensor(Rule):
     name = "inplace-on-saved-tensor"
     severity = Severity.ERROR
     on = (Write,)
+    raises = True
+    says = ("modified by an inplace operation",)
     talk = True
     supersedes = ("AGL103", "AGL104")
 

@@ -73,6 +73,9 @@ class InplaceOnLeaf(Rule):
     name = "inplace-on-leaf"
     severity = Severity.ERROR
     on = (Write,)
+    raises = True
+    says = ("leaf Variable that requires grad", "view of a leaf")
+    heard = True
     supersedes = ("AGL103", "AGL104")
 
     def judge(self, event: Event) -> Iterator[Report]:

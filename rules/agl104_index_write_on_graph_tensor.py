@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, How, Write
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
+from autograd_lint.showing import never_in_graph, version_moved
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -73,6 +75,14 @@ class IndexWriteOnGraphTensor(Rule):
     severity = Severity.WARNING
     on = (Write,)
     talk = True
+
+    def confirmed(self, seen: Seen) -> str:
+        """The tensor is in the graph after the write, and its version moved."""
+        return version_moved(seen, seen.event.target.name) if isinstance(seen.event, Write) else ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The tensor was not in the graph, and is not after the write."""
+        return never_in_graph(seen, *seen.quoted())
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A recorded index write that did no harm so far; one that is not certain would be noise."""

@@ -81,6 +81,9 @@ class InplaceOnView(Rule):
     name = "inplace-on-view"
     severity = Severity.ERROR
     on = (Write,)
+    raises = True
+    says = ("is a view", "A view was", "single memory location", "overlap", "inference tensor", "multiple views")
+    heard = True
     supersedes = ("AGL103", "AGL104")
 
     def judge(self, event: Event) -> Iterator[Report]:

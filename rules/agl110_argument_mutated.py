@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, How, Write
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, writer
+from autograd_lint.showing import value_changed
 
 _OWN = (How.OPTIMIZER, How.STATE, How.OUT)
 
@@ -75,6 +77,10 @@ class ArgumentMutated(Rule):
     severity = Severity.INFO
     on = (Write,)
     default = False
+
+    def confirmed(self, seen: Seen) -> str:
+        """The argument has another value after the write."""
+        return value_changed(seen, seen.event.argument) if isinstance(seen.event, Write) else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A write to an argument that torch does not refuse."""

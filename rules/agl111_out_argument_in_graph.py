@@ -66,6 +66,9 @@ class OutArgumentInGraph(Rule):
     name = "out-argument-in-graph"
     severity = Severity.ERROR
     on = (Write, Refused)
+    raises = True
+    says = ("arguments don't support automatic differentiation",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A call with `out=` that torch refuses, told as a write or as a refused call."""

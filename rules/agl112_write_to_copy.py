@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, LostWrite
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import value_changed, value_kept
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -61,6 +63,14 @@ class WriteToCopy(Rule):
     name = "write-to-copy"
     severity = Severity.ERROR
     on = (LostWrite,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The indexed tensor is the same after the write."""
+        return value_kept(seen, seen.event.target.name) if isinstance(seen.event, LostWrite) else ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The indexed tensor changed."""
+        return next((text for name in seen.quoted() if (text := value_changed(seen, name))), "")
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such write."""

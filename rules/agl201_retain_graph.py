@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Backward, Event, Site
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
 
@@ -75,6 +76,15 @@ class RetainGraph(Rule):
     severity = Severity.WARNING
     on = (Backward,)
     talk = True
+
+    def confirmed(self, seen: Seen) -> str:
+        """The graph holds what backward would have freed."""
+        root = seen.event.root.name if isinstance(seen.event, Backward) else ""
+        for facts in seen.results(root):
+            if facts.nodes:
+                held = f"{facts.nodes} nodes and {facts.saved} bytes of saved tensors"
+                return f"after this backward the graph of `{root}` still holds {held}"
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A call with the argument."""

@@ -81,6 +81,7 @@ class LoopCarriedGraph(Rule):
     name = "loop-carried-graph"
     severity = Severity.ERROR
     on = (Backward,)
+    says = ("second time", "modified by an inplace operation")
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A pass that fails on a graph freed in an earlier round of its loop."""

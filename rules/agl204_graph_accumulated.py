@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, GraphKept, Site
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import growth
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -73,6 +75,14 @@ class GraphAccumulated(Rule):
     name = "graph-accumulated"
     severity = Severity.WARNING
     on = (GraphKept,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The graph behind the sum or the container grows with each round."""
+        if not isinstance(seen.event, GraphKept):
+            return ""
+        holder = seen.event.holder
+        nodes = growth(facts.nodes for facts in seen.results(holder))
+        return f"the graph nodes behind `{holder}` after the first rounds: {nodes}" if nodes else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such sum and container."""

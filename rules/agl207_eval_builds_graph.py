@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import EvalForward, Event
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import names_in
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -67,6 +69,17 @@ class EvalBuildsGraph(Rule):
     name = "eval-builds-graph"
     severity = Severity.WARNING
     on = (EvalForward,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """What the forward returned has a graph."""
+        if not isinstance(seen.event, EvalForward):
+            return ""
+        for name in names_in(seen):
+            for facts in seen.results(name):
+                if facts.grad_fn:
+                    held = f"its graph holds {facts.nodes} nodes and {facts.saved} bytes of saved tensors"
+                    return f"`{name}` has the grad_fn {facts.grad_fn}; {held}"
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such forward."""

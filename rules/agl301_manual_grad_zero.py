@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, GradZero
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
 
@@ -69,6 +70,17 @@ class ManualGradZero(Rule):
     severity = Severity.WARNING
     on = (GradZero,)
     talk = True
+
+    def confirmed(self, seen: Seen) -> str:
+        """The gradient went to zero there."""
+        if not isinstance(seen.event, GradZero):
+            return ""
+        name = seen.event.target.name.removesuffix(".grad")
+        for before, after in seen.changes(name):
+            old, new = before.gradient, after.gradient
+            if old is not None and new is not None and not any(new.values):
+                return f"`{name}.grad` went from {old.shown} to {new.shown}, as `zero_grad(set_to_none=False)` does it"
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such clearing."""

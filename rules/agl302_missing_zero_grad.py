@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Accumulation, Event, Site
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import gradient_added
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -77,6 +79,10 @@ class MissingZeroGrad(Rule):
     severity = Severity.ERROR
     on = (Accumulation,)
     talk = True
+
+    def confirmed(self, seen: Seen) -> str:
+        """The gradient was there before, and has become the sum."""
+        return gradient_added(seen, seen.event.leaf.name) if isinstance(seen.event, Accumulation) else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Gradients that a step has used, in a loop; without a step, only a sum that is surely not meant."""

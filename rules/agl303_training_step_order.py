@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Disorder, Event, Misordered, Site
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import no_gradients
 
 _SAYS = {
     Disorder.CLEARED_BEFORE_STEP: "`step` of {name} {finds} no gradient: it is cleared after backward",
@@ -89,6 +91,17 @@ class TrainingStepOrder(Rule):
     name = "training-step-order"
     severity = Severity.ERROR
     on = (Misordered,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The step found no gradient, or only zeros."""
+        if not isinstance(seen.event, Misordered):
+            return ""
+        name = seen.event.optimizer
+        for each in seen.rounds:
+            if name in each.before and no_gradients(each.before[name].leaves):
+                first = each.before[name].leaves[0].gradient
+                return f"the first gradient that `{name}` finds is {first.shown if first is not None else 'None'}"
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every disorder; what is known of an optimizer only by what it is called is a warning."""

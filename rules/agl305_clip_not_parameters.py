@@ -70,6 +70,8 @@ class ClipNotParameters(Rule):
     name = "clip-not-parameters"
     severity = Severity.ERROR
     on = (ClippedNothing,)
+    says = ("not a leaf Tensor",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Where everything given is so, an error; where part of it, a warning."""

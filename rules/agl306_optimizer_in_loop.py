@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, OptimizerRebuilt
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
 
@@ -69,6 +70,14 @@ class OptimizerInLoop(Rule):
     name = "optimizer-in-loop"
     severity = Severity.WARNING
     on = (OptimizerRebuilt,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """Each round has an optimizer without a state."""
+        name = seen.event.optimizer if isinstance(seen.event, OptimizerRebuilt) else ""
+        found = list(seen.results(name))
+        if len(found) < 2 or any(facts.nodes for facts in found):
+            return ""
+        return f"`{name}` is a new {found[0].type} with an empty state in each of the first {len(found)} rounds"
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such optimizer."""

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import AttributeBound, Event
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+from autograd_lint.showing import not_registered, registered
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -91,6 +93,15 @@ class ParameterComputedAtConstruction(Rule):
     severity = Severity.ERROR
     on = (AttributeBound,)
     talk = True
+
+    def confirmed(self, seen: Seen) -> str:
+        """The attribute is missing from the parameters."""
+        name = seen.event.value.name or seen.event.attribute if isinstance(seen.event, AttributeBound) else ""
+        return not_registered(seen, name)
+
+    def refuted(self, seen: Seen) -> str:
+        """The attribute is registered."""
+        return next((text for name in seen.quoted() if (text := registered(seen, name))), "")
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such binding; a move that may do nothing is a warning."""

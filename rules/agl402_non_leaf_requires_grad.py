@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, LeafLost
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
 
@@ -66,6 +67,26 @@ class NonLeafRequiresGrad(Rule):
     name = "non-leaf-requires-grad"
     severity = Severity.ERROR
     on = (LeafLost,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """What has the name is no leaf."""
+        name = seen.event.name if isinstance(seen.event, LeafLost) else ""
+        for facts in seen.results(name):
+            if facts.leaf is False:
+                return (
+                    f"`{name}.is_leaf` is False: it has the grad_fn {facts.grad_fn}, and backward leaves its .grad None"
+                )
+        return ""
+
+    def refuted(self, seen: Seen) -> str:
+        """What has the name is a leaf, and no move could have made it one."""
+        if seen.finding.severity is not self.severity:
+            return ""
+        for name in seen.quoted():
+            found = list(seen.results(name))
+            if found and all(facts.leaf and facts.requires_grad for facts in found):
+                return f"`{name}.is_leaf` is True, and it requires grad"
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every lost leaf; a move that may do nothing is a warning."""

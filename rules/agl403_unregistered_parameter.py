@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, Holder, Unregistered
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+from autograd_lint.showing import listed
 
 _CONTAINERS = {
     Holder.LIST: ("`nn.ModuleList`", "`nn.ParameterList`"),
@@ -94,6 +96,17 @@ class UnregisteredParameter(Rule):
     name = "unregistered-parameter"
     severity = Severity.ERROR
     on = (Unregistered,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The module's parameters lack what the attribute holds."""
+        if not isinstance(seen.event, Unregistered):
+            return ""
+        owner, _, name = seen.event.attribute.rpartition(".")
+        for module in seen.results(owner or "self"):
+            if module.parameters is not None and not any(each.split(".")[0] == name for each in module.parameters):
+                has = listed(module.parameters)
+                return f"named_parameters() of `{seen.event.owner}` has {has}, and nothing of `{name}`"
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Parameters, and Modules that have some."""

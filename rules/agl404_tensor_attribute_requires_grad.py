@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, Holder, Unregistered
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+from autograd_lint.showing import not_registered, registered
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -80,6 +82,14 @@ class TensorAttributeRequiresGrad(Rule):
     name = "tensor-attribute-requires-grad"
     severity = Severity.WARNING
     on = (Unregistered,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The tensor is missing from the parameters."""
+        return not_registered(seen, seen.event.attribute) if isinstance(seen.event, Unregistered) else ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The tensor is registered."""
+        return next((text for name in seen.quoted() if (text := registered(seen, name))), "")
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Plain tensors that require grad."""

@@ -68,6 +68,9 @@ class NonScalarBackward(Rule):
     name = "non-scalar-backward"
     severity = Severity.ERROR
     on = (Backward,)
+    raises = True
+    says = ("implicitly created only for scalar",)
+    heard = True
     talk = True
 
     def judge(self, event: Event) -> Iterator[Report]:

@@ -69,6 +69,8 @@ class GradOfNonLeaf(Rule):
     name = "grad-of-non-leaf"
     severity = Severity.WARNING
     on = (GradRead,)
+    says = ("not a leaf Tensor",)
+    heard = True
     talk = True
 
     def judge(self, event: Event) -> Iterator[Report]:

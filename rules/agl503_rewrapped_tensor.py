@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Cut, DeadEnd, Event
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
+from autograd_lint.showing import gradient_missing
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -71,6 +73,12 @@ class RewrappedTensor(Rule):
     name = "rewrapped-tensor"
     severity = Severity.ERROR
     on = (Cut, DeadEnd)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The leaf before the new tensor has no gradient."""
+        if isinstance(seen.event, Cut):
+            return gradient_missing(seen, seen.event.leaf.name)
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A new tensor on the way from what is trained to what backward is called on."""

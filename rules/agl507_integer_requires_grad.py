@@ -62,6 +62,9 @@ class IntegerRequiresGrad(Rule):
     name = "integer-requires-grad"
     severity = Severity.ERROR
     on = (Refused,)
+    raises = True
+    says = ("floating point",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A flag that torch refuses because of the dtype."""

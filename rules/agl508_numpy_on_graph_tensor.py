@@ -69,6 +69,9 @@ class NumpyOnGraphTensor(Rule):
     name = "numpy-on-graph-tensor"
     severity = Severity.ERROR
     on = (Refused,)
+    raises = True
+    says = ("numpy()",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A conversion that torch refuses."""

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Discarded, Event
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import value_changed, value_kept
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -66,6 +68,14 @@ class DiscardedResult(Rule):
     name = "discarded-result"
     severity = Severity.ERROR
     on = (Discarded,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The tensor is the same after the statement."""
+        return value_kept(seen, seen.event.target.name) if isinstance(seen.event, Discarded) else ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The tensor changed."""
+        return next((text for name in seen.quoted() if (text := value_changed(seen, name))), "")
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A result that nobody takes."""

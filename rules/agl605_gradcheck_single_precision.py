@@ -65,6 +65,8 @@ class GradcheckSinglePrecision(Rule):
     name = "gradcheck-single-precision"
     severity = Severity.WARNING
     on = (GradientChecked,)
+    says = ("double precision",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A check in a precision that is too low."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import AttributeSet, Event
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
 
@@ -60,6 +61,14 @@ class RequiresGradTypo(Rule):
     name = "requires-grad-typo"
     severity = Severity.ERROR
     on = (AttributeSet,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The flag is the same after the statement."""
+        name = seen.event.target.name if isinstance(seen.event, AttributeSet) else ""
+        for before, after in seen.changes(name):
+            if before.is_tensor and before.requires_grad == after.requires_grad:
+                return f"`{name}.requires_grad` is {after.requires_grad} before and after it"
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A new attribute in place of the flag."""

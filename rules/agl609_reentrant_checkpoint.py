@@ -71,6 +71,8 @@ class ReentrantCheckpoint(Rule):
     name = "reentrant-checkpoint"
     severity = Severity.WARNING
     on = (Checkpointed,)
+    says = ("use_reentrant", "None of the inputs have requires_grad")
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A kind that nobody chose, or that loses the gradient."""

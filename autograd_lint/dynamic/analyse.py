@@ -373,10 +373,12 @@ class _Analysis:
         return Refused(site=self._site(note.place), reason=note.reason, target=target)
 
     @_event.register
-    def _(self, note: IndexReadNote) -> Event:
-        node = self._sources.node_at(note.place)
-        name = base_name(node) if isinstance(node, ast.Subscript) else ""
-        return IndexRead(site=self._site(note.place), target=TensorRef(name, in_graph=True))
+    def _(self, note: IndexReadNote) -> Event | None:
+        """Indexing alone: `select`, `narrow` and what a method calls inside make the same nodes."""
+        node, place = self._node_expression(note.node), note.node.place
+        if place is None or not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+            return None
+        return IndexRead(site=self._site_of(node, place), target=TensorRef(base_name(node), in_graph=True))
 
 
 def _is_leaf(node: ast.AST, name: str) -> bool:

@@ -15,6 +15,7 @@ from autograd_lint.events import Failure
 
 _LIMIT: Final = 50_000
 _RAW: Final = "_raw_saved_"
+_SELECTING: Final = frozenset(f"{name}Backward0" for name in ("Select", "Slice", "Index", "Unsqueeze", "Alias"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,15 @@ def lost_leaves(graph: Graph) -> Iterator[tuple[Any, torch.Tensor]]:
         nodes = users.get(id(leaf), [])
         if type(leaf) is torch.Tensor and len(nodes) == 1 and sys.getrefcount(leaf) == _references_when_lost():
             yield nodes[0], leaf
+
+
+def selections(graph: Graph) -> Iterator[Any]:
+    """The nodes that take a part of what another node computed."""
+    for node in graph.nodes:
+        if type(node).__name__ in _SELECTING:
+            inputs = [following for following, _ in node.next_functions if following is not None]
+            if any(type(following).__name__ != "AccumulateGrad" for following in inputs):
+                yield node
 
 
 @cache

@@ -199,9 +199,9 @@ class RefusedNote:
 
 @dataclass(frozen=True, slots=True)
 class IndexReadNote:
-    """`x[i]` of a graph tensor was evaluated."""
+    """`node`, which a backward reached, selects from a tensor that is in the graph and no leaf."""
 
-    place: Place
+    node: NodeFacts
 
 
 @dataclass(slots=True)

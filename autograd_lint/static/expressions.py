@@ -18,11 +18,14 @@ from autograd_lint.static.values import (
     FALSE,
     NONE,
     TRUE,
+    Bound,
     Builtin,
+    Class,
     Const,
     Dict,
     Env,
     Foreign,
+    Function,
     Negated,
     Seq,
     SliceValue,
@@ -343,7 +346,15 @@ def _membership(op: str, left: Value, right: Value) -> Value:
 
 
 def _ifexp(run: Run, node: ir.IfExp) -> Value:
-    return evaluate(run, node.body if decide(run, node.test) else node.orelse)
+    """`a if test else b`. Where functions are chosen from, another path must take the other one."""
+    at = len(run.path.choices)
+    taken, other = (node.body, node.orelse) if decide(run, node.test) else (node.orelse, node.body)
+    value = evaluate(run, taken)
+    if isinstance(value, Function | Bound | Class):
+        run.reached.add(taken.cst)
+        for choice in range(at, len(run.path.choices)):
+            run.path.untaken[choice] = (ir.ExprStmt(other.cst, other),)
+    return value
 
 
 def _lambda(run: Run, node: ir.Lambda) -> Value:

@@ -264,6 +264,7 @@ def _parameter(run: Run, args: Args, node: ir.Node) -> Value:
     if data is not None:
         result.memory, result.counter = data.memory, data.counter
         result.layout, result.dtype, result.device = data.layout, data.dtype, data.device
+        result.inference = data.inference
         if result.requires_grad and data.dtype is not None and data.dtype not in _FLOATS:
             run.machine.refuse(run.site(node), Refusal.INTEGER_GRAD, result)
     result.parameter = True
@@ -281,6 +282,7 @@ def _variable(run: Run, args: Args, node: ir.Node) -> Value:
     if tensor is not None:
         result.memory, result.counter, result.layout = tensor.memory, tensor.counter, tensor.layout
         result.dtype, result.device = tensor.dtype, tensor.device
+        result.inference = tensor.inference
     rewrap(run, result, data, "Variable", node)
     return result
 
@@ -397,12 +399,15 @@ def _autograd_grad(run: Run, args: Args, node: ir.Node) -> Value:
     request = _request(run, args, node, roots, gradient, first=3)
     request = replace(request, inputs=inputs, accumulate=False, name="autograd.grad")
     found = run_backward(run.machine, run.gradients, request)
+    may_create = truth(args.get(4, "create_graph") or NONE) is not False
     unused: Value = NONE if truth(args.get(5, "allow_unused") or NONE) is True else Unknown()
     items: list[Value] = [found.get(id(tensor)) or unused for tensor in inputs]
     for item in items:
         if isinstance(item, Tensor):
             item.grad_owner = None
             item.name = ""
+            item.trace = None if may_create else item.trace
+            run.traced = run.traced or item.trace is not None
     return Seq("tuple", items)
 
 
