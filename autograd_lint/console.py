@@ -131,6 +131,7 @@ def _rule_to_json(rule: type[Rule]) -> dict[str, object]:
         "default": rule.default,
         "talk": rule.talk,
         "since": rule.since,
+        "fixable": rule.fix is not Rule.fix,
         "url": rule_url(rule.code, rule.name),
         "summary": rule.documentation().split("\n", 1)[0],
         "documentation": rule.documentation(),

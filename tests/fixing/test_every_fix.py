@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 
 from autograd_lint import engine
 from autograd_lint.finding import Finding
@@ -101,3 +102,36 @@ def test_unsafe_fixes_leave_a_program_that_runs(name: str) -> None:
         # What a program asserts of its fault no longer holds, nor has it a zero to read where there is no gradient.
         meant = ("AssertionError", "AttributeError: 'NoneType'") + ("RuntimeError",) * ("AGL608" in codes(program))
         assert after.raised == "" or after.raised.startswith(meant)
+
+
+def test_fixed_error_gives_the_gradients_of_the_values() -> None:
+    """Where backward raised, the safe fix gives what finite differences of the same values give."""
+    program = (
+        "import torch\n"
+        "x = torch.tensor([0.1, 1.0, 2.0], dtype=torch.double, requires_grad=True)\n"
+        "e = x.exp()\n"
+        "e /= 3.0\n"
+        "s = x.sigmoid() * 2\n"
+        "t = s.tanh()\n"
+        "t.mul_(3)\n"
+        "u = e.sqrt()\n"
+        "u += 1\n"
+        "loss = (e + t * u).sum()\n"
+    )
+    text = fixed(program + "loss.backward()\n", unsafe=False).source.text
+    assert "RuntimeError" in compute(program + "loss.backward()\n").raised
+    after = compute(text)
+    assert after.raised == ""
+    assert torch.equal(after.values["loss"], compute(program).values["loss"])
+    for i in range(3):
+        step = 1e-6
+        moved = [
+            compute(program.replace("requires_grad=True)\n", f"requires_grad=True)\nx.data[{i}] += {by}\n")).values[
+                "loss"
+            ]
+            for by in (step, -step)
+        ]
+        numeric = (moved[0] - moved[1]) / (2 * step)
+        gradient = after.gradients["x"]
+        assert gradient is not None
+        assert torch.allclose(gradient[i], numeric, rtol=1e-5)
