@@ -11,7 +11,7 @@ from typing import Final
 
 import libcst as cst
 
-from autograd_lint.events import How, Write
+from autograd_lint.events import How, Site, Write
 from autograd_lint.facts import table
 from autograd_lint.finding import Edit, Fix, Range
 from autograd_lint.fixing.calls import argument, without_argument
@@ -46,10 +46,10 @@ def out_of_place(code: Code, event: Write) -> Fix | None:
         return not_in_place(code, event)
     if event.how is How.AUGMENTED:
         statement = code.find(event.site, cst.AugAssign)
-        return None if statement is None else _augmented(code, statement)
+        return None if statement is None else _augmented(code, statement, event.target.made)
     call = code.find(event.site, cst.Call)
     rewrite = None if call is None else _method(code, call) or _function(code, call)
-    return None if rewrite is None else _with_result(code, rewrite)
+    return None if rewrite is None else _with_result(code, rewrite, event.target.made)
 
 
 def not_in_place(code: Code, event: Write) -> Fix | None:
@@ -61,7 +61,7 @@ def not_in_place(code: Code, event: Write) -> Fix | None:
     return code.unsafe("build the module without `inplace=True`", without_argument(code, call, given))
 
 
-def _augmented(code: Code, node: cst.AugAssign) -> Fix | None:
+def _augmented(code: Code, node: cst.AugAssign, made: Site | None) -> Fix | None:
     if not isinstance(node.target, cst.Name | cst.Attribute) or isinstance(node.value, cst.Yield):
         return None
     name = code.text(node.target)
@@ -74,7 +74,7 @@ def _augmented(code: Code, node: cst.AugAssign) -> Fix | None:
     if _needs_parentheses(node.value, sign):
         edits += code.wrap(node.value, "(", ")")
     same = sign in _PLAIN_OPERATORS and _is_real_number(node.value)
-    local = isinstance(node.target, cst.Name) and owns(code, name, node)
+    local = isinstance(node.target, cst.Name) and owns(code, name, node, made)
     fix = code.safe if same and local else code.unsafe
     return fix(f"use the out-of-place form: `{name} = {name} {sign} …`", *edits)
 
@@ -106,7 +106,7 @@ def _function(code: Code, call: cst.Call) -> _Rewrite | None:
     return _Rewrite(call, written.value, (renamed,), plain)
 
 
-def _with_result(code: Code, rewrite: _Rewrite) -> Fix | None:
+def _with_result(code: Code, rewrite: _Rewrite, made: Site | None) -> Fix | None:
     """Let the name of the written tensor hold the result, if it is read again."""
     call, written = rewrite.call, rewrite.written
     message = "use the out-of-place form"
@@ -114,12 +114,12 @@ def _with_result(code: Code, rewrite: _Rewrite) -> Fix | None:
         bound = code.insert(code.place(call).start, f"{code.text(written)} = ")
         return code.unsafe(f"{message}: `{code.text(written)} = …`", bound, *rewrite.edits)
     if not isinstance(written, cst.Name):
-        new = is_new(code, written)
+        new = is_new(code, written) and code.node(made) is written
         return (code.safe if rewrite.plain else code.unsafe)(message, *rewrite.edits) if new else None
     around, line, name = code.parent(call), code.line(call), written.value
     if line is None or code.in_comprehension(call):
         return None
-    fix = code.safe if rewrite.plain and owns(code, name, call) else code.unsafe
+    fix = code.safe if rewrite.plain and owns(code, name, call, made) else code.unsafe
     if isinstance(around, cst.Expr):
         return fix(f"{message}: `{name} = …`", code.insert(code.place(call).start, f"{name} = "), *rewrite.edits)
     if _rebinds(around, name) or is_dead(code, name, line):

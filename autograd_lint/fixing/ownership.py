@@ -11,6 +11,7 @@ from typing import Final
 
 import libcst as cst
 
+from autograd_lint.events import Site
 from autograd_lint.facts import table
 from autograd_lint.facts.model import Alias
 from autograd_lint.finding import Position
@@ -37,8 +38,8 @@ def is_new(code: Code, value: cst.BaseExpression) -> bool:
     return False
 
 
-def owns(code: Code, name: str, write: cst.CSTNode) -> bool:
-    """Whether only the name `name` holds what the write at `write` changes."""
+def owns(code: Code, name: str, write: cst.CSTNode, made: Site | None) -> bool:
+    """Whether only the name `name` holds what the write at `write` changes, a tensor made at `made`."""
     scope = code.scope(write)
     if isinstance(scope, cst.ClassDef | cst.Lambda) or code.in_comprehension(write):
         return False
@@ -47,7 +48,10 @@ def owns(code: Code, name: str, write: cst.CSTNode) -> bool:
     span = _since_bound(code, name, write)
     if span is None:
         return False
-    start, end = span
+    bound, end = span
+    start, maker = code.place(bound).end, code.node(made)
+    if maker is None or not code.place(bound).start <= code.place(maker).start < code.place(write).start:
+        return False  # another function made it, and may hold it still
     return all(
         _is_harmless(code, read)
         for read in names_read(scope)
@@ -68,17 +72,30 @@ def is_dead(code: Code, name: str, after: cst.CSTNode) -> bool:
     return all(code.place(read).start < end for read in names_read(scope) if read.value == name)
 
 
-def _operation(code: Code, call: cst.Call) -> str | None:
-    """The torch operation of a call, if every tensor it gives is new."""
+def _operation(code: Code, call: cst.Call, *, method: bool = False) -> str | None:
+    """The torch operation of a call, if every tensor it gives is new; `method`: it surely is one of a tensor's."""
     if any(arg.keyword is not None and arg.keyword.value in ("inplace", "out") for arg in call.args):
         return None
     name = meaning_of(code, call.func)
-    if not name and isinstance(call.func, cst.Attribute):
+    if not name and isinstance(call.func, cst.Attribute) and (method or _has_plain_arguments(call)):
+        # `self.relu(y)` is a module, in place perhaps: a method of a tensor is known by what it is given.
         name = f"Tensor.{call.func.attr.value}"
     effect = table.effect(name, {}) if name else None
     if effect is None or effect.written or effect.perhaps_written or not effect.outputs:
         return None
     return name if all(output.alias is Alias.FRESH for output in effect.outputs) else None
+
+
+def _has_plain_arguments(call: cst.Call) -> bool:
+    return all(_is_plain(arg.value) for arg in call.args)
+
+
+def _is_plain(node: cst.BaseExpression) -> bool:
+    """A number, a string, None or a flag."""
+    if isinstance(node, cst.UnaryOperation):
+        return _is_plain(node.expression)
+    words = ("None", "True", "False")
+    return isinstance(node, cst.BaseNumber | cst.SimpleString) or (isinstance(node, cst.Name) and node.value in words)
 
 
 def _is_declared(scope: cst.CSTNode, name: str) -> bool:
@@ -88,7 +105,7 @@ def _is_declared(scope: cst.CSTNode, name: str) -> bool:
     )
 
 
-def _since_bound(code: Code, name: str, write: cst.CSTNode) -> tuple[Position, Position] | None:
+def _since_bound(code: Code, name: str, write: cst.CSTNode) -> tuple[cst.CSTNode, Position] | None:
     """From where `name` is bound to something new until the write, or the end of the loop the write repeats in."""
     current = code.statement(write)
     end = None if current is None else code.place(current).start
@@ -98,7 +115,7 @@ def _since_bound(code: Code, name: str, write: cst.CSTNode) -> tuple[Position, P
             return None
         bound = _bound_before(name, block.body, current)
         if bound is not None:
-            return (code.place(bound).end, end) if _binds_new(code, bound, name) else None
+            return (bound, end) if _binds_new(code, bound, name) else None
         around = code.parent(block)
         if isinstance(around, cst.Else | cst.Finally | cst.ExceptHandler):
             around = code.parent(around)
@@ -174,7 +191,7 @@ def _is_harmless_attribute(code: Code, node: cst.Attribute) -> bool:
     call, name = code.parent(node), node.attr.value
     if not isinstance(call, cst.Call) or call.func is not node:
         return name in _HARMLESS_ATTRIBUTES
-    if name in _HARMLESS_METHODS or _operation(code, call) is not None:
+    if name in _HARMLESS_METHODS or _operation(code, call, method=True) is not None:
         return True
     # What an in-place method returns is the tensor again: thrown away, it holds nothing.
     written = name.endswith("_") and table.parameters(f"Tensor.{name}") is not None

@@ -80,7 +80,7 @@ def scattered(code: Code, event: Write) -> Fix | None:
     name = target.value.value
     filled = _filled(code, target, assign.value)
     if filled is not None:
-        fix = code.safe if event.grad_enabled and owns(code, name, assign) else code.unsafe
+        fix = code.safe if event.grad_enabled and owns(code, name, assign, event.target.made) else code.unsafe
         return fix("fill a new tensor", code.replace(assign, f"{name} = {filled}"))
     made = _scatter(code, target) if event.value_in_graph else None
     if made is None:

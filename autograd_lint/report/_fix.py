@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from autograd_lint.finding import Edit, Finding, Fix, Position, Range
@@ -26,6 +25,8 @@ def draw_fix(finding: Finding, fix: Fix, texts: Texts, paint: Paint, *, width: i
     before = [text for row in range(first, last + 1) if (text := texts.line(finding.filename, row)) is not None]
     moved = [_moved(edit, first) for edit in fix.edits]
     after = split_lines(apply_edits("\n".join(before), moved))
+    import difflib  # most reports need none
+
     row = first
     for line in difflib.ndiff(before, after):
         sign, text = line[0], line[2:]
