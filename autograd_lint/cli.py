@@ -161,7 +161,12 @@ class _Check(click.Command):
     metavar="[=program|slice|replay]",
     help="Execute the code, in a sandbox, to see whether torch agrees with each finding; all ways, or one.",
 )
-@click.option("--python", type=_PATHS, metavar="PATH", help="The Python that has torch, for --confirm.")
+@click.option(
+    "--python", type=_PATHS, metavar="PATH", help="The Python that has torch, for --confirm and --witness-dir."
+)
+@click.option(
+    "--witness-dir", type=_PATHS, metavar="DIR", help="Write a small torch program that fails for each finding."
+)
 @click.option("--statistics", is_flag=True, help="Show how often each rule reported, not the findings.")
 @click.option("--show-files", is_flag=True, help="List the files that would be checked, and stop.")
 @click.option("--show-settings", is_flag=True, help="Show the settings that would be used, and stop.")
@@ -234,6 +239,10 @@ def _report(result: RunResult, settings: Settings, *, files: list[tuple[str, str
     console.print_report(view, settings.output_format, statistics=options["statistics"], to_error=to_error)
     for name, path in files:
         console.write_file(path, name, view)
+    if options["witness_dir"] is not None:
+        from autograd_lint.confirm.witness import write_witnesses
+
+        write_witnesses(options["witness_dir"], result.visible, settings, stdin=result.stdin)
     return result.exit_status(settings.fail_level, exit_zero=options["exit_zero"])
 
 

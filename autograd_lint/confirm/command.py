@@ -10,6 +10,7 @@ from typing import Final
 from autograd_lint.confirm.interpreter import find_python
 from autograd_lint.confirm.orchestrate import Confirmer
 from autograd_lint.confirm.program import WholeProgram
+from autograd_lint.confirm.replays import Replays
 from autograd_lint.confirm.slices import Slices
 from autograd_lint.confirm.strategy import Bounds, Strategy
 from autograd_lint.dynamic.sandbox.limits import Limits
@@ -25,7 +26,9 @@ from autograd_lint.settings import Settings
 from autograd_lint.source import STDIN_NAME, SourceFile, read_source
 from autograd_lint.streams import print_error
 
-STRATEGIES: Final[Mapping[str, Strategy]] = {strategy.name: strategy for strategy in (WholeProgram(), Slices())}
+STRATEGIES: Final[Mapping[str, Strategy]] = {
+    strategy.name: strategy for strategy in (WholeProgram(), Slices(), Replays())
+}
 """The ways to reach a finding, the cheapest first."""
 
 _PRELOAD: Final = ("torch", "autograd_lint.dynamic.testify", "autograd_lint.dynamic.slices.hook")

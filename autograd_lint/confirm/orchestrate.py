@@ -98,7 +98,10 @@ class Confirmer:
         others = [finding for name in run.reached for finding in self._findings.get(name, ())]
         for finding in dict.fromkeys([*attempt.findings, *others]):
             numbers = attempt.findings.get(finding, ())
-            self._note(finding, decide(finding, run, [run.rounds.get(number, ()) for number in numbers]))
+            decision = decide(finding, run, [run.rounds.get(number, ()) for number in numbers])
+            if attempt.rows is not None and decision.confirmation.verdict is Verdict.REFUTED:
+                continue  # a program written anew may lack what the fault takes
+            self._note(finding, decision)
 
     def _note(self, finding: Finding, decision: Decision) -> None:
         known = self.decisions.get(finding)

@@ -12,7 +12,7 @@ from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.finding import Finding
 from autograd_lint.source import STDIN_NAME, SourceFile
 
-_SPARE: Final = 0.8
+SPARE: Final = 0.8
 """The part of its time after which a program is stopped from inside, so that it can tell what it did."""
 
 
@@ -41,7 +41,7 @@ def attempt(source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, 
             "aims": aims.aims,
             "how": how,
             "package": package,
-            "seconds": bounds.seconds * _SPARE,
+            "seconds": bounds.seconds * SPARE,
             "index_reads": bounds.index_reads,
         },
         path=path,

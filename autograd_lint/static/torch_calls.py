@@ -123,7 +123,8 @@ def _with_out(run: Run, name: str, params: dict[str, Value], node: ir.Node) -> V
     """`out=`: torch refuses it when anything requires grad; otherwise it is a write."""
     out = params.pop("out")
     target = known_tensor(out)
-    operands = [t for t in (known_tensor(v) for v in params.values()) if t is not None]
+    values = [item for v in params.values() for item in (v.items if isinstance(v, Seq) else (v,))]
+    operands = [t for t in (known_tensor(v) for v in values) if t is not None]
     if target is None:
         return Unknown()
     machine = run.machine
