@@ -150,6 +150,10 @@ class _Check(click.Command):
 @click.option("--isolated", is_flag=True, help="Use no configuration file.")
 @click.option("--force-exclude", is_flag=True, help="Apply exclusions to files named on the command line too.")
 @click.option("--stdin-filename", type=_PATHS, metavar="NAME", help="What to call standard input (`-`).")
+@click.option("--fix", is_flag=True, help="Apply the safe fixes.")
+@click.option("--unsafe-fixes", is_flag=True, help="Apply the unsafe fixes too, which change what is computed.")
+@click.option("--fix-only", is_flag=True, help="Apply the safe fixes, and report nothing of what is left.")
+@click.option("--diff", is_flag=True, help="Show what the fixes would change as a diff; change and report nothing.")
 @click.option("--show-suppressed", is_flag=True, help="Show findings that comments suppress too.")
 @click.option(
     "--confirm",
@@ -201,8 +205,38 @@ def _check(paths: tuple[str, ...], settings: Settings, *, files: list[tuple[str,
 
         only = "" if options["confirm"] == "all" else options["confirm"]
         result = confirmed(result, settings, Request(only, options["verbose"]))
+    if any(options[name] for name in _FIXING):
+        return _fix(result, settings, files=files, options=options)
+    return _report(result, settings, files=files, options=options)
+
+
+_FIXING: Final = ("fix", "unsafe_fixes", "fix_only", "diff")
+
+
+def _fix(result: RunResult, settings: Settings, *, files: list[tuple[str, str]], options: dict[str, Any]) -> int:
+    from autograd_lint import console_fixes
+    from autograd_lint.fixing.run import fix_run
+
+    write = not options["diff"]
+    fixed = fix_run(result, settings, unsafe=options["unsafe_fixes"], write=write)
+    if not write:
+        console_fixes.print_diffs(fixed)
+        status = result.exit_status(settings.fail_level, exit_zero=options["exit_zero"])
+    else:
+        if fixed.after.stdin is not None:
+            console_fixes.print_fixed(fixed.after.stdin)
+        quiet = options["fix_only"]
+        status = 0 if quiet else _report(fixed.after, settings, files=files, options=options)
+    console_fixes.tell_fixed(fixed, written=write)
+    return _FAILED if fixed.failures or fixed.after.failed else status
+
+
+def _report(result: RunResult, settings: Settings, *, files: list[tuple[str, str]], options: dict[str, Any]) -> int:
+    from autograd_lint import console
+
     view = console.make_view(result, show_suppressed=options["show_suppressed"], show_refuted=options["verbose"])
-    console.print_report(view, settings.output_format, statistics=options["statistics"])
+    to_error = "-" in result.files and any(options[name] for name in _FIXING)
+    console.print_report(view, settings.output_format, statistics=options["statistics"], to_error=to_error)
     for name, path in files:
         console.write_file(path, name, view)
     if options["witness_dir"] is not None:

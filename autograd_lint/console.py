@@ -35,9 +35,16 @@ def make_view(result: RunResult, *, show_suppressed: bool, show_refuted: bool) -
     )
 
 
-def print_report(view: View, name: str, *, statistics: bool) -> None:
-    """The report on standard output; with `statistics`, counts in its place."""
-    print_out(_statistics(view, as_json=name == "json") if statistics else render(name, view))
+def print_report(view: View, name: str, *, statistics: bool, to_error: bool = False) -> None:
+    """The report on standard output; with `statistics`, counts in its place.
+
+    `to_error`: on standard error, where the other stream is taken by the fixed text.
+    """
+    text = _statistics(view, as_json=name == "json") if statistics else render(name, view)
+    if not to_error:
+        print_out(text)
+    elif text:
+        print_error(text.rstrip("\n"))
 
 
 def write_file(path: str, name: str, view: View) -> None:
@@ -124,6 +131,7 @@ def _rule_to_json(rule: type[Rule]) -> dict[str, object]:
         "default": rule.default,
         "talk": rule.talk,
         "since": rule.since,
+        "fixable": rule.fix is not Rule.fix,
         "url": rule_url(rule.code, rule.name),
         "summary": rule.documentation().split("\n", 1)[0],
         "documentation": rule.documentation(),

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from autograd_lint.errors import RuleError
 from autograd_lint.events import Cut, Event, How, Site, Stale, Write
 from autograd_lint.evidence import Seen
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,14 @@ class Rule:
     def judge(self, event: Event) -> Iterator[Report]:
         """Yield what is wrong with `event`; nothing if it is fine. Only called with types named in `on`."""
         raise RuleError(f"{type(self).__name__} listens to events but does not judge them")
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """How the reported `event` can be mended in the file `code`; None where there is no way.
+
+        `code.safe(…)` only what keeps all values and gradients, `code.unsafe(…)` all else. Helpers are imported here,
+        not above: they cost time that a run without findings does not have.
+        """
+        return None
 
     def confirmed(self, seen: Seen) -> str:
         """What torch showed that bears a finding out, quoted; empty if nothing does.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, How, Write
 from autograd_lint.evidence import Seen
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
 from autograd_lint.showing import never_in_graph, version_moved
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class InplaceOnGraphTensor(Rule):
@@ -85,6 +89,12 @@ class InplaceOnGraphTensor(Rule):
             return
         name = quoted(event.target.name, otherwise="a tensor")
         yield Report(event.site, f"{writer(event)} changes {name}, which is in the graph", ways_in(event), _help(event))
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The out-of-place form."""
+        from autograd_lint.fixing.outofplace import out_of_place
+
+        return out_of_place(code, event) if isinstance(event, Write) else None
 
 
 _JUDGED_ELSEWHERE = (How.INDEX, How.INDEX_AUGMENTED, How.OPTIMIZER, How.STATE, How.DATA_ASSIGN)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, How, Write
 from autograd_lint.evidence import Seen
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
 from autograd_lint.showing import never_in_graph, version_moved
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class IndexWriteOnGraphTensor(Rule):
@@ -89,6 +93,12 @@ class IndexWriteOnGraphTensor(Rule):
         if event.stale or event.refusal or event.alias_read:
             return
         yield Report(event.site, _message(event), ways_in(event), _help(event))
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The index write as an operation that gives a new tensor."""
+        from autograd_lint.fixing.values import scattered
+
+        return scattered(code, event) if isinstance(event, Write) else None
 
 
 def _message(event: Write) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import AliasRead, Event, How, Site, Stale, Write
 from autograd_lint.evidence import Seen
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, saved_and_needed, ways_in, writer
 from autograd_lint.showing import value_changed
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class WriteThroughAlias(Rule):
@@ -100,6 +104,14 @@ class WriteThroughAlias(Rule):
         elif alias is not None:
             places = (*_alias_places(alias), *ways_in(event))
             yield Report(event.site, _alias_message(event, alias), places, _alias_help(alias), severity)
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """A copy in place of the alias."""
+        from autograd_lint.fixing.values import copied
+
+        if not isinstance(event, Write):
+            return None
+        return copied(code, event.target.made if event.alias_read is None else event.alias_read.made)
 
 
 def _stale_message(event: Write, stale: Stale) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Backward, Event, Site
 from autograd_lint.evidence import Seen
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class RetainGraph(Rule):
@@ -87,6 +91,12 @@ class RetainGraph(Rule):
         if not isinstance(event, Backward) or not event.retain_graph:
             return
         yield Report(event.site, _message(event), tuple(_places(event)), _help(event))
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """Without the argument, or one backward of the sum."""
+        from autograd_lint.fixing.backwards import only_once
+
+        return only_once(code, event) if isinstance(event, Backward) else None
 
 
 def _message(event: Backward) -> str:

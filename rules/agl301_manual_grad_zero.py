@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, GradZero
 from autograd_lint.evidence import Seen
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class ManualGradZero(Rule):
@@ -89,6 +93,12 @@ class ManualGradZero(Rule):
             f"{subject} is set to zero by hand, with {quoted(event.op, otherwise='a write')}",
             help=_help(event, tensor),
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """`zero_grad()` of the owner in scope, else no gradient."""
+        from autograd_lint.fixing.clearing import cleared
+
+        return cleared(code, event) if isinstance(event, GradZero) else None
 
 
 def _help(event: GradZero, tensor: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Disorder, Event, Misordered, Site
 from autograd_lint.evidence import Seen
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
 from autograd_lint.showing import no_gradients
 
@@ -22,6 +23,9 @@ _HELP = {
     Disorder.CLIP_BEFORE_BACKWARD: "run backward, then clip, then `step`",
     Disorder.CLIP_AFTER_STEP: "run backward, then clip, then `step`",
 }
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class TrainingStepOrder(Rule):
@@ -112,6 +116,27 @@ class TrainingStepOrder(Rule):
             _HELP[event.disorder],
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The statement that stands in the wrong place moved."""
+
+        from autograd_lint.fixing.lines import are_neighbours, moved_after, moved_before
+
+        if not isinstance(event, Misordered):
+            return None
+        site, backward, cleared, step = (
+            code.node(place) for place in (event.site, event.backward, event.cleared, event.step)
+        )
+        match event.disorder:
+            case Disorder.CLEARED_BEFORE_STEP:
+                moved, target, move = cleared, site, moved_after
+            case Disorder.CLIP_AFTER_STEP:
+                moved, target, move = site, step, moved_before
+            case _:
+                moved, target, move = site, backward, moved_after
+        if moved is None or target is None or not are_neighbours(code, moved, target):
+            return None
+        return code.unsafe("put the statements in order", *move(code, moved, target))
 
 
 def _places(event: Misordered) -> Iterator[tuple[str, Site]]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import ConstantTerm, Cut, Event
 from autograd_lint.evidence import Seen
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
 from autograd_lint.showing import gradient_missing
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class GraphCut(Rule):
@@ -82,6 +86,26 @@ class GraphCut(Rule):
         elif isinstance(event, Cut) and not event.rewrapped:
             message, places = missing_gradient(event)
             yield Report(event.site, message, places, _help(event.how), None if event.certain else Severity.WARNING)
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The value with its graph."""
+        import libcst as cst
+
+        from autograd_lint.fixing.calls import receiver
+        from autograd_lint.fixing.values import bracketed
+
+        node = code.expression(event.site)
+        cuts = ("item", "detach", "numpy", "tolist")
+        match node:
+            case cst.Call(func=cst.Attribute(value=kept, attr=cst.Name(value=name)), args=()) if name in cuts:
+                text = receiver(code, kept)
+            case cst.Attribute(value=kept, attr=cst.Name(value="data")):
+                text = receiver(code, kept)
+            case cst.Call(func=cst.Name(value="float"), args=[cst.Arg(value=kept)]):
+                text = bracketed(code, kept)
+            case _:
+                return None
+        return code.unsafe("drop the cut", code.replace(node, text))
 
 
 def _constant(event: ConstantTerm) -> Report:

@@ -41,6 +41,14 @@ class Paint:
         """The word before advice."""
         return self._wrap("1;32", text)
 
+    def removed(self, text: str) -> str:
+        """A row that a fix takes away."""
+        return self._wrap("31", text)
+
+    def added(self, text: str) -> str:
+        """A row that a fix puts in."""
+        return self._wrap("32", text)
+
     def severity(self, severity: Severity, text: str) -> str:
         """The colour of a severity."""
         return self._wrap({Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.INFO: "1;35"}[severity], text)

@@ -8,6 +8,7 @@ from functools import partial
 
 from autograd_lint.finding import Confirmation, Finding, Severity, Verdict
 from autograd_lint.report._colour import Paint
+from autograd_lint.report._fix import draw_fix
 from autograd_lint.report._frame import Frame, Painter, frames_of
 from autograd_lint.report._text import count, one_line
 from autograd_lint.report._view import View
@@ -59,6 +60,8 @@ def _block(finding: Finding, view: View, paint: Paint) -> Iterator[str]:
         if frames:
             yield painter.gutter()
         yield f"{' ' * width} {paint.gutter('=')} {paint.help('help:')} {one_line(finding.help)}"
+    if finding.fix is not None:
+        yield from draw_fix(finding, finding.fix, view.texts, paint, width=width)
     if finding.confirmation:
         if frames and not finding.help:
             yield painter.gutter()
