@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from autograd_lint.errors import FactsError, SourceError
 from autograd_lint.events import Event, Site
@@ -14,6 +14,9 @@ from autograd_lint.rule import Report, Rule
 from autograd_lint.run_findings import crashed, describe_crash, unreadable
 from autograd_lint.source import SourceFile, has_torch_sign
 from autograd_lint.static.stack import with_room
+
+if TYPE_CHECKING:
+    from autograd_lint.static.places import Places
 
 Place: TypeAlias = tuple[str, object]
 
@@ -69,7 +72,7 @@ def _check(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Finding]:
     project = project_of(source.path)
     for paths in explore(lower_module(tree, source.path), project):
         verdicts.add(paths)
-    findings = verdicts.findings(Places(tree, project)) if verdicts.found else []
+    findings = _with_fixes(verdicts, source, Places(tree, project)) if verdicts.found else []
     project.close()
     return [*_of_this_file(findings, source.path), *(crashed(source.path, text) for text in verdicts.crashes)]
 
@@ -89,12 +92,35 @@ def _of_this_file(findings: Iterable[Finding], path: str) -> list[Finding]:
     return list(kept.values())
 
 
+def _with_fixes(verdicts: Verdicts, source: SourceFile, places: Places) -> list[Finding]:
+    """The findings, each with the fix of its rule; nothing is computed for what is not reported."""
+    from autograd_lint.fixing.code import Code
+
+    code = Code(source, places.own, verdicts.reported)
+    findings = []
+    for verdict in verdicts.kept():
+        found = _finding(verdict, places)
+        if not places.own.holds(verdict.report.site.token):
+            findings.append(found)  # an imported file is mended when it is checked itself
+            continue
+        try:
+            fix = verdict.rule().fix(verdict.event, code)
+        except LookupError:  # a place of it is in an imported file
+            fix = None
+        except Exception as error:  # a fault in a fix must not hide the finding: reported as AGL003
+            verdicts.crashes.append(f"{found.code}: the fix: {describe_crash(error)}")
+            fix = None
+        findings.append(found if fix is None else replace(found, fix=fix))
+    return findings
+
+
 @dataclass(slots=True)
 class Verdict:
     """What one rule says of one place, over all paths of one program."""
 
     rule: type[Rule]
     report: Report
+    event: Event
     places: frozenset[object]
     seen: int = 0
     severity: Severity = Severity.INFO
@@ -107,6 +133,8 @@ class Verdicts:
 
     rules: Sequence[type[Rule]]
     found: dict[tuple[str, Place], Verdict] = field(default_factory=dict)
+    reported: dict[Place, list[Event]] = field(default_factory=lambda: defaultdict(list))
+    """The events that were reported at each place, on whatever path: a fix must be right for all of them."""
     crashes: list[str] = field(default_factory=list)
 
     def add(self, paths: Sequence[JudgedPath]) -> None:
@@ -147,10 +175,11 @@ class Verdicts:
                 continue
             key = (judge.code, report.site.key)
             holding[key].add(number)
+            self.reported[report.site.key].append(event)
             known = here.get(key)
             if known is None or severity > known.severity:
                 places = frozenset(site.token for site in (report.site, *(site for _, site in report.related)))
-                here[key] = Verdict(type(judge), report, places, severity=severity)
+                here[key] = Verdict(type(judge), report, event, places, severity=severity)
 
     def _merge(self, key: tuple[str, Place], verdict: Verdict) -> None:
         if verdict.doubtful:
@@ -160,12 +189,15 @@ class Verdicts:
             self.found[key] = verdict
 
     def findings(self, positions: Ranges) -> list[Finding]:
-        """The findings with their ranges; a rule's finding hides those of the rules it supersedes at that place."""
+        """The findings with their ranges."""
+        return [_finding(verdict, positions) for verdict in self.kept()]
+
+    def kept(self) -> list[Verdict]:
+        """What is told: a rule's finding hides those of the rules it supersedes at that place."""
         codes_at: dict[Place, set[str]] = defaultdict(set)
         for (_, place), verdict in self.found.items():
             codes_at[place].update(verdict.rule.supersedes)
-        kept = [v for (code, place), v in self.found.items() if code not in codes_at[place]]
-        return [_finding(verdict, positions) for verdict in kept]
+        return [v for (code, place), v in self.found.items() if code not in codes_at[place]]
 
 
 def _missing_somewhere(verdict: Verdict, holding: set[int], paths: Iterable[JudgedPath]) -> bool:

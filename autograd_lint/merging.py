@@ -14,7 +14,7 @@ from autograd_lint.source import read_source
 _Place: TypeAlias = tuple[str, Range, str]
 
 
-def merged(files: Sequence[str], results: Mapping[str, Sequence[Finding]]) -> tuple[Finding, ...]:
+def united(files: Sequence[str], results: Mapping[str, Sequence[Finding]]) -> tuple[Finding, ...]:
     """Findings by file, in the order of the run, then by place.
 
     What a file's own check says comes first; the same fault seen from an importing file replaces it if it is graver.
@@ -32,10 +32,16 @@ def merged(files: Sequence[str], results: Mapping[str, Sequence[Finding]]) -> tu
         if all(finding.severity > other.severity for other in known):
             known[:] = [finding]
     _drop_used_comments(own, strangers)
+    return merged(files, [finding for found in own.values() for finding in found])
+
+
+def merged(files: Sequence[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings by file, in the order of the run, then by place; what is told twice in the same words counts once."""
     order = {path: index for index, path in enumerate(files)}
+    unique = {(finding.filename, finding.range, finding.code, finding.message): finding for finding in findings}
     return tuple(
         sorted(
-            (finding for found in own.values() for finding in found),
+            unique.values(),
             key=lambda found: (order.get(found.filename, len(order)), found.filename, found.range, found.code),
         )
     )

@@ -17,7 +17,7 @@ from autograd_lint.errors import FactsError, SourceError
 from autograd_lint.finding import Finding, Severity
 from autograd_lint.fingerprint import add_fingerprints
 from autograd_lint.links import rule_url
-from autograd_lint.merging import merged
+from autograd_lint.merging import united
 from autograd_lint.progress import Progress
 from autograd_lint.run_findings import CRASHED, UNREADABLE, crashed, describe_crash, unreadable
 from autograd_lint.selectors import rules_by_code
@@ -43,11 +43,16 @@ class RunResult:
         """The findings that are not suppressed."""
         return tuple(finding for finding in self.findings if finding.suppressed is None)
 
+    @property
+    def failed(self) -> bool:
+        """Whether the tool itself failed on a file."""
+        return any(finding.code == CRASHED for finding in self.findings)
+
     def exit_status(self, fail_level: Severity, *, exit_zero: bool = False) -> int:
         """2 when the tool itself failed on a file, 1 with findings of at least `fail_level`, else 0."""
-        if any(finding.code == CRASHED for finding in self.findings):
+        if self.failed:
             return 2
-        failed = any(finding.severity >= fail_level for finding in self.visible)
+        failed = any(finding.severity >= fail_level for finding in self.visible if not finding.refuted)
         return 1 if failed and not exit_zero else 0
 
 
@@ -90,7 +95,7 @@ def _run(paths: Sequence[str], settings: Settings) -> RunResult:
     finally:
         progress.finish()
     files = tuple(target.path for target in targets)
-    findings = merged(files, results)
+    findings = united(files, results)
     return RunResult(findings, files, time.monotonic() - started, stdin)
 
 

@@ -35,6 +35,7 @@ class IndexReadOnGraphTensor(Rule):
     y = x * 2
     first = y[0]
     print(first._is_view())  # True
+    first.backward()
     ```
 
     ## Use instead
@@ -45,6 +46,7 @@ class IndexReadOnGraphTensor(Rule):
     x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     first = x[0] * 2  # indexed before the computation: the result has memory of its own
     print(first._is_view())  # False
+    first.backward()
     ```
 
     ## Confirmation

@@ -15,6 +15,7 @@ from autograd_lint.events import Failure
 
 _LIMIT: Final = 50_000
 _RAW: Final = "_raw_saved_"
+_SELECTING: Final = frozenset(f"{name}Backward0" for name in ("Select", "Slice", "Index", "Unsqueeze", "Alias"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,16 @@ def saved_tensors(node: Any) -> Iterator[Saved]:
                 yield Saved(node, name if len(packed) == 1 else f"{name}[{number}]", tensor)
 
 
+def held_tensors(node: Any) -> Iterator[torch.Tensor]:
+    """What a node still holds, also where the observer's own hooks have packed it."""
+    for name in _saved_names(node):
+        for item in _packed(node, name):
+            if item is not None:
+                tensor = item.data if item.unpack_hook is None else getattr(item.data, "kept", None)
+                if isinstance(tensor, torch.Tensor):
+                    yield tensor
+
+
 def _packed(node: Any, name: str) -> Sequence[Any]:
     """What is saved under a name: one, or a list, which raises once it is freed."""
     try:
@@ -145,6 +156,15 @@ def lost_leaves(graph: Graph) -> Iterator[tuple[Any, torch.Tensor]]:
         nodes = users.get(id(leaf), [])
         if type(leaf) is torch.Tensor and len(nodes) == 1 and sys.getrefcount(leaf) == _references_when_lost():
             yield nodes[0], leaf
+
+
+def selections(graph: Graph) -> Iterator[Any]:
+    """The nodes that take a part of what another node computed."""
+    for node in graph.nodes:
+        if type(node).__name__ in _SELECTING:
+            inputs = [following for following, _ in node.next_functions if following is not None]
+            if any(type(following).__name__ != "AccumulateGrad" for following in inputs):
+                yield node
 
 
 @cache

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import torch
 
+from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches, dressed
-from autograd_lint.dynamic.records import BindingNote, HookNote, IndexReadNote, Place, RefusedNote, Via, WriteFacts
+from autograd_lint.dynamic.records import BindingNote, HookNote, Place, RefusedNote, Via, WriteFacts
 from autograd_lint.dynamic.refusals import refusal_of_call, refusal_of_write
-from autograd_lint.dynamic.watch import Watch, is_leaf, is_plain
+from autograd_lint.dynamic.watch import Watch, is_leaf
 from autograd_lint.events import Refusal
 
 _HOOKS: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
@@ -37,11 +38,13 @@ _LEAVES: Final = (Refusal.LEAF, Refusal.VIEW_OF_LEAF)
 class Misuse:
     """The wrappers, and the hooks that were registered so far."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, gradients: Gradients) -> None:
         self._watch = watch
+        self._optimizers = gradients.optimizers
+        self._unreached = gradients.unreached
         self._hooks: dict[tuple[Place, int], tuple[weakref.ref[Any], Any]] = {}
 
-    def install(self, patches: Patches, *, index_reads: bool) -> None:
+    def install(self, patches: Patches) -> None:
         """Replace what registers hooks, binds attributes, and builds optimizers."""
         for owner, names in _HOOKS:
             for name in names:
@@ -49,8 +52,6 @@ class Misuse:
         patches.set(torch.nn.Module, "__setattr__", self._wrap_binding(torch.nn.Module.__setattr__))
         add = torch.optim.Optimizer.add_param_group
         patches.set(torch.optim.Optimizer, "add_param_group", self._wrap_group(add))
-        if index_reads:
-            patches.set(torch.Tensor, "__getitem__", self._wrap_index(torch.Tensor.__getitem__))
         self._watch.tracer.on_exception = self.raised
 
     # ------------------------------------------------------------ hooks
@@ -103,13 +104,17 @@ class Misuse:
 
     def _wrap_group(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def add_param_group(optimizer: Any, param_group: Any) -> Any:
+            user, _ = self._watch.reach(sys._getframe(1))
             try:
-                return original(optimizer, param_group)
+                result = original(optimizer, param_group)
             except ValueError as error:
-                user, _ = self._watch.reach(sys._getframe(1))
                 if user is not None:
                     self._refused_optimizer(error, param_group, user)
                 raise
+            self._unreached.own(optimizer.param_groups[-1]["params"])
+            if user is not None and len(optimizer.param_groups) == 1:
+                self._optimizers.built(optimizer, user)
+            return result
 
         return dressed(add_param_group, original)
 
@@ -147,21 +152,6 @@ class Misuse:
                 return True
             inner = inner.tb_next
         return False
-
-    # ------------------------------------------------------------- reads
-
-    def _wrap_index(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self._watch
-
-        def index(*args: Any, **kwargs: Any) -> Any:
-            frame = sys._getframe(1)
-            result = original(*args, **kwargs)
-            if watch.is_direct(frame) and is_plain(args[0]) and args[0].requires_grad and result.requires_grad:
-                if not args[0].is_leaf:
-                    watch.records.note(IndexReadNote(watch.frames.place(frame)))
-            return result
-
-        return dressed(index, original)
 
 
 def _is_registered(handle: Any) -> bool:

@@ -6,17 +6,18 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final
 
 import torch
 
 from autograd_lint.dynamic.gradients import Gradients
-from autograd_lint.dynamic.graph import Graph, find_freed, lost_leaves, walk
+from autograd_lint.dynamic.graph import Graph, find_freed, lost_leaves, selections, walk
 from autograd_lint.dynamic.guard import guarded
+from autograd_lint.dynamic.kept import KeptRounds, held_bytes
 from autograd_lint.dynamic.patches import Patches, dressed
-from autograd_lint.dynamic.records import LostLeafNote, NodeFacts, PassNote, Place, StaleSave
+from autograd_lint.dynamic.records import IndexReadNote, LostLeafNote, NodeFacts, PassNote, Place, StaleSave
 from autograd_lint.dynamic.refusals import failure_of, is_stale
 from autograd_lint.dynamic.saves import SaveCheck
 from autograd_lint.dynamic.watch import Watch
@@ -34,6 +35,7 @@ class _Site:
 
     note: PassNote
     count: int = 0
+    kept: KeptRounds = field(default_factory=KeptRounds)
     reused: int = 0
 
 
@@ -81,11 +83,14 @@ class Request:
 class Passes:
     """Notes every backward pass that the user's program asks for."""
 
-    def __init__(self, watch: Watch, gradients: Gradients, saves: SaveCheck, *, annotate: bool) -> None:
+    def __init__(
+        self, watch: Watch, gradients: Gradients, saves: SaveCheck, *, annotate: bool, index_reads: bool = False
+    ) -> None:
         self._watch = watch
         self._gradients = gradients
         self._saves = saves
         self._annotate = annotate
+        self._index_reads = index_reads
         self._sites: dict[Place, _Site] = {}
         self._ran: deque[_Ran] = deque(maxlen=64)
         self._inside = threading.local()
@@ -141,6 +146,11 @@ class Passes:
         close = site.count <= _ALWAYS or site.count % _THEN_ONE_IN == 0
         if site.count == 1:
             self._note_lost(request.walked())
+            if self._index_reads:
+                self._note_index_reads(request.walked())
+        if close and request.accumulates:
+            root = request.roots[0] if request.roots else None
+            site.kept.pass_begins(request.walked(), root, site.note.spot.place, self._watch.records)
         leaves = request.walked().leaves if close and request.accumulates else ()
         self._gradients.before_pass(leaves)
         if any(ran.kept for ran in self._ran):
@@ -175,6 +185,11 @@ class Passes:
         for node, _ in lost_leaves(graph):
             self._watch.records.note(LostLeafNote(self._watch.node(node)))
 
+    def _note_index_reads(self, graph: Graph) -> None:
+        """`Tensor.__getitem__` itself is not replaced: then torch would take 0-dimensional tensors for sequences."""
+        for node in selections(graph):
+            self._watch.records.note(IndexReadNote(self._watch.node(node)))
+
     def _note_reuse(self, request: Request, site: _Site) -> None:
         numbers = request.walked().numbers
         place, thread = site.note.spot.place, threading.get_ident()
@@ -197,6 +212,8 @@ class Passes:
         self._gradients.after_pass(begun.leaves, site.note.spot, user)
         kept = request.retain if request.retain is not None else request.create
         explicit = request.retain is True and site.count <= _ALWAYS
+        if numbers and explicit:
+            site.note.retained = max(site.note.retained, held_bytes(walk(request.roots)))
         if numbers and (explicit or not kept):
             thread, tick = threading.get_ident(), self._watch.log.tick
             self._ran.append(_Ran(numbers, site.note.spot.place, site.note, thread, tick, bool(kept)))

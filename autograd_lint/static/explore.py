@@ -43,6 +43,7 @@ from autograd_lint.static.passes import Request, needed_by_return
 from autograd_lint.static.project import Project
 from autograd_lint.static.state import Args, Frame, Language, Path, PathEnded, ProgramRaised, Run
 from autograd_lint.static.statements import assign, execute
+from autograd_lint.static.tape import Tape
 from autograd_lint.static.values import NONE, Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
 
 _LANGUAGE: Final = Language(evaluate, execute, assign, call_value, call_hook)
@@ -67,20 +68,25 @@ _ACCUSING: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PathResult:
-    """What one path told: events, each with whether torch had already raised; what it executed; the leaves it `fed`."""
+    """What one path told: events, each with whether torch had already raised; what it executed; the leaves it `fed`.
+
+    `tape` keeps its steps, if that was asked for.
+    """
 
     events: tuple[tuple[Event, bool], ...]
     reached: frozenset[cst.CSTNode]
     failed: bool
     fed: frozenset[tuple[Site | None, str]] = frozenset()
+    tape: Tape | None = None
 
 
 @dataclass(slots=True)
 class Budget:
-    """Steps left for the file, and what it imports."""
+    """Steps left for the file, what it imports, and whether the steps are kept."""
 
-    project: Project
+    project: Project | None = None
     steps: int = _STEPS_A_FILE
+    taped: bool = False
 
 
 Entry: TypeAlias = Callable[[Run], "Value | None"]
@@ -91,9 +97,12 @@ def project_of(filename: str) -> Project:
     return Project(filename, _LANGUAGE)
 
 
-def explore(module: ir.Module, project: Project) -> Iterator[list[PathResult]]:
-    """The paths of every program in the file, one list a program."""
-    programs = list(_programs(module, project))
+def explore(module: ir.Module, project: Project | None = None, *, taped: bool = False) -> Iterator[list[PathResult]]:
+    """The paths of every program in the file, one list a program; with their steps if `taped`.
+
+    Without a `project`, what is imported is not known.
+    """
+    programs = list(_programs(module, Budget(project, taped=taped)))
     if not any(isinstance(event, Cut) for paths in programs for path in paths for event, _ in path.events):
         return iter(programs)
     fed = {leaf for paths in programs for path in paths for leaf in path.fed}
@@ -110,8 +119,7 @@ def _without_fed(path: PathResult, fed: set[tuple[Site | None, str]]) -> PathRes
     return replace(path, events=events)
 
 
-def _programs(module: ir.Module, project: Project) -> Iterator[list[PathResult]]:
-    budget = Budget(project)
+def _programs(module: ir.Module, budget: Budget) -> Iterator[list[PathResult]]:
     called: set[int] = set()
     if not module.scope.triggers:
         return
@@ -180,7 +188,8 @@ def _worth(function: Function) -> bool:
 def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) -> list[PathResult]:
     """Run one program along its paths: first until every statement was reached, then, if torch seemed to raise, along
     as many as the budget allows, to see whether it always does."""
-    survey = Survey(module.filename, entry, min(_STEPS_AN_ENTRY, budget.steps), budget.project)
+    limit = min(_STEPS_AN_ENTRY, budget.steps)
+    survey = Survey(module.filename, entry, limit, budget.project, taped=budget.taped)
     before = survey.steps
     survey.run(())
     survey.cover()
@@ -205,7 +214,8 @@ class Survey:
     filename: str
     entry: Entry
     steps: int
-    project: Project
+    project: Project | None = None
+    taped: bool = False
     results: list[PathResult] = field(default_factory=list)
     called: set[int] = field(default_factory=set)
     reached: set[cst.CSTNode] = field(default_factory=set)
@@ -227,10 +237,12 @@ class Survey:
             self.waiting.append(((*choices[:i], not choices[i]), path.untaken.get(i, ())))
 
     def _once(self, prefix: tuple[bool, ...]) -> tuple[Run, PathResult]:
-        self.project.begin_run()
+        if self.project is not None:
+            self.project.begin_run()
         path = Path(prefix, self.reached)
         steps = min(_STEPS_A_PATH, self.steps)
         run = Run(self.filename, path, steps=steps, language=_LANGUAGE, project=self.project)
+        run.tape = Tape() if self.taped else None
         result = _one_path(run, self.entry)
         self.steps -= steps - max(run.steps, 0) + 1
         return run, result
@@ -281,7 +293,7 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
     removed = {id(handle) for handle, _ in run.hooks if isinstance(handle, Unknown) and _was_removed(handle)}
     events.extend((event, False) for handle, event in run.hooks if id(handle) not in removed)
     fed = frozenset((leaf.site, leaf.name) for leaf in run.gradients.fed.values())
-    return PathResult(tuple(events), frozenset(run.reached), machine.failed, fed)
+    return PathResult(tuple(events), frozenset(run.reached), machine.failed, fed, run.tape)
 
 
 def _tell_sums_never_cleared(run: Run) -> None:
@@ -309,6 +321,8 @@ def _need_what_is_returned(run: Run, value: Value) -> None:
     names = tuple(root.name for root in roots)
     request = Request(site, roots, names, seeded=True, retain=None, create=False, name="return")
     needed_by_return(run.machine, request)
+    if run.tape is not None:
+        run.tape.end(roots, run.last_return)
 
 
 def _is_in_graph(run: Run, tensor: Tensor) -> bool:

@@ -13,7 +13,7 @@ class Places:
     """The ranges of nodes, each in the rows of its own file."""
 
     def __init__(self, tree: cst.Module, project: Project) -> None:
-        self._own = Positions(tree)
+        self.own = Positions(tree)
         self._project = project
 
     def range_of(self, node: object) -> Range:
@@ -27,11 +27,11 @@ class Places:
         return _moved(positions.statement_range_of(node), offset)
 
     def _positions(self, node: object) -> tuple[Positions, int]:
-        if not self._own.holds(node):
+        if not self.own.holds(node):
             part = self._project.part_of(node)
             if part is not None:
                 return part.positions, part.offset
-        return self._own, 0
+        return self.own, 0
 
 
 def _moved(place: Range, rows: int) -> Range:

@@ -16,6 +16,7 @@ from autograd_lint.static.outline import Binding, Imported
 from autograd_lint.static.state import Frame, Language, Path, PathEnded, ProgramRaised, Run
 from autograd_lint.static.torch_names import canonical
 from autograd_lint.static.values import (
+    Builtin,
     Class,
     Const,
     Deferred,
@@ -33,7 +34,7 @@ _STEPS_A_FILE: Final = 4_000
 _STEPS_A_CALL: Final = 1_500
 _MOST_CODE: Final = 200_000
 """Characters of imported statements that are executed for one file."""
-_LASTING: Final = (Function, Class, Const, TorchName, Foreign, LocalModule)
+_LASTING: Final = (Builtin, Function, Class, Const, TorchName, Foreign, LocalModule)
 """Values that a run does not change."""
 
 
@@ -242,6 +243,8 @@ def without_project(imported: Imported) -> Value:
     """What an import binds as far as its words tell; a relative import names something not known."""
     if imported.level:
         return Unknown()
+    if (imported.module, imported.name) == ("collections", "OrderedDict"):
+        return Builtin("dict")
     if imported.name is None:
         is_torch = imported.module.partition(".")[0] == "torch"
         return TorchName(imported.module) if is_torch else Foreign(imported.module)

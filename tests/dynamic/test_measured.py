@@ -30,6 +30,7 @@ REFUSED_CODES = {
     "integer": "AGL507",
     "optimizer": "AGL406",
     "deepcopy": "AGL407",
+    "flags": "AGL511",
     "inference-saved": "AGL113",
 }
 STALE_VIEWS = {"B35", "E10"}

@@ -187,3 +187,12 @@ def test_compiled_code_runs_eagerly_and_it_is_said() -> None:
     expected = model(torch.ones(2, 3)) + 1
     assert torch.equal(names["results"][0], expected)
     assert names["results"][2].tolist() == [len("_orig_mod.weight"), len("_orig_mod.bias")]
+
+
+@each_mode
+def test_numbers_stay_numbers(mode: str) -> None:
+    """A `__getitem__` that is replaced on `torch.Tensor` makes sequences of all tensors, and stays when it is put back."""
+    number = torch.tensor(2.0)
+    with make_observer(mode, index_reads=True):
+        assert torch.tensor([number]).tolist() == [2.0]
+    assert torch.tensor([number]).tolist() == [2.0]
