@@ -139,10 +139,9 @@ def call_imported(run: Run, function: Function, inline: Callable[[], Value], arg
     own, run.steps = run.steps, granted
     try:
         return inline()
-    except PathEnded:
-        if run.steps < 0:
-            project.barred.add(id(function.node))
-            run.cut = True
+    except PathEnded:  # too long, or it raised on the path that was tried: from now on it is not known
+        project.barred.add(id(function.node))
+        run.cut = True
         raise
     finally:
         project.steps -= granted - run.steps

@@ -227,7 +227,10 @@ class Survey:
         for _ in range(_MOST_REPEATS):
             if not run.cut:
                 break
-            run, result = self._once(prefix)  # an imported function took too long: now it is not known
+            run, result = self._once(prefix)  # an imported function ended the path: now it is not known
+        if run.cut and self.project is not None:
+            self.project.steps = 0  # too many of them do: none is known any more
+            run, result = self._once(prefix)
         path = run.path
         self.results.append(result)
         self.called |= run.called

@@ -41,7 +41,7 @@ _LASTING: Final = (Builtin, Function, Class, Const, TorchName, Foreign, LocalMod
 class Project:
     """What one checked file sees of its project. `steps` are left for executing imported functions.
 
-    `barred` are the functions that took too many of them: they are not known.
+    `barred` are the functions that took too many of them, or ended the path: they are not known.
     """
 
     def __init__(self, filename: str, language: Language) -> None:

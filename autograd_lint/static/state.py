@@ -143,7 +143,7 @@ class Run:
     tells where anomaly detection was switched on; `shortened`: in a loop of which only the first rounds are run, and
     `skipped` are blocks the others may reach; `pure` is the last call that
     changed nothing; `awaited` are judgements that wait for the end of the path; `tape` keeps the steps, if asked to.
-    `home` is the file the program is in, `project` what it imports; `cut`: an imported function took too many steps.
+    `home` is the file the program is in, `project` what it imports; `cut`: an imported function ended the path.
     """
 
     def __init__(
