@@ -418,6 +418,8 @@ def _convert(run: Run, tensor: Tensor, name: str, args: Args, node: ir.Node) -> 
     elif same is None and wanted is not None:
         same = None
     alias = Alias.FRESH if copies or same is False else Alias.SELF if same else Alias.MAYBE
+    if alias is Alias.SELF:
+        return tensor
     floating = wanted is None or wanted in _FLOATS
     effect = Effect(
         outputs=(Output(alias, of="self", differentiable=floating, shape="same:self"),), frees=_frees(alias)

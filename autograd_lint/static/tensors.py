@@ -55,7 +55,13 @@ _SYMBOLS: Final = (
 )
 _COUNTING: Final = frozenset({"sum", "prod", "cumsum", "cumprod", "nansum"})
 """Operations that give int64 for any integers; torch's samples are floating."""
-_OVERLAP_ALLOWED: Final = frozenset({"fill_", "zero_"})
+OVERLAP_ALLOWED: Final = frozenset(
+    {
+        *("fill_", "zero_", "fill_diagonal_", "index_fill_", "index_put_", "masked_fill_", "tril_", "triu_"),
+        *("squeeze_", "unsqueeze_", "swapaxes_", "swapdims_", "t_", "transpose_", "apply_", "map_", "set_"),
+    }
+)
+"""Operations that may write to an expanded tensor (a test runs torch)."""
 READS_ELSEWHERE: Final = frozenset(
     {
         *("index_copy_", "index_add_", "index_put_", "index_reduce_", "put_"),
@@ -222,10 +228,12 @@ def apply_effect(
     uncertain_operands(made, params, effect)
     _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
     for record, others in writes:
-        sharing = [t for t in others if t.memory is record.tensor.memory]
+        sharing = [t.layout for t in others if shares_storage(t, record.tensor)]
         machine.perform(record, made, overlaps=overlaps(record, record.tensor.layout, sharing))
     specs = _all_outputs(effect)
     outputs = [_output(run, name, out, i, params, operands, made, site) for i, out in enumerate(specs)]
+    if made is not None and len(outputs) == 1:
+        made.reshapes = _shows_all(outputs[0])
     machine.save_outputs(made, effect, outputs)
     if made is not None:
         note_derivative(run, made.op, name, made, params, site)
@@ -234,6 +242,12 @@ def apply_effect(
     if run.traced or (made is None and loses(run, effect)):
         carry(run, display(name), effect, params, operands, made, outputs, site)
     return pack(effect, outputs)
+
+
+def _shows_all(result: Tensor) -> bool:
+    """A view of all elements of its base: its gradient is handed on as a view."""
+    layout, base = result.layout, result.base
+    return base is not None and layout is not None and base.layout is not None and layout.numel == base.layout.numel
 
 
 def _note_tested(condition: Tensor, operands: Mapping[str, list[Tensor]]) -> None:
@@ -341,13 +355,18 @@ def _argument(run: Run, tensor: Tensor) -> str:
     return ""
 
 
-def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:
+def shares_storage(one: Tensor, other: Tensor) -> bool:
+    """Torch looks for overlap in one storage only: a tensor made of an array has one of its own."""
+    return one.memory is other.memory and (one.alias_how == "numpy") == (other.alias_how == "numpy")
+
+
+def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Layout | None]) -> bool:
     """Whether `record` writes to memory that overlaps itself, or partly overlaps what is read, which torch refuses."""
-    if region is not None and region.overlapping and record.op not in _OVERLAP_ALLOWED:
+    if region is not None and region.overlapping and record.op not in OVERLAP_ALLOWED:
         return True
-    if record.op in READS_ELSEWHERE and any(layouts.fully_overlap(region, other.layout) for other in sharing):
+    if record.op in READS_ELSEWHERE and any(layouts.fully_overlap(region, other) for other in sharing):
         return True
-    return any(layouts.partly_overlap(region, other.layout) for other in sharing)
+    return any(layouts.partly_overlap(region, other) for other in sharing)
 
 
 def _output(
