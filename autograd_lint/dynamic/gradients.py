@@ -248,18 +248,19 @@ class Gradients:
     # --------------------------------------------------------------- steps
 
     def _will_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        refuse = self._watch.refuse
+        refuse, tracer = self._watch.refuse, self._watch.tracer
         if refuse is not None:
             for parameter in _with_gradients(optimizer):
                 refuse(parameter)
         if _has_closure(args, kwargs):
             return
+        paused = tracer.pause()
         self.unreached.will_step(optimizer, self._reached())
         lost = self._use(optimizer)
         if next(_with_gradients(optimizer), None) is None:
             self.optimizers.found_nothing(optimizer, sys._getframe(1), lost)
-        if type(optimizer).__module__.startswith("torch."):
-            self._watch.tracer.pause()
+        if paused and not type(optimizer).__module__.startswith("torch."):
+            tracer.resume()
 
     def _reached(self) -> Iterator[torch.Tensor]:
         """The leaves that are still there and got gradients since these were cleared."""
