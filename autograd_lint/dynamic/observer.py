@@ -13,6 +13,7 @@ import torch
 
 from autograd_lint.dynamic.analyse import to_events
 from autograd_lint.dynamic.compiled import run_eagerly
+from autograd_lint.dynamic.frames import Frames
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.hooked_saves import HookedSaves
 from autograd_lint.dynamic.hooks import SaveHooks, SaveTracer
@@ -26,7 +27,7 @@ from autograd_lint.dynamic.rests import rest_inside_modules
 from autograd_lint.dynamic.saves import SaveCheck
 from autograd_lint.dynamic.syntax import Sources
 from autograd_lint.dynamic.tools import Tools
-from autograd_lint.dynamic.tracer import SetTrace
+from autograd_lint.dynamic.tracer import SetTrace, Visitor
 from autograd_lint.dynamic.watch import Files, Watch
 from autograd_lint.events import Event
 
@@ -63,7 +64,7 @@ class Observer(ABC):
         self.stop()
 
 
-class _TorchObserver(Observer):
+class TorchObserver(Observer):
     """What both ways of watching share: everything but how saved tensors are followed."""
 
     def __init__(self, watch: Watch, *, index_reads: bool, annotate: bool) -> None:
@@ -111,8 +112,17 @@ class _TorchObserver(Observer):
         """What happened so far, for rules to judge."""
         return to_events(self.records, self._sources)
 
+    def accompany(self, visitor: Visitor) -> None:
+        """Tell `visitor` each line and exception of the program, if it is traced."""
+        self._watch.tracer.visitor = visitor
 
-class SequenceObserver(_TorchObserver):
+    @property
+    def frames(self) -> Frames:
+        """What tells the user's code from others'."""
+        return self._watch.frames
+
+
+class SequenceObserver(TorchObserver):
     """Watches by the numbers of nodes: touches nothing that autograd does, and looks at the graph when it fails.
 
     With `instructions` places are exact to the column, which is slower; else saves are known by their row. With
@@ -131,7 +141,7 @@ class SequenceObserver(_TorchObserver):
         super().__init__(watch, index_reads=index_reads, annotate=annotate)
 
 
-class HookObserver(_TorchObserver):
+class HookObserver(TorchObserver):
     """Watches by saved-tensor hooks: exact to the column, also in what checkpoints keep.
 
     It traces the program only if no other tool does.

@@ -7,6 +7,7 @@ from autograd_lint.facts import table
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.copies import surely_copies
+from autograd_lint.static.layout import Layout
 from autograd_lint.static.shapes import indexed_layout
 from autograd_lint.static.state import Run
 from autograd_lint.static.tensors import (
@@ -187,6 +188,14 @@ def write_index(
     _write_elements(run, base, tensor, index, value, node, how=how, target=target or node)
 
 
+def _takes_part(tensor: Tensor, index: Value, region: Layout | None) -> bool:
+    """Whether torch surely makes a view before it writes `tensor[index]`: not for `x[:]`, a mask or a list alone."""
+    if index_kind(index) == "basic" and region is not None and tensor.layout is not None:
+        return region.shape != tensor.layout.shape
+    items = index.items if isinstance(index, Seq) and index.kind == "tuple" else [index]
+    return any(type(item) is Const and type(item.value) in (int, type(None)) for item in items)
+
+
 def _number(value: Value) -> float | None:
     number = value.value if type(value) is Const else None
     return float(number) if isinstance(number, int | float) else None
@@ -215,6 +224,7 @@ def _write_elements(
     values = [t for key in ("value", "index") for t in operands.get(key, ())]
     record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
+    record.part = _takes_part(tensor, index, region)
     sharing = [t for t in operands.get("value", ()) if t.memory is tensor.memory]
     if machine.admits(record, values):
         made = machine.record("[]=", effect, operands, site=site)

@@ -156,6 +156,11 @@ _READERS: Final[dict[str, Callable[[Run, Tensor, ir.Node], Value]]] = {
 }
 
 
+def is_attribute(name: str) -> bool:
+    """`name` is an attribute of tensors and no method."""
+    return name in _READERS or name in _VIEWS_BY_ATTRIBUTE
+
+
 # -------------------------------------------------------------------- methods
 
 

@@ -421,6 +421,7 @@ class Tensor(Value):
         "site",
         "tested",
         "trace",
+        "unversioned",
         "view_kind",
         "view_site",
     )
@@ -458,6 +459,7 @@ class Tensor(Value):
         self.retains_grad = False
         self.hooks = 0
         self.inference = False
+        self.unversioned = False
         self.numpy = False
         self.parameter = False
         self.name = ""
