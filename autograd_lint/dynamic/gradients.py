@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from autograd_lint.dynamic.first_writes import FirstWrites
 from autograd_lint.dynamic.forward_warnings import call_from
 from autograd_lint.dynamic.grad_syntax import GradUse, use_of_grad
 from autograd_lint.dynamic.guard import guarded
@@ -72,6 +73,7 @@ class Gradients:
     def __init__(self, watch: Watch, sources: Sources) -> None:
         self.optimizers = Optimizers(watch)
         self.unreached = Unreached(watch)
+        self.first_writes = FirstWrites(watch, sources)
         self._watch = watch
         self._sources = sources
         self._states: dict[int, LeafState] = {}
