@@ -15,6 +15,7 @@ from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.layout import Layout
 from autograd_lint.static.machine import GraphNode, WriteRecord, labelled
+from autograd_lint.static.networks import inherit
 from autograd_lint.static.shapes import result_layout, settled_alias
 from autograd_lint.static.singularities import note_derivative
 from autograd_lint.static.state import Run
@@ -73,6 +74,7 @@ def tensor_of(run: Run, value: Value) -> Tensor | None:
             tensor.loops = ()
             tensor.name = value.name
             value.tensor = tensor
+            inherit(run, value, tensor)
         return value.tensor
     return None
 
