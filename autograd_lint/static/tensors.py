@@ -55,6 +55,8 @@ _SYMBOLS: Final = (
     | {"__neg__": "-", "__pos__": "+", "__getitem__": "[]", "__setitem__": "[]="}
 )
 _OVERLAP_ALLOWED: Final = frozenset({"fill_", "zero_"})
+_FILLING: Final = frozenset({"fill_", "masked_fill_", "index_fill_"})
+"""They read a number before they write: `x.fill_(x[0])` is no overlap."""
 READS_ELSEWHERE: Final = frozenset(
     {
         *("index_copy_", "index_add_", "index_put_", "index_reduce_", "put_"),
@@ -342,6 +344,8 @@ def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Tensor]) 
     """Whether `record` writes to memory that overlaps itself, or partly overlaps what is read, which torch refuses."""
     if region is not None and region.overlapping and record.op not in _OVERLAP_ALLOWED:
         return True
+    if record.op in _FILLING:
+        return False
     if record.op in READS_ELSEWHERE and any(layouts.fully_overlap(region, other.layout) for other in sharing):
         return True
     return any(layouts.partly_overlap(region, other.layout) for other in sharing)
