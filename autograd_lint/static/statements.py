@@ -19,7 +19,7 @@ from autograd_lint.static.escape import escape
 from autograd_lint.static.expressions import combine, decide, evaluate, is_open, read_item
 from autograd_lint.static.gradients import flush_pending, note_zero
 from autograd_lint.static.imports import bind_import, bind_import_from
-from autograd_lint.static.indexing import write_index
+from autograd_lint.static.indexing import slice_of, write_index
 from autograd_lint.static.keeping import note_added, note_appended, note_assigned_sum
 from autograd_lint.static.machine import TorchError
 from autograd_lint.static.registration import HELD, note_bound
@@ -42,6 +42,7 @@ from autograd_lint.static.values import (
     NNModule,
     RangeValue,
     Seq,
+    SliceValue,
     Tensor,
     Unknown,
     Value,
@@ -302,8 +303,12 @@ def _delete_item(base: Value, index: Value) -> None:
     if isinstance(base, Dict) and type(index) is Const:
         base.items.pop(index.value, None)
     elif isinstance(base, Seq):
-        if type(index) is Const and isinstance(index.value, int) and -len(base.items) <= index.value < len(base.items):
-            del base.items[index.value]
+        where = slice_of(index) if type(index) is SliceValue else index.value if type(index) is Const else None
+        if isinstance(where, slice) and (where == slice(None) or not base.open):
+            base.open = base.open and where != slice(None)
+            del base.items[where]
+        elif isinstance(where, int) and -len(base.items) <= where < len(base.items):
+            del base.items[where]
         else:
             base.open = True
 
