@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from autograd_lint.static import ir
@@ -76,7 +77,8 @@ def _rows(run: Run, value: Value, node: ir.Node) -> Iterator[Value]:
     if tensor is None or tensor.numpy:
         yield from _unknown_items(Unknown())
         return
-    rows = split_tensor(run, "Tensor.unbind", {"self": value}, node)
+    work = partial(split_tensor, run, "Tensor.unbind", {"self": value}, node)
+    rows = work() if run.tape is None else run.tape.record(run, "method", "unbind", (value,), node, work)
     if isinstance(rows, Seq):
         yield from rows.items
         if rows.open:
@@ -266,9 +268,26 @@ def _iter(run: Run, args: Args, node: ir.Node) -> Value:
     return args.pos[0] if args.pos else Unknown()
 
 
+def _pairs(source: Value | None) -> dict[object, Value] | None:
+    """The entries of a list of pairs whose keys are all known."""
+    if not isinstance(source, Seq):
+        return None
+    rows = [row.items for row in source.items if isinstance(row, Seq) and len(row.items) == 2]
+    if len(rows) < len(source.items):
+        return None
+    found = {row[0].value: row[1] for row in rows if isinstance(row[0], Const)}
+    return found if len(found) == len(rows) else None
+
+
 def _dict(run: Run, args: Args, node: ir.Node) -> Value:
     source = args.get(0, "mapping")
-    result = Dict(dict(source.items), open=source.open) if isinstance(source, Dict) else Dict({}, open=bool(args.pos))
+    pairs = _pairs(source)
+    if isinstance(source, Dict):
+        result = Dict(dict(source.items), open=source.open)
+    elif pairs is not None and isinstance(source, Seq):
+        result = Dict(pairs, open=source.open)
+    else:
+        result = Dict({}, open=bool(args.pos))
     result.items.update(args.kw)
     return result
 

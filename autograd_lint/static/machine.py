@@ -177,6 +177,8 @@ class Machine:
     def __init__(self) -> None:
         self.modes = Modes()
         self.loops: LoopStack = ()
+        self.alone = False
+        """A function runs that nobody called: its callers may have switched gradients off."""
         self.events: list[tuple[Event, bool]] = []
         self.writes: list[WriteRecord] = []
         self.failed = False
@@ -420,6 +422,8 @@ class Machine:
             return False
         record.refusal = refusal
         record.origin = record.tensor.view_site
+        if self.alone and refusal in (Refusal.LEAF, Refusal.VIEW_OF_LEAF):
+            record.certain = record.certain and not (record.tensor.base or record.tensor).parameter
         self.fail()
         return True
 

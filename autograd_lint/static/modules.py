@@ -12,6 +12,7 @@ from autograd_lint.facts.model import ModuleFacts
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.escape import call_unknown, tensor_sources
+from autograd_lint.static.named import named_parameters_of
 from autograd_lint.static.order import note_clear
 from autograd_lint.static.passes import forget_gradient
 from autograd_lint.static.shape_arguments import integers
@@ -281,8 +282,7 @@ def _parameters(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node)
 
 
 def _named_parameters(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
-    rows: list[Value] = [Seq("tuple", [Unknown(), tensor]) for tensor in parameters_of(owner)]
-    return Seq("list", rows, open=is_open_module(owner))
+    return Seq("list", named_parameters_of(owner), open=is_open_module(owner))
 
 
 def _modules(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:

@@ -156,6 +156,11 @@ _READERS: Final[dict[str, Callable[[Run, Tensor, ir.Node], Value]]] = {
 }
 
 
+def is_attribute(name: str) -> bool:
+    """`name` is an attribute of tensors and no method."""
+    return name in _READERS or name in _VIEWS_BY_ATTRIBUTE
+
+
 # -------------------------------------------------------------------- methods
 
 
@@ -251,12 +256,13 @@ def _backward(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     name = describe(root) if root is not None else ""
     inputs = args.get(3, "inputs")
     gradient = args.get(0, "gradient")
+    retain = args.get(1, "retain_graph") or args.kw.get("retain_variables")  # its name before torch 0.3
     request = Request(
         site=run.site(node),
         roots=(tensor,),
         names=(name or tensor.name,),
         seeded=gradient is not None and not (isinstance(gradient, Const) and gradient.value is None),
-        retain=_flag(args.get(1, "retain_graph")),
+        retain=_flag(retain),
         create=bool(_flag(args.get(2, "create_graph"))),
         retain_site=run.site(args.nodes["retain_graph"]) if "retain_graph" in args.nodes else None,
         inputs=tensors_in(inputs) if inputs is not None and not isinstance(inputs, Const) else None,

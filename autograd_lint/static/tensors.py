@@ -15,6 +15,7 @@ from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.layout import Layout
 from autograd_lint.static.machine import GraphNode, WriteRecord, labelled
+from autograd_lint.static.networks import inherit
 from autograd_lint.static.shapes import result_layout, settled_alias
 from autograd_lint.static.singularities import note_derivative
 from autograd_lint.static.state import Run
@@ -64,6 +65,8 @@ OVERLAP_ALLOWED: Final = frozenset(
     }
 )
 """Operations that may write to an expanded tensor (a test runs torch)."""
+_FILLING: Final = frozenset({"fill_", "masked_fill_", "index_fill_"})
+"""They read a number before they write: `x.fill_(x[0])` is no overlap."""
 READS_ELSEWHERE: Final = frozenset(
     {
         *("index_copy_", "index_add_", "index_put_", "index_reduce_", "put_"),
@@ -83,6 +86,7 @@ def tensor_of(run: Run, value: Value) -> Tensor | None:
             tensor.loops = ()
             tensor.name = value.name
             value.tensor = tensor
+            inherit(run, value, tensor)
         return value.tensor
     return None
 
@@ -369,6 +373,8 @@ def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Layout | 
         return False
     if region is not None and region.overlapping and record.op not in OVERLAP_ALLOWED:
         return True
+    if record.op in _FILLING:
+        return False
     if record.op in READS_ELSEWHERE and any(layouts.fully_overlap(region, other) for other in sharing):
         return True
     return any(layouts.partly_overlap(region, other) for other in sharing)

@@ -129,7 +129,8 @@ def _with_out(run: Run, name: str, params: dict[str, Value], node: ir.Node) -> V
     """`out=`: torch refuses it when anything requires grad; otherwise it is a write."""
     out = params.pop("out")
     target = known_tensor(out)
-    operands = [t for t in (known_tensor(v) for v in params.values()) if t is not None]
+    values = [item for v in params.values() for item in (v.items if isinstance(v, Seq) else (v,))]
+    operands = [t for t in (known_tensor(v) for v in values) if t is not None]
     if target is None:
         return Unknown()
     machine = run.machine
@@ -418,12 +419,15 @@ def _autograd_grad(run: Run, args: Args, node: ir.Node) -> Value:
     request = _request(run, args, node, roots, gradient, first=3)
     request = replace(request, inputs=inputs, accumulate=False, name="autograd.grad")
     found = run_backward(run.machine, run.gradients, request)
+    may_create = truth(args.get(4, "create_graph") or NONE) is not False
     unused: Value = NONE if truth(args.get(5, "allow_unused") or NONE) is True else Unknown()
     items: list[Value] = [found.get(id(tensor)) or unused for tensor in inputs]
     for item in items:
         if isinstance(item, Tensor):
             item.grad_owner = None
             item.name = ""
+            item.trace = None if may_create else item.trace
+            run.traced = run.traced or item.trace is not None
     return Seq("tuple", items)
 
 
