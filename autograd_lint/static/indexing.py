@@ -191,7 +191,7 @@ def write_index(
 
 def _as_assigned(source: Layout | None, region: Layout | None) -> Layout | None:
     """What an index assignment copies: `source` without dimensions of size 1 in front, expanded to the region."""
-    if source is None or region is None:
+    if source is None or region is None or source.shape == region.shape:
         return source
     shape, strides = source.shape, source.strides
     while len(shape) and shape[0] == 1:

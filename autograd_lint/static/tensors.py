@@ -56,6 +56,8 @@ _SYMBOLS: Final = (
 )
 _COUNTING: Final = frozenset({"sum", "prod", "cumsum", "cumprod", "nansum"})
 """Operations that give int64 for any integers; torch's samples are floating."""
+_EXCHANGING: Final = frozenset({"set_"})
+"""Operations that give a tensor other memory and leave the old as it was: not modelled, so nothing is sure."""
 OVERLAP_ALLOWED: Final = frozenset(
     {
         *("fill_", "zero_", "fill_diagonal_", "index_fill_", "index_put_", "masked_fill_", "tril_", "triu_"),
@@ -278,6 +280,7 @@ def _planned_writes(
             record = new_record(run, tensor, site, how=how, op=display(name), name=target)
             record.value_in_graph = any(run.machine.requires(t) is True for t in others)
             record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
+            record.certain = record.certain and record.op not in _EXCHANGING
             yield record, others
 
 
@@ -366,6 +369,8 @@ def shares_storage(one: Tensor, other: Tensor) -> bool:
 
 def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Layout | None]) -> bool:
     """Whether `record` writes to memory that overlaps itself, or partly overlaps what is read, which torch refuses."""
+    if record.op in _EXCHANGING:
+        return False
     if region is not None and region.overlapping and record.op not in OVERLAP_ALLOWED:
         return True
     if record.op in _FILLING:

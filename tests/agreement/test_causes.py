@@ -119,6 +119,39 @@ CAUSES: Final = {
         x = torch.full((2, 3), 0.5, requires_grad=True)
         F.cosine_similarity(x, x).backward()
     """,
+    "every second row of two, scaled: ok": """
+        x = torch.randn(2, 3, requires_grad=True)
+        y = x * 2
+        y[::2] *= 2.0
+        y.sum().backward()
+    """,
+    "given other memory: ok": """
+        x = torch.randn(3, 3, requires_grad=True)
+        h = x * 2
+        t = h.data
+        h.set_(x.sin().detach())
+        torch.zeros_like(t)
+        v = h.t()
+        v.set_(h.detach())
+    """,
+    "written out to what is expanded: refused overlap": """
+        a = torch.ones(1).expand(3)
+        torch.exp(a, out=a)
+    """,
+    "written out to a view of what is read: refused overlap": """
+        a = torch.zeros(4, 3)
+        torch.mul(a.view(-1), 2, out=a.view(-1)[:12].view(12, 1)[:, 0])
+        torch.add(a[0, :2], 1, out=a[0, 1:])
+    """,
+    "written out to the same elements, or resized: ok": """
+        a = torch.zeros(4, 3)
+        torch.mul(a, 2, out=a)
+        torch.mul(a, 2, out=a.view(4, 3))
+        torch.matmul(torch.ones(3, 3), torch.ones(3), out=torch.ones(1).expand(3))
+        b = torch.zeros(0)
+        torch.mul(torch.ones(1), 2, out=b)
+        (b * torch.ones(1, requires_grad=True)).backward()
+    """,
     "broadcast to the shape it has: stale": """
         p = torch.rand(3, requires_grad=True)
         s = F.log_softmax(p, 0)
