@@ -69,6 +69,11 @@ def discover(paths: Sequence[str], search: Search) -> Iterator[Target]:
     return _Discovery(search, compile_patterns(search.root, search.exclude)).run(paths)
 
 
+def is_excluded(path: str, search: Search) -> bool:
+    """Whether the patterns of the configuration exclude the file at `path`."""
+    return _Discovery(search, compile_patterns(search.root, search.exclude)).is_excluded(path)
+
+
 def repository_root(start: str) -> str | None:
     """The folder at or above `start` that holds `.git`."""
     folder = start
@@ -100,7 +105,7 @@ class _Discovery:
 
     def _named(self, path: str) -> Iterator[Target]:
         name = self.search.stdin_name if path == STDIN_NAME else path
-        if self.search.force_exclude and name is not None and self._is_excluded_anywhere(os.path.abspath(name)):
+        if self.search.force_exclude and name is not None and self.is_excluded(os.path.abspath(name)):
             return
         if path == STDIN_NAME:
             yield Target(STDIN_NAME)
@@ -118,16 +123,16 @@ class _Discovery:
         else:
             yield Target(full)  # what is no regular file is refused, unopened, by the reader
 
-    def _is_excluded_anywhere(self, path: str) -> bool:
+    def is_excluded(self, path: str) -> bool:
         """Whether the path or a folder above it, below the root, is excluded."""
         if self.exclude.decide(path, is_folder=os.path.isdir(path)):
             return True
         parent = os.path.dirname(path)
-        return parent != path and parent.startswith(self.search.root) and self._is_excluded_anywhere(parent)
+        return parent != path and parent.startswith(self.search.root) and self.is_excluded(parent)
 
     def _folder(self, top: str) -> Iterator[Target]:
         exclude = self.exclude
-        if self._is_excluded_anywhere(top):
+        if self.is_excluded(top):
             # Named although excluded: it is wanted, so patterns count from here on only.
             exclude = compile_patterns(top, self.search.exclude)
         ignores = self._outer_ignores(top) if self.search.respect_gitignore else []

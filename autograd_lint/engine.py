@@ -16,7 +16,7 @@ from autograd_lint.source import SourceFile, has_torch_sign
 from autograd_lint.static.stack import with_room
 
 if TYPE_CHECKING:
-    from autograd_lint.static.positions import Positions
+    from autograd_lint.static.places import Places
 
 Place: TypeAlias = tuple[str, object]
 
@@ -62,29 +62,51 @@ def check_source(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Findin
 
 
 def _check(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Finding]:
-    from autograd_lint.static.explore import explore
+    from autograd_lint.static.explore import explore, project_of
     from autograd_lint.static.lower import lower_module
     from autograd_lint.static.parse import parse
-    from autograd_lint.static.positions import Positions
+    from autograd_lint.static.places import Places
 
     tree = parse(source.text)
     verdicts = Verdicts(rules)
-    for paths in explore(lower_module(tree, source.path)):
+    project = project_of(source.path)
+    for paths in explore(lower_module(tree, source.path), project):
         verdicts.add(paths)
-    findings = _with_fixes(verdicts, source, Positions(tree)) if verdicts.found else []
-    return [*findings, *(crashed(source.path, text) for text in verdicts.crashes)]
+    findings = _with_fixes(verdicts, source, Places(tree, project)) if verdicts.found else []
+    project.close()
+    return [*_of_this_file(findings, source.path), *(crashed(source.path, text) for text in verdicts.crashes)]
 
 
-def _with_fixes(verdicts: Verdicts, source: SourceFile, positions: Positions) -> list[Finding]:
+def _of_this_file(findings: Iterable[Finding], path: str) -> list[Finding]:
+    """The findings in this file, and those in imported ones that a place of this file has to do with, each once.
+
+    A file that is imported back by what it imports is met as a stranger there.
+    """
+    kept: dict[tuple[str, Range, str], Finding] = {}
+    for finding in findings:
+        if path not in (finding.filename, *(related.filename for related in finding.related)):
+            continue
+        key = (finding.filename, finding.range, finding.code)
+        if key not in kept or finding.severity > kept[key].severity:
+            kept[key] = finding
+    return list(kept.values())
+
+
+def _with_fixes(verdicts: Verdicts, source: SourceFile, places: Places) -> list[Finding]:
     """The findings, each with the fix of its rule; nothing is computed for what is not reported."""
     from autograd_lint.fixing.code import Code
 
-    code = Code(source, positions, verdicts.reported)
+    code = Code(source, places.own, verdicts.reported)
     findings = []
     for verdict in verdicts.kept():
-        found = _finding(verdict, positions)
+        found = _finding(verdict, places)
+        if not places.own.holds(verdict.report.site.token):
+            findings.append(found)  # an imported file is mended when it is checked itself
+            continue
         try:
             fix = verdict.rule().fix(verdict.event, code)
+        except LookupError:  # a place of it is in an imported file
+            fix = None
         except Exception as error:  # a fault in a fix must not hide the finding: reported as AGL003
             verdicts.crashes.append(f"{found.code}: the fix: {describe_crash(error)}")
             fix = None

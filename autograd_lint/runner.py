@@ -12,11 +12,12 @@ from functools import partial
 from typing import Final
 
 from autograd_lint import engine
-from autograd_lint.discovery import Target, discover
+from autograd_lint.discovery import Target, discover, is_excluded
 from autograd_lint.errors import FactsError, SourceError
 from autograd_lint.finding import Finding, Severity
 from autograd_lint.fingerprint import add_fingerprints
 from autograd_lint.links import rule_url
+from autograd_lint.merging import united
 from autograd_lint.progress import Progress
 from autograd_lint.run_findings import CRASHED, UNREADABLE, crashed, describe_crash, unreadable
 from autograd_lint.selectors import rules_by_code
@@ -94,7 +95,7 @@ def _run(paths: Sequence[str], settings: Settings) -> RunResult:
     finally:
         progress.finish()
     files = tuple(target.path for target in targets)
-    findings = merged(files, [finding for path in files for finding in results[path]])
+    findings = united(files, results)
     return RunResult(findings, files, time.monotonic() - started, stdin)
 
 
@@ -136,10 +137,19 @@ def check_text(source: SourceFile, settings: Settings) -> list[Finding]:
     here = [finding for finding in found if finding.filename == source.path]
     result = finished(source, here, settings, ran=frozenset() if failed else codes)
     for path in sorted({finding.filename for finding in found} - {source.path}):
-        # A fault in an imported file, seen from this one: that file's own comments and patterns speak of it.
-        there = [finding for finding in found if finding.filename == path]
-        result += finished(read_source(path), there, settings, ran=frozenset())
+        result += _elsewhere(path, [finding for finding in found if finding.filename == path], settings)
     return result
+
+
+def _elsewhere(path: str, found: Sequence[Finding], settings: Settings) -> list[Finding]:
+    """Faults in an imported file, seen from the one that is checked: that file's comments and patterns speak of it."""
+    if is_excluded(path, settings.search):
+        return []
+    try:
+        source = read_source(path)
+    except SourceError:  # changed since it was imported: its own check tells
+        return []
+    return finished(source, found, settings, ran=frozenset())
 
 
 def finished(
@@ -155,18 +165,6 @@ def finished(
     ]
     kept.sort(key=lambda finding: (finding.range, finding.code, finding.message))
     return add_fingerprints(source, kept, root=settings.root)
-
-
-def merged(files: Sequence[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Findings by file, in the order of the run, then by place; one that was seen from two files counts once."""
-    order = {path: index for index, path in enumerate(files)}
-    unique = {(finding.filename, finding.range, finding.code, finding.message): finding for finding in findings}
-    return tuple(
-        sorted(
-            unique.values(),
-            key=lambda found: (order.get(found.filename, len(order)), found.filename, found.range, found.code),
-        )
-    )
 
 
 def _not_read(path: str, error: SourceError, settings: Settings) -> list[Finding]:

@@ -21,7 +21,7 @@ from typing import Any, Final
 from autograd_lint.dynamic.run import ProgramResult
 from autograd_lint.errors import OutputError
 from autograd_lint.finding import Finding
-from autograd_lint.runner import merged
+from autograd_lint.merging import merged
 
 _PATIENCE: Final = 10.0
 """Seconds that a rank which has failed waits for the others."""

@@ -15,8 +15,9 @@ from autograd_lint.dynamic.static_side import StaticSide
 from autograd_lint.errors import SourceError
 from autograd_lint.events import IndexRead
 from autograd_lint.finding import Finding
+from autograd_lint.merging import merged
 from autograd_lint.report._text import count
-from autograd_lint.runner import RunResult, finished, merged
+from autograd_lint.runner import RunResult, finished
 from autograd_lint.selectors import rules_by_code
 from autograd_lint.settings import Settings
 from autograd_lint.source import read_source

@@ -8,7 +8,8 @@ from autograd_lint.errors import OutputError, SourceError
 from autograd_lint.finding import Applicability, Finding
 from autograd_lint.fixing.apply import Fixed, fix_source
 from autograd_lint.fixing.files import write_fixed
-from autograd_lint.runner import RunResult, check_text, merged
+from autograd_lint.merging import merged
+from autograd_lint.runner import RunResult, check_text
 from autograd_lint.settings import Settings
 from autograd_lint.source import SourceFile, read_source
 

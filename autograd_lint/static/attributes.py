@@ -29,6 +29,7 @@ from autograd_lint.static.values import (
     Foreign,
     Function,
     Instance,
+    LocalModule,
     Method,
     NNModule,
     OptimizerValue,
@@ -139,6 +140,11 @@ def _of_foreign(run: Run, base: Foreign, name: str, node: ir.Node) -> Value:
     return Foreign(f"{base.name}.{name}")
 
 
+def _of_local_module(run: Run, base: LocalModule, name: str, node: ir.Node) -> Value:
+    found = run.project.member(base.place, name) if run.project is not None else None
+    return found if found is not None else read_attribute(run, base.fallback, name, node)
+
+
 def _of_class(run: Run, base: Class, name: str, node: ir.Node) -> Value:
     found, _ = find_in_class(base, name)
     if isinstance(found, Function) and found.kind == "class":
@@ -202,6 +208,7 @@ _READERS: Final[dict[type, Callable[[Run, Any, str, ir.Node], Value]]] = {
     OptimizerValue: _of_optimizer,
     TorchName: _of_torch_name,
     Foreign: _of_foreign,
+    LocalModule: _of_local_module,
     Class: _of_class,
     SuperValue: _of_super,
     Seq: _of_seq,

@@ -14,6 +14,7 @@ from autograd_lint.static.container_methods import call_container_method
 from autograd_lint.static.custom_function import apply_function, call_context_method
 from autograd_lint.static.distributions import call_distribution_method
 from autograd_lint.static.escape import call_unknown
+from autograd_lint.static.imports import annotation_value
 from autograd_lint.static.modules import call_module, call_module_method, inherit_builtin_module, note_forward_by_name
 from autograd_lint.static.optimizers import call_optimizer_method
 from autograd_lint.static.registration import note_constructed, note_made
@@ -122,6 +123,33 @@ def _may_change_modes(decorator: Value) -> bool:
 
 def call_function(run: Run, function: Function, args: Args, node: ir.Node) -> Value:
     """Inline a user function."""
+    if function.filename != run.filename and run.filename == run.home:
+        return call_imported(run, function, lambda: _inline(run, function, args, node), args, node)
+    return _inline(run, function, args, node)
+
+
+def call_imported(run: Run, function: Function, inline: Callable[[], Value], args: Args, node: ir.Node) -> Value:
+    """Inline a function of another file, which may not use up the steps of this one."""
+    project = run.project
+    if project is None:
+        return inline()
+    granted = project.call_steps()
+    if granted <= 0 or id(function.node) in project.barred:
+        return call_unknown(run, Unknown(), args, node)
+    own, run.steps = run.steps, granted
+    try:
+        return inline()
+    except PathEnded:
+        if run.steps < 0:
+            project.barred.add(id(function.node))
+            run.cut = True
+        raise
+    finally:
+        project.steps -= granted - run.steps
+        run.steps = own
+
+
+def _inline(run: Run, function: Function, args: Args, node: ir.Node) -> Value:
     active = sum(1 for frame in run.frames if frame.function is not None and frame.function.node is function.node)
     if len(run.frames) >= MAX_DEPTH or active >= _MOST_RECURSION:
         return call_unknown(run, Unknown(), args, node)
@@ -213,7 +241,7 @@ def _argument(
     if isinstance(value, Unknown):
         value.name = param.name
         if param.annotation is not None:
-            value = annotated(run, value, run.evaluate(param.annotation))
+            value = annotated(run, value, annotation_value(run, param.annotation))
     return value
 
 
@@ -238,12 +266,13 @@ def make_class(run: Run, node: ir.ClassDef) -> Class:
     for value in cls.attrs.values():
         if isinstance(value, Function) and value.env is env:
             value.env = run.env
-    cls.opaque = any(not isinstance(b, Class | TorchName) and not _is_object(b) for b in bases)
+    cls.opaque = any(b.opaque if isinstance(b, Class) else _is_unknown_base(b) for b in bases)
     return cls
 
 
-def _is_object(value: Value) -> bool:
-    return isinstance(value, Builtin) and value.name in ("object", "Exception", "dict", "list")
+def _is_unknown_base(value: Value) -> bool:
+    is_known = isinstance(value, Builtin) and value.name in ("object", "Exception", "dict", "list")
+    return not is_known and not isinstance(value, TorchName)
 
 
 def is_module_class(cls: Class) -> bool:

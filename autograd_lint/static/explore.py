@@ -40,6 +40,7 @@ from autograd_lint.static.function_checks import enter_function_method, takes_co
 from autograd_lint.static.gradients import flush_pending
 from autograd_lint.static.machine import GraphNode, TorchError
 from autograd_lint.static.passes import Request, needed_by_return
+from autograd_lint.static.project import Project
 from autograd_lint.static.state import Args, Frame, Language, Path, PathEnded, ProgramRaised, Run
 from autograd_lint.static.statements import assign, execute
 from autograd_lint.static.tape import Tape
@@ -50,6 +51,7 @@ _MOST_PATHS: Final = 48
 _STEPS_A_PATH: Final = 6_000
 _STEPS_AN_ENTRY: Final = 24_000
 _STEPS_A_FILE: Final = 150_000
+_MOST_REPEATS: Final = 3
 _ACCUSING: Final = (
     Refused,
     Accumulation,
@@ -80,8 +82,9 @@ class PathResult:
 
 @dataclass(slots=True)
 class Budget:
-    """Steps left for the file, and whether they are kept."""
+    """Steps left for the file, what it imports, and whether the steps are kept."""
 
+    project: Project | None = None
     steps: int = _STEPS_A_FILE
     taped: bool = False
 
@@ -89,9 +92,17 @@ class Budget:
 Entry: TypeAlias = Callable[[Run], "Value | None"]
 
 
-def explore(module: ir.Module, *, taped: bool = False) -> Iterator[list[PathResult]]:
-    """The paths of every program in the file, one list a program; with their steps if `taped`."""
-    programs = list(_programs(module, Budget(taped=taped)))
+def project_of(filename: str) -> Project:
+    """What the file can import from its own project."""
+    return Project(filename, _LANGUAGE)
+
+
+def explore(module: ir.Module, project: Project | None = None, *, taped: bool = False) -> Iterator[list[PathResult]]:
+    """The paths of every program in the file, one list a program; with their steps if `taped`.
+
+    Without a `project`, what is imported is not known.
+    """
+    programs = list(_programs(module, Budget(project, taped=taped)))
     if not any(isinstance(event, Cut) for paths in programs for path in paths for event, _ in path.events):
         return iter(programs)
     fed = {leaf for paths in programs for path in paths for leaf in path.fed}
@@ -177,7 +188,8 @@ def _worth(function: Function) -> bool:
 def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) -> list[PathResult]:
     """Run one program along its paths: first until every statement was reached, then, if torch seemed to raise, along
     as many as the budget allows, to see whether it always does."""
-    survey = Survey(module.filename, entry, min(_STEPS_AN_ENTRY, budget.steps), taped=budget.taped)
+    limit = min(_STEPS_AN_ENTRY, budget.steps)
+    survey = Survey(module.filename, entry, limit, budget.project, taped=budget.taped)
     before = survey.steps
     survey.run(())
     survey.cover()
@@ -202,6 +214,7 @@ class Survey:
     filename: str
     entry: Entry
     steps: int
+    project: Project | None = None
     taped: bool = False
     results: list[PathResult] = field(default_factory=list)
     called: set[int] = field(default_factory=set)
@@ -210,17 +223,29 @@ class Survey:
 
     def run(self, prefix: tuple[bool, ...]) -> None:
         """Run the path that `prefix` begins, and note where it could have gone otherwise."""
-        path = Path(prefix, self.reached)
-        run = Run(self.filename, path, steps=min(_STEPS_A_PATH, self.steps), language=_LANGUAGE)
-        run.tape = Tape() if self.taped else None
-        before = run.steps
-        self.results.append(_one_path(run, self.entry))
-        self.steps -= before - max(run.steps, 0) + 1
+        run, result = self._once(prefix)
+        for _ in range(_MOST_REPEATS):
+            if not run.cut:
+                break
+            run, result = self._once(prefix)  # an imported function took too long: now it is not known
+        path = run.path
+        self.results.append(result)
         self.called |= run.called
         self.reached |= run.reached
         choices = path.choices
         for i in range(len(prefix), min(len(choices), _MOST_PATHS)):
             self.waiting.append(((*choices[:i], not choices[i]), path.untaken.get(i, ())))
+
+    def _once(self, prefix: tuple[bool, ...]) -> tuple[Run, PathResult]:
+        if self.project is not None:
+            self.project.begin_run()
+        path = Path(prefix, self.reached)
+        steps = min(_STEPS_A_PATH, self.steps)
+        run = Run(self.filename, path, steps=steps, language=_LANGUAGE, project=self.project)
+        run.tape = Tape() if self.taped else None
+        result = _one_path(run, self.entry)
+        self.steps -= steps - max(run.steps, 0) + 1
+        return run, result
 
     def cover(self) -> None:
         """Run the paths that lead to statements not yet reached."""

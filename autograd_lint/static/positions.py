@@ -48,6 +48,10 @@ class Positions:
     def __init__(self, tree: cst.Module) -> None:
         self.tree = tree
 
+    def holds(self, node: object) -> bool:
+        """Whether `node` is part of the tree."""
+        return id(node) in self._pass.spans
+
     def range_of(self, node: object) -> Range:
         """Where `node` stands."""
         return _range(self._span(node))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import libcst as cst
 
@@ -16,6 +16,9 @@ from autograd_lint.static.singularities import Singular
 from autograd_lint.static.tape import Tape
 from autograd_lint.static.values import NONE, Class, Const, Env, Function, LoopStack, Negated, Tensor, Unknown, Value
 from autograd_lint.static.watch import Watch
+
+if TYPE_CHECKING:
+    from autograd_lint.static.project import Project
 
 MAX_DEPTH: Final = 24
 """Calls inlined into each other; deeper ones are unknown."""
@@ -140,10 +143,15 @@ class Run:
     tells where anomaly detection was switched on; `shortened`: in a loop of which only the first rounds are run, and
     `skipped` are blocks the others may reach; `pure` is the last call that
     changed nothing; `awaited` are judgements that wait for the end of the path; `tape` keeps the steps, if asked to.
+    `home` is the file the program is in, `project` what it imports; `cut`: an imported function took too many steps.
     """
 
-    def __init__(self, filename: str, path: Path, *, steps: int, language: Language) -> None:
-        self.filename = filename
+    def __init__(
+        self, filename: str, path: Path, *, steps: int, language: Language, project: Project | None = None
+    ) -> None:
+        self.filename = self.home = filename
+        self.project = project
+        self.cut = False
         self.language = language
         self.path = path
         self.machine = Machine()

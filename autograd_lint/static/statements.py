@@ -18,7 +18,7 @@ from autograd_lint.static.discarded import note_discarded
 from autograd_lint.static.escape import escape
 from autograd_lint.static.expressions import combine, decide, evaluate, is_open, read_item
 from autograd_lint.static.gradients import flush_pending, note_zero
-from autograd_lint.static.imports import bind_import, bind_import_from
+from autograd_lint.static.imports import annotation_value, bind_fallbacks, bind_import, bind_import_from
 from autograd_lint.static.indexing import slice_of, write_index
 from autograd_lint.static.keeping import note_added, note_appended, note_assigned_sum
 from autograd_lint.static.machine import TorchError
@@ -280,7 +280,7 @@ def _ann_assign(run: Run, node: ir.AnnAssign) -> Signal | None:
     if node.value is not None:
         value = evaluate(run, node.value)
         if type(value) is Unknown:
-            value = annotated(run, value, evaluate(run, node.annotation))
+            value = annotated(run, value, annotation_value(run, node.annotation))
         _judge_binding(run, node.target, node.value, value)
         assign(run, node.target, value)
     return None
@@ -363,8 +363,8 @@ def _leads_to_news(run: Run, node: ir.If) -> bool:
 
 
 def _undecided(run: Run, node: ir.If, at: int, *, taken: bool) -> Signal | None:
-    """An arm that was chosen: on another path it is the other one."""
-    for choice in range(at, len(run.path.choices)):
+    """An arm that was chosen: on another path it is the other one. In imported files not every arm need be reached."""
+    for choice in range(at, len(run.path.choices)) if run.filename == run.home else ():
         run.path.untaken[choice] = _instead(node, taken=taken)
     run.branches.append(run.machine.loops)
     try:
@@ -484,6 +484,7 @@ def _try(run: Run, node: ir.Try) -> Signal | None:
         run.machine.catching -= armed
         armed = False
         if signal is None:
+            bind_fallbacks(run, node)
             signal = execute(run, node.orelse)
     except (TorchError, ProgramRaised):
         if not catches:

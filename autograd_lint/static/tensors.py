@@ -108,7 +108,7 @@ def known_tensor(value: Value) -> Tensor | None:
     return None
 
 
-def annotated(run: Run, value: Unknown, annotation: Value) -> Value:
+def annotated(run: Run, value: Unknown, annotation: Value | None) -> Value:
     """`value` with what its annotation says."""
     if isinstance(annotation, TorchName) and annotation.name in ("torch.Tensor", "torch.FloatTensor"):
         proven_tensor(run, value)

@@ -16,6 +16,7 @@ from autograd_lint.static import ir
 if TYPE_CHECKING:
     from autograd_lint.events import Accumulation
     from autograd_lint.static.layout import Layout
+    from autograd_lint.static.locate import Place
     from autograd_lint.static.machine import Counter, GraphNode, Memory, Modes, WriteRecord
     from autograd_lint.static.traces import Trace
 
@@ -164,12 +165,28 @@ class Env:
 
     def find(self, name: str) -> Value | None:
         """The value of `name` here or in an enclosing scope."""
-        scope: Env | None = self
-        while scope is not None:
+        scope: Env = self
+        while True:
             value = scope.names.get(name)
             if value is not None:
+                if type(value) is Deferred:
+                    value = scope.names[name] = value.settle()
                 return value
+            if scope.parent is None:
+                return scope.missing(name)
             scope = scope.parent
+
+    def peek(self, name: str) -> Value | None:
+        """The same without looking for what an imported name stands for."""
+        scope: Env | None = self
+        while scope is not None:
+            if name in scope.names:
+                return scope.names[name]
+            scope = scope.parent
+        return None
+
+    def missing(self, name: str) -> Value | None:
+        """The value of a name that nothing has bound."""
         return None
 
     def bind(self, name: str, value: Value) -> None:
@@ -247,6 +264,21 @@ class Foreign(Value):
     """A module or a name of a module that is not torch's and not known: `numpy`, `copy.deepcopy`."""
 
     name: str
+
+
+@dataclass(slots=True, eq=False)
+class LocalModule(Value):
+    """A module of the project, at `place`; `fallback` is what it is as far as its name tells."""
+
+    place: Place
+    fallback: Value
+
+
+@dataclass(slots=True, eq=False)
+class Deferred(Value):
+    """What a name imported from the project is bound to until it is used. Nobody meets it but the scope."""
+
+    settle: Callable[[], Value]
 
 
 @dataclass(slots=True, eq=False)
