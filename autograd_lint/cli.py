@@ -102,6 +102,10 @@ class _Lazy(_StrType):
             from autograd_lint.finding import Severity
 
             return [level.label for level in Severity]
+        if self.name == "way":
+            from autograd_lint.confirm.command import STRATEGIES
+
+            return ["all", *STRATEGIES]
         from autograd_lint.report import format_names
 
         return format_names()
@@ -119,7 +123,16 @@ _LEVEL: Final = _Lazy("level")
 _PATHS: Final = click.Path(path_type=str)
 
 
-@cli.command(short_help="Check files and folders; what is done when no command is named.")
+class _Check(click.Command):
+    """`check`, in whose arguments a bare `--confirm` does not swallow the path behind it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        args = ["--confirm=all" if arg == "--confirm" else arg for arg in args[:end]] + args[end:]
+        return super().parse_args(ctx, args)
+
+
+@cli.command(cls=_Check, short_help="Check files and folders; what is done when no command is named.")
 @click.argument("paths", nargs=-1, type=_PATHS, metavar="[PATH]...")
 @click.option("--select", multiple=True, metavar="RULES", help="Run only these rules: codes, prefixes, names, ALL.")
 @click.option("--extend-select", multiple=True, metavar="RULES", help="Run these rules too.")
@@ -137,14 +150,32 @@ _PATHS: Final = click.Path(path_type=str)
 @click.option("--isolated", is_flag=True, help="Use no configuration file.")
 @click.option("--force-exclude", is_flag=True, help="Apply exclusions to files named on the command line too.")
 @click.option("--stdin-filename", type=_PATHS, metavar="NAME", help="What to call standard input (`-`).")
+@click.option("--fix", is_flag=True, help="Apply the safe fixes.")
+@click.option("--unsafe-fixes", is_flag=True, help="Apply the unsafe fixes too, which change what is computed.")
+@click.option("--fix-only", is_flag=True, help="Apply the safe fixes, and report nothing of what is left.")
+@click.option("--diff", is_flag=True, help="Show what the fixes would change as a diff; change and report nothing.")
 @click.option("--show-suppressed", is_flag=True, help="Show findings that comments suppress too.")
+@click.option(
+    "--confirm",
+    type=_Lazy("way"),
+    metavar="[=program|slice|replay]",
+    help="Execute the code, in a sandbox, to see whether torch agrees with each finding; all ways, or one.",
+)
+@click.option(
+    "--python", type=_PATHS, metavar="PATH", help="The Python that has torch, for --confirm and --witness-dir."
+)
+@click.option(
+    "--witness-dir", type=_PATHS, metavar="DIR", help="Write a small torch program that fails for each finding."
+)
 @click.option("--statistics", is_flag=True, help="Show how often each rule reported, not the findings.")
 @click.option("--show-files", is_flag=True, help="List the files that would be checked, and stop.")
 @click.option("--show-settings", is_flag=True, help="Show the settings that would be used, and stop.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Number of processes.")
-@click.option("--verbose", "-v", is_flag=True, help="Say on standard error what is done.")
+@click.option("--verbose", "-v", is_flag=True, help="Say on standard error what is done; show refuted findings.")
 def check(paths: tuple[str, ...], **options: Any) -> int:
     """Check files and folders (default: the current folder); `-` is standard input.
+
+    Nothing is executed without --confirm, which runs the code of the files that have findings.
 
     Exit status: 0 no finding, 1 findings of at least the fail level, 2 the command or the tool failed.
     """
@@ -169,10 +200,49 @@ def _check(paths: tuple[str, ...], settings: Settings, *, files: list[tuple[str,
     console.tell_before(settings, verbose=options["verbose"])
     result: RunResult = run(paths, settings)
     console.tell_after(result, verbose=options["verbose"])
-    view = console.make_view(result, show_suppressed=options["show_suppressed"])
-    console.print_report(view, settings.output_format, statistics=options["statistics"])
+    if options["confirm"] is not None:
+        from autograd_lint.confirm.command import Request, confirmed
+
+        only = "" if options["confirm"] == "all" else options["confirm"]
+        result = confirmed(result, settings, Request(only, options["verbose"]))
+    if any(options[name] for name in _FIXING):
+        return _fix(result, settings, files=files, options=options)
+    return _report(result, settings, files=files, options=options)
+
+
+_FIXING: Final = ("fix", "unsafe_fixes", "fix_only", "diff")
+
+
+def _fix(result: RunResult, settings: Settings, *, files: list[tuple[str, str]], options: dict[str, Any]) -> int:
+    from autograd_lint import console_fixes
+    from autograd_lint.fixing.run import fix_run
+
+    write = not options["diff"]
+    fixed = fix_run(result, settings, unsafe=options["unsafe_fixes"], write=write)
+    if not write:
+        console_fixes.print_diffs(fixed)
+        status = result.exit_status(settings.fail_level, exit_zero=options["exit_zero"])
+    else:
+        if fixed.after.stdin is not None:
+            console_fixes.print_fixed(fixed.after.stdin)
+        quiet = options["fix_only"]
+        status = 0 if quiet else _report(fixed.after, settings, files=files, options=options)
+    console_fixes.tell_fixed(fixed, written=write)
+    return _FAILED if fixed.failures or fixed.after.failed else status
+
+
+def _report(result: RunResult, settings: Settings, *, files: list[tuple[str, str]], options: dict[str, Any]) -> int:
+    from autograd_lint import console
+
+    view = console.make_view(result, show_suppressed=options["show_suppressed"], show_refuted=options["verbose"])
+    to_error = "-" in result.files and any(options[name] for name in _FIXING)
+    console.print_report(view, settings.output_format, statistics=options["statistics"], to_error=to_error)
     for name, path in files:
         console.write_file(path, name, view)
+    if options["witness_dir"] is not None:
+        from autograd_lint.confirm.witness import write_witnesses
+
+        write_witnesses(options["witness_dir"], result.visible, settings, stdin=result.stdin)
     return result.exit_status(settings.fail_level, exit_zero=options["exit_zero"])
 
 
@@ -199,6 +269,7 @@ _PLAIN_OPTIONS: Final = (
     "force_exclude",
     "jobs",
     "stdin_filename",
+    "python",
 )
 
 
@@ -263,14 +334,16 @@ def _format_and_path(value: str, usual: str) -> tuple[str, str]:
 def run(target: str, arguments: tuple[str, ...], **options: Any) -> int:
     """Run a program under the observer: this executes it. TARGET is a script, with -m a module; its ARGUMENTS follow.
 
-    The report comes when the program ends, also by an exception or Ctrl-C. Exit status: the program's own if that is
+    The report comes when the program ends, also by an exception or Ctrl-C; under `torchrun` one report for the ranks of
+    a machine. Exit status: the program's own if that is
     not 0, else 1 with findings of at least the fail level.
     """
     from autograd_lint import console
+    from autograd_lint.dynamic.ranks import joined
     from autograd_lint.dynamic.run import RunRequest, run_observed
     from autograd_lint.settings import resolve_settings
 
-    defaults = {"per_file_ignores": (), "force_exclude": False, "jobs": None, "stdin_filename": None}
+    defaults = {"per_file_ignores": (), "force_exclude": False, "jobs": None, "stdin_filename": None, "python": None}
     settings = resolve_settings(("." if options["as_module"] else target,), _options(defaults | options))
     files = [_output_file(value, settings.output_format) for value in options["output_file"]]
     request = RunRequest(
@@ -280,12 +353,14 @@ def run(target: str, arguments: tuple[str, ...], **options: Any) -> int:
         raise_at_write=options["raise_at_write"],
     )
     result = run_observed(request, settings)
-    for remark in result.remarks:
-        print_error(remark)
-    view = console.make_view(result.found, show_suppressed=False)
-    console.print_report(view, settings.output_format, statistics=False)
-    for name, path in files:
-        console.write_file(path, name, view)
+    with joined(result) as told:
+        if told is not None:
+            for remark in told.remarks:
+                print_error(remark)
+            view = console.make_view(told.found, show_suppressed=False, show_refuted=False)
+            console.print_report(view, settings.output_format, statistics=False)
+            for name, path in files:
+                console.write_file(path, name, view)
     return result.exit_status(settings) if options["exit_code"] is None else int(options["exit_code"])
 
 

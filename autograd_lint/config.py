@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,16 @@ PROJECT_FILE: Final = "pyproject.toml"
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmConfig:
+    """What `[tool.autograd-lint.confirm]` says; None where it is silent. `memory` is in bytes."""
+
+    python: str | None = None
+    timeout: float | None = None
+    memory: int | None = None
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What a configuration file says; None where it is silent. `path` is empty when there is no file."""
 
@@ -28,6 +39,7 @@ class Config:
     respect_gitignore: bool | None = None
     output_format: str | None = None
     fail_level: str | None = None
+    confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
     without_effect: tuple[str, ...] = ()
 
 
@@ -98,7 +110,9 @@ _CONFIRM_KEYS: Final[dict[str, tuple[type, ...]]] = {
     "memory": (int, str),
     "jobs": (int,),
 }
-_WITHOUT_EFFECT: Final = ("baseline", "cache-dir", "confirm")
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?)i?B?", re.IGNORECASE)
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_WITHOUT_EFFECT: Final = ("baseline", "cache-dir")
 """Keys of the contract whose features this version does not have: checked, and said to be without effect."""
 
 
@@ -125,6 +139,7 @@ class _Reader:
             respect_gitignore=self._boolean(table, "respect-gitignore"),
             output_format=self._choice(table, "output-format", self._formats(table)),
             fail_level=self._choice(table, "fail-level", tuple(level.label for level in Severity)),
+            confirm=self._confirm(table),
             without_effect=tuple(key for key in _WITHOUT_EFFECT if key in table),
         )
 
@@ -136,12 +151,30 @@ class _Reader:
     def _check_later_keys(self, table: Mapping[str, object]) -> None:
         self._value(table, "baseline", str, "a string")
         self._value(table, "cache-dir", str, "a string")
+
+    def _confirm(self, table: Mapping[str, object]) -> ConfirmConfig:
         confirm = self._value(table, "confirm", dict, "a table")
-        if isinstance(confirm, dict):
-            self._check_keys(confirm, tuple(_CONFIRM_KEYS), prefix="confirm.")
-            for key, value in confirm.items():
-                if isinstance(value, bool) or not isinstance(value, _CONFIRM_KEYS[key]):
-                    raise self._wrong(f"confirm.{key}", "a string" if key == "python" else "a number", value)
+        if not isinstance(confirm, dict):
+            return ConfirmConfig()
+        self._check_keys(confirm, tuple(_CONFIRM_KEYS), prefix="confirm.")
+        for key, value in confirm.items():
+            if isinstance(value, bool) or not isinstance(value, _CONFIRM_KEYS[key]):
+                raise self._wrong(f"confirm.{key}", "a string" if key == "python" else "a number", value)
+            if isinstance(value, int | float) and value <= 0:
+                raise ConfigError(f"{self.path}: `confirm.{key}` must be more than 0, not {value}")
+        python, memory = confirm.get("python"), confirm.get("memory")
+        if isinstance(python, str) and os.sep in python:
+            # As other paths in this file: relative to it.
+            python = os.path.join(os.path.dirname(os.path.abspath(self.path)), python)
+        return ConfirmConfig(python, confirm.get("timeout"), self._memory(memory), confirm.get("jobs"))
+
+    def _memory(self, value: object) -> int | None:
+        if not isinstance(value, str):
+            return value if isinstance(value, int) else None
+        found = _SIZE.fullmatch(value.strip())
+        if found is None or not float(found[1]):
+            raise ConfigError(f'{self.path}: `confirm.memory` must be a number of bytes or as `"2 GiB"`, not {value!r}')
+        return int(float(found[1]) * _UNITS[found[2].upper()])
 
     def _formats(self, table: Mapping[str, object]) -> tuple[str, ...]:
         if "output-format" not in table:

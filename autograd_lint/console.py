@@ -7,6 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autograd_lint.discovery import repository_root
 from autograd_lint.errors import ConfigError, OutputError
@@ -22,7 +23,7 @@ from autograd_lint.settings import Settings
 from autograd_lint.streams import print_error, print_out
 
 
-def make_view(result: RunResult, *, show_suppressed: bool) -> View:
+def make_view(result: RunResult, *, show_suppressed: bool, show_refuted: bool) -> View:
     """What the formats are given."""
     return View(
         findings=result.findings if show_suppressed else result.visible,
@@ -30,17 +31,25 @@ def make_view(result: RunResult, *, show_suppressed: bool) -> View:
         root=os.environ.get("GITHUB_WORKSPACE") or repository_root(os.getcwd()) or os.getcwd(),
         texts=Texts([result.stdin] if result.stdin else ()),
         colour=wants_colour(sys.stdout),
+        show_refuted=show_refuted,
     )
 
 
-def print_report(view: View, name: str, *, statistics: bool) -> None:
-    """The report on standard output; with `statistics`, counts in its place."""
-    print_out(_statistics(view, as_json=name == "json") if statistics else render(name, view))
+def print_report(view: View, name: str, *, statistics: bool, to_error: bool = False) -> None:
+    """The report on standard output; with `statistics`, counts in its place.
+
+    `to_error`: on standard error, where the other stream is taken by the fixed text.
+    """
+    text = _statistics(view, as_json=name == "json") if statistics else render(name, view)
+    if not to_error:
+        print_out(text)
+    elif text:
+        print_error(text.rstrip("\n"))
 
 
 def write_file(path: str, name: str, view: View) -> None:
     """A report in a file, without colour."""
-    plain = View(findings=view.findings, files=view.files, root=view.root, texts=view.texts)
+    plain = replace(view, colour=False)
     try:
         with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
             stream.write(render(name, plain))
@@ -86,6 +95,10 @@ def show_settings(settings: Settings) -> int:
         "output-format": settings.output_format,
         "fail-level": settings.fail_level.label,
         "jobs": settings.jobs,
+        "confirm.python": settings.confirm.python,
+        "confirm.timeout": settings.confirm.timeout,
+        "confirm.memory": settings.confirm.memory,
+        "confirm.jobs": settings.confirm.jobs,
     }
     print_out("".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in shown.items()))
     return 0
@@ -118,6 +131,7 @@ def _rule_to_json(rule: type[Rule]) -> dict[str, object]:
         "default": rule.default,
         "talk": rule.talk,
         "since": rule.since,
+        "fixable": rule.fix is not Rule.fix,
         "url": rule_url(rule.code, rule.name),
         "summary": rule.documentation().split("\n", 1)[0],
         "documentation": rule.documentation(),
@@ -130,7 +144,7 @@ def _rule_to_text(rule: type[Rule]) -> str:
 
 
 def _statistics(view: View, *, as_json: bool) -> str:
-    counts = Counter((finding.code, finding.name) for finding in view.findings)
+    counts = Counter((finding.code, finding.name) for finding in view.told)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     if as_json:
         listed = [{"code": code, "name": name, "count": count} for (code, name), count in ordered]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from autograd_lint.errors import FactsError, SourceError
 from autograd_lint.events import Event, Site
@@ -14,6 +14,9 @@ from autograd_lint.rule import Report, Rule
 from autograd_lint.run_findings import crashed, describe_crash, unreadable
 from autograd_lint.source import SourceFile, has_torch_sign
 from autograd_lint.static.stack import with_room
+
+if TYPE_CHECKING:
+    from autograd_lint.static.positions import Positions
 
 Place: TypeAlias = tuple[str, object]
 
@@ -68,8 +71,25 @@ def _check(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Finding]:
     verdicts = Verdicts(rules)
     for paths in explore(lower_module(tree, source.path)):
         verdicts.add(paths)
-    findings = verdicts.findings(Positions(tree)) if verdicts.found else []
+    findings = _with_fixes(verdicts, source, Positions(tree)) if verdicts.found else []
     return [*findings, *(crashed(source.path, text) for text in verdicts.crashes)]
+
+
+def _with_fixes(verdicts: Verdicts, source: SourceFile, positions: Positions) -> list[Finding]:
+    """The findings, each with the fix of its rule; nothing is computed for what is not reported."""
+    from autograd_lint.fixing.code import Code
+
+    code = Code(source, positions, verdicts.reported)
+    findings = []
+    for verdict in verdicts.kept():
+        found = _finding(verdict, positions)
+        try:
+            fix = verdict.rule().fix(verdict.event, code)
+        except Exception as error:  # a fault in a fix must not hide the finding: reported as AGL003
+            verdicts.crashes.append(f"{found.code}: the fix: {describe_crash(error)}")
+            fix = None
+        findings.append(found if fix is None else replace(found, fix=fix))
+    return findings
 
 
 @dataclass(slots=True)
@@ -78,6 +98,7 @@ class Verdict:
 
     rule: type[Rule]
     report: Report
+    event: Event
     places: frozenset[object]
     seen: int = 0
     severity: Severity = Severity.INFO
@@ -90,6 +111,8 @@ class Verdicts:
 
     rules: Sequence[type[Rule]]
     found: dict[tuple[str, Place], Verdict] = field(default_factory=dict)
+    reported: dict[Place, list[Event]] = field(default_factory=lambda: defaultdict(list))
+    """The events that were reported at each place, on whatever path: a fix must be right for all of them."""
     crashes: list[str] = field(default_factory=list)
 
     def add(self, paths: Sequence[JudgedPath]) -> None:
@@ -130,10 +153,11 @@ class Verdicts:
                 continue
             key = (judge.code, report.site.key)
             holding[key].add(number)
+            self.reported[report.site.key].append(event)
             known = here.get(key)
             if known is None or severity > known.severity:
                 places = frozenset(site.token for site in (report.site, *(site for _, site in report.related)))
-                here[key] = Verdict(type(judge), report, places, severity=severity)
+                here[key] = Verdict(type(judge), report, event, places, severity=severity)
 
     def _merge(self, key: tuple[str, Place], verdict: Verdict) -> None:
         if verdict.doubtful:
@@ -143,12 +167,15 @@ class Verdicts:
             self.found[key] = verdict
 
     def findings(self, positions: Ranges) -> list[Finding]:
-        """The findings with their ranges; a rule's finding hides those of the rules it supersedes at that place."""
+        """The findings with their ranges."""
+        return [_finding(verdict, positions) for verdict in self.kept()]
+
+    def kept(self) -> list[Verdict]:
+        """What is told: a rule's finding hides those of the rules it supersedes at that place."""
         codes_at: dict[Place, set[str]] = defaultdict(set)
         for (_, place), verdict in self.found.items():
             codes_at[place].update(verdict.rule.supersedes)
-        kept = [v for (code, place), v in self.found.items() if code not in codes_at[place]]
-        return [_finding(verdict, positions) for verdict in kept]
+        return [v for (code, place), v in self.found.items() if code not in codes_at[place]]
 
 
 def _missing_somewhere(verdict: Verdict, holding: set[int], paths: Iterable[JudgedPath]) -> bool:

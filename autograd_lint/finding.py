@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 class Severity(enum.IntEnum):
@@ -77,9 +78,33 @@ class SuppressionKind(enum.Enum):
     BASELINE = "baseline"
 
 
+class Verdict(enum.Enum):
+    """What a run says of a finding."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The verdict on a finding. `evidence` quotes what torch showed; of an inconclusive one it is the reason.
+
+    `how` is the kind of run that decided: `program`, `slice`, `replay`; empty where nothing could be run.
+    """
+
+    verdict: Verdict
+    how: str
+    evidence: str
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One judged fault, with every place that explains it."""
+    """One judged fault, with every place that explains it.
+
+    `runtime_only`: a run has shown it, at a place where `check` says nothing.
+    """
 
     code: str
     name: str
@@ -95,3 +120,10 @@ class Finding:
     cell: int | None = None
     suppressed: SuppressionKind | None = None
     url: str = ""
+    confirmation: Confirmation | None = None
+    runtime_only: bool = False
+
+    @property
+    def refuted(self) -> bool:
+        """Whether a run showed the opposite."""
+        return self.confirmation is not None and self.confirmation.verdict is Verdict.REFUTED

@@ -16,7 +16,7 @@ _INTERVAL: Final = 0.1
 
 @dataclass(slots=True)
 class Progress:
-    """A line that counts the files found, then those that are done, and is erased at the end."""
+    """A line that counts the files found, then those that are done, then verdicts, and is erased at the end."""
 
     started: float = field(default_factory=time.monotonic)
     found: int = 0
@@ -32,6 +32,10 @@ class Progress:
         """One more file is done."""
         self.done += 1
         self._show(f"checked {self.done} of {count(self.found, 'file')}")
+
+    def confirm(self, done: int, total: int) -> None:
+        """Programs run, and `done` of `total` findings have their verdict."""
+        self._show(f"confirmed or refuted {done} of {count(total, 'finding')}")
 
     def finish(self) -> None:
         """Erase the line, if there is one."""

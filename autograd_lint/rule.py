@@ -9,11 +9,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar, Final
+from itertools import takewhile
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from autograd_lint.errors import RuleError
 from autograd_lint.events import Cut, Event, How, Site, Stale, Write
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +68,25 @@ def saved_and_needed(stale: Stale) -> tuple[tuple[str, Site], tuple[str, Site]]:
 
 
 def ways_in(event: Write) -> tuple[tuple[str, Site], ...]:
-    """The places that lead to a write: the outermost call of the helper it is in, the module's constructor."""
+    """The places that lead to a write: the call of the helper it is in, and the module's constructor.
+
+    The helper's call is the innermost one; of a stale tensor, the one that leads away from where it is saved or needed.
+    """
     places: list[tuple[str, Site]] = []
     if event.constructor is not None:
         places.append(("built with `inplace=True` here", event.constructor))
-    if event.site.calls:
-        places.append(("called from here", event.site.calls[0]))
+    calls = event.site.calls[-1:]
+    if event.stale is not None:
+        calls = event.site.calls[_shared_depth(event.site, event.stale.saved, event.stale.needed) :]
+    if calls:
+        places.append(("called from here", calls[0]))
     return tuple(places)
+
+
+def _shared_depth(*places: Site) -> int:
+    """How many calls all these places have in common, from the outermost on."""
+    levels = zip(*(place.calls for place in places), strict=False)
+    return sum(1 for _ in takewhile(lambda level: len({call.key for call in level}) == 1, levels))
 
 
 def missing_gradient(event: Cut) -> tuple[str, tuple[tuple[str, Site], ...]]:
@@ -102,12 +119,48 @@ class Rule:
     talk: ClassVar[bool] = False
     """The talk shows it."""
     since: ClassVar[str] = "0.1.0"
+    raises: ClassVar[bool] = False
+    """The finding claims that torch raises at one of its places: a run in which it does not refutes it."""
+    says: ClassVar[tuple[str, ...]] = ()
+    """Words, one of which is in what torch raises or warns of at the place, or where it is needed."""
+    heard: ClassVar[bool] = False
+    """Torch says so at the finding's own place, and that alone confirms it."""
     supersedes: ClassVar[tuple[str, ...]] = ()
     """Codes that are not reported at a place where this rule reports."""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Yield what is wrong with `event`; nothing if it is fine. Only called with types named in `on`."""
         raise RuleError(f"{type(self).__name__} listens to events but does not judge them")
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """How the reported `event` can be mended in the file `code`; None where there is no way.
+
+        `code.safe(…)` only what keeps all values and gradients, `code.unsafe(…)` all else. Helpers are imported here,
+        not above: they cost time that a run without findings does not have.
+        """
+        return None
+
+    def confirmed(self, seen: Seen) -> str:
+        """What torch showed that bears a finding out, quoted; empty if nothing does.
+
+        `seen.event` is the event at its place that this rule reports in a real run; None if there was none, and then
+        only a rule that needs no event, because it looks at values, may say anything.
+        """
+        if not self.says or (seen.event is None and not self.heard):
+            return ""
+        return seen.quote(*self.says) if seen.event is not None else seen.quote_here(*self.says)
+
+    def refuted(self, seen: Seen) -> str:
+        """What torch showed that speaks against a finding whose place ran; empty if nothing does.
+
+        Only a finding that claims what happens on every run can be refuted by one. Where a rule claims an exception
+        (`raises`), it is refuted by a run through all the places of the finding that raised none.
+        """
+        through = seen.everywhere() and not seen.run.ended and not seen.quote(*self.says)
+        if not self.raises or seen.finding.severity is not self.severity or not through or seen.run.invented:
+            return ""
+        rows = ", ".join(map(str, sorted({place.start.row for _, place in seen.places()})))
+        return f"row {rows} ran to the end of the program, and torch raised nothing there"
 
     @classmethod
     def documentation(cls) -> str:

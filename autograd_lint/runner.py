@@ -42,11 +42,16 @@ class RunResult:
         """The findings that are not suppressed."""
         return tuple(finding for finding in self.findings if finding.suppressed is None)
 
+    @property
+    def failed(self) -> bool:
+        """Whether the tool itself failed on a file."""
+        return any(finding.code == CRASHED for finding in self.findings)
+
     def exit_status(self, fail_level: Severity, *, exit_zero: bool = False) -> int:
         """2 when the tool itself failed on a file, 1 with findings of at least `fail_level`, else 0."""
-        if any(finding.code == CRASHED for finding in self.findings):
+        if self.failed:
             return 2
-        failed = any(finding.severity >= fail_level for finding in self.visible)
+        failed = any(finding.severity >= fail_level for finding in self.visible if not finding.refuted)
         return 1 if failed and not exit_zero else 0
 
 

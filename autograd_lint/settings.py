@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from autograd_lint.config import Config, find_config, load_config
+from autograd_lint.config import Config, ConfirmConfig, find_config, load_config
 from autograd_lint.discovery import DEFAULT_EXCLUDE, Search, repository_root
 from autograd_lint.finding import Severity
 from autograd_lint.patterns import matches_file
@@ -27,6 +27,17 @@ class Options:
     force_exclude: bool = False
     jobs: int | None = None
     stdin_filename: str | None = None
+    python: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmSettings:
+    """How programs are run to confirm findings: in which Python (None: one is looked for), within which limits."""
+
+    python: str | None = None
+    timeout: float = 10.0
+    memory: int = 2 << 30
+    jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +53,7 @@ class Settings:
     fail_level: Severity = Severity.WARNING
     jobs: int | None = None
     stdin_filename: str | None = None
+    confirm: ConfirmSettings = field(default_factory=ConfirmSettings)
     without_effect: tuple[str, ...] = ()
 
     def codes_for(self, path: str) -> frozenset[str]:
@@ -80,7 +92,18 @@ def resolve_settings(paths: Sequence[str], options: Options) -> Settings:
         fail_level=Severity[(options.fail_level or config.fail_level or "warning").upper()],
         jobs=options.jobs,
         stdin_filename=options.stdin_filename,
+        confirm=_confirm(config.confirm, options.python),
         without_effect=config.without_effect,
+    )
+
+
+def _confirm(config: ConfirmConfig, python: str | None) -> ConfirmSettings:
+    usual = ConfirmSettings()
+    return ConfirmSettings(
+        python=python or config.python,
+        timeout=config.timeout or usual.timeout,
+        memory=config.memory or usual.memory,
+        jobs=config.jobs,
     )
 
 

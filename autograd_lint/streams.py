@@ -22,6 +22,19 @@ def print_out(text: str) -> None:
         raise _cannot_write(sys.stdout, error) from error
 
 
+def print_bytes(data: bytes) -> None:
+    """Write to standard output, whatever its encoding."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+    except BrokenPipeError:
+        _to_nowhere(sys.stdout)
+    except OSError as error:
+        raise _cannot_write(sys.stdout, error) from error
+
+
 def print_error(text: str) -> None:
     """Write lines to standard error."""
     if sys.stderr is not None:

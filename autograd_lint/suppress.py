@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from autograd_lint.finding import Finding, Position, Range, SuppressionKind
-from autograd_lint.layout import Comment, Layout
+from autograd_lint.finding import Applicability, Edit, Finding, Fix, Position, Range, SuppressionKind
+from autograd_lint.layout import Comment, Layout, split_lines
 from autograd_lint.run_findings import CRASHED, UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION, run_finding
 from autograd_lint.selectors import did_you_mean, find_codes, known_selectors, nearest, rules_by_code
 
@@ -187,9 +187,44 @@ def _unused(
             if item in used or not _can_be_judged(item, own=suppression.own, ran=ran):
                 continue
             what = f"`{item.selector}` in this comment" if item.selector else "this comment"
-            yield run_finding(
+            found = run_finding(
                 UNUSED_SUPPRESSION, source.path, f"{what} suppresses nothing", at=item.range, advice="delete it"
             )
+            yield replace(found, fix=_deletion(source, suppression, item))
+
+
+def _deletion(source: SourceFile, suppression: Suppression, item: Item) -> Fix:
+    """Delete a comment, with the white space before it, or one selector of several, with its comma."""
+    whole = suppression.range
+    line = split_lines(source.text)[suppression.row - 1]
+    if (
+        "," in line[whole.start.column - 1 : whole.end.column - 1].partition("--")[0]
+    ):  # other selectors, perhaps of others
+        place = _with_comma(line, item.range)
+    else:
+        start, rest = whole.start.column - 1, line[whole.end.column - 1 :]
+        if suppression.own and rest.lstrip().startswith("--"):
+            rest = rest[rest.find("#") :] if "#" in rest else ""
+        before = line[:start]
+        if rest.strip():
+            place = Range(whole.start, Position(suppression.row, len(line) - len(rest.lstrip()) + 1))
+        elif before.strip():
+            place = Range(Position(suppression.row, len(before.rstrip()) + 1), Position(suppression.row, len(line) + 1))
+        else:
+            place = Range(Position(suppression.row, 1), Position(suppression.row + 1, 1))
+    return Fix(Applicability.SAFE, "delete what suppresses nothing", (Edit("", place),))
+
+
+def _with_comma(line: str, place: Range) -> Range:
+    """The place of a selector and of the comma after it; of the last one, the comma before it."""
+    row, start, end = place.start.row, place.start.column - 1, place.end.column - 1
+    after = _COMMA.match(line, end)
+    if after is not None:
+        return Range(place.start, Position(row, after.end() + 1))
+    return Range(Position(row, len(line[:start].rstrip(", \t")) + 1), place.end)
+
+
+_COMMA: Final = re.compile(r"[,\s]+(?=[\w-])")
 
 
 def _can_be_judged(item: Item, *, own: bool, ran: frozenset[str]) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, How, Stale, Write
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, saved_and_needed, ways_in, writer
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class InplaceOnSavedTensor(Rule):
@@ -75,6 +79,8 @@ class InplaceOnSavedTensor(Rule):
     name = "inplace-on-saved-tensor"
     severity = Severity.ERROR
     on = (Write,)
+    raises = True
+    says = ("modified by an inplace operation",)
     talk = True
     supersedes = ("AGL103", "AGL104")
 
@@ -91,6 +97,12 @@ class InplaceOnSavedTensor(Rule):
             _help(event, event.stale),
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The out-of-place form."""
+        from autograd_lint.fixing.outofplace import out_of_place
+
+        return out_of_place(code, event) if isinstance(event, Write) else None
 
 
 def _message(event: Write, stale: Stale) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, How, Refusal, Site, Write
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class InplaceOnLeaf(Rule):
@@ -69,6 +73,9 @@ class InplaceOnLeaf(Rule):
     name = "inplace-on-leaf"
     severity = Severity.ERROR
     on = (Write,)
+    raises = True
+    says = ("leaf Variable that requires grad", "view of a leaf")
+    heard = True
     supersedes = ("AGL103", "AGL104")
 
     def judge(self, event: Event) -> Iterator[Report]:
@@ -82,6 +89,19 @@ class InplaceOnLeaf(Rule):
             _help(event),
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The write under `no_grad`, which updates the leaf itself."""
+
+        from autograd_lint.fixing.lines import under
+        from autograd_lint.fixing.names import name_for
+
+        node = code.node(event.site)
+        no_grad = None if node is None else name_for(code, "torch.no_grad", node)
+        if node is None or no_grad is None or not isinstance(event, Write) or event.how is How.MODULE:
+            return None
+        edit = under(code, node, f"with {no_grad.text}():")
+        return code.unsafe("write under `no_grad`", *no_grad.imports, edit)
 
 
 def _message(event: Write) -> str:

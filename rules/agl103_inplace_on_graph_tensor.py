@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, How, Write
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
+from autograd_lint.showing import never_in_graph, version_moved
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class InplaceOnGraphTensor(Rule):
@@ -67,6 +73,14 @@ class InplaceOnGraphTensor(Rule):
     on = (Write,)
     talk = True
 
+    def confirmed(self, seen: Seen) -> str:
+        """The tensor is in the graph, and its version moved."""
+        return version_moved(seen, seen.event.target.name) if isinstance(seen.event, Write) else ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The tensor was not in the graph."""
+        return never_in_graph(seen, *seen.quoted())
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A recorded write to a graph tensor that did no harm so far; one that is not certain would be noise."""
         if not isinstance(event, Write) or not event.certain or not event.target.in_graph or not event.grad_enabled:
@@ -75,6 +89,12 @@ class InplaceOnGraphTensor(Rule):
             return
         name = quoted(event.target.name, otherwise="a tensor")
         yield Report(event.site, f"{writer(event)} changes {name}, which is in the graph", ways_in(event), _help(event))
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The out-of-place form."""
+        from autograd_lint.fixing.outofplace import out_of_place
+
+        return out_of_place(code, event) if isinstance(event, Write) else None
 
 
 _JUDGED_ELSEWHERE = (How.INDEX, How.INDEX_AUGMENTED, How.OPTIMIZER, How.STATE, How.DATA_ASSIGN)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, How, Write
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
+from autograd_lint.showing import never_in_graph, version_moved
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class IndexWriteOnGraphTensor(Rule):
@@ -70,6 +76,14 @@ class IndexWriteOnGraphTensor(Rule):
     on = (Write,)
     talk = True
 
+    def confirmed(self, seen: Seen) -> str:
+        """The tensor is in the graph after the write, and its version moved."""
+        return version_moved(seen, seen.event.target.name) if isinstance(seen.event, Write) else ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The tensor was not in the graph, and is not after the write."""
+        return never_in_graph(seen, *seen.quoted())
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A recorded index write that did no harm so far; one that is not certain would be noise."""
         if not isinstance(event, Write) or not event.certain or not event.grad_enabled:
@@ -79,6 +93,12 @@ class IndexWriteOnGraphTensor(Rule):
         if event.stale or event.refusal or event.alias_read:
             return
         yield Report(event.site, _message(event), ways_in(event), _help(event))
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The index write as an operation that gives a new tensor."""
+        from autograd_lint.fixing.values import scattered
+
+        return scattered(code, event) if isinstance(event, Write) else None
 
 
 def _message(event: Write) -> str:

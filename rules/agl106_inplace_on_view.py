@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from autograd_lint.events import Event, How, Refusal, Write
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, ways_in, writer
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class InplaceOnView(Rule):
@@ -78,6 +81,9 @@ class InplaceOnView(Rule):
     name = "inplace-on-view"
     severity = Severity.ERROR
     on = (Write,)
+    raises = True
+    says = ("is a view", "A view was", "single memory location", "overlap", "inference tensor", "multiple views")
+    heard = True
     supersedes = ("AGL103", "AGL104")
 
     def judge(self, event: Event) -> Iterator[Report]:
@@ -95,6 +101,13 @@ class InplaceOnView(Rule):
             "build the module with `inplace=False`" if event.how is How.MODULE else advice,
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The out-of-place form, or a clone of the view."""
+        from autograd_lint.fixing.outofplace import out_of_place
+        from autograd_lint.fixing.values import cloned_first
+
+        return (out_of_place(code, event) or cloned_first(code, event)) if isinstance(event, Write) else None
 
 
 _TOLD: Final = {

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import AliasRead, Event, How, Site, Stale, Write
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, saved_and_needed, ways_in, writer
+from autograd_lint.showing import value_changed
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class WriteThroughAlias(Rule):
@@ -75,6 +81,17 @@ class WriteThroughAlias(Rule):
     talk = True
     supersedes = ("AGL103", "AGL104")
 
+    def confirmed(self, seen: Seen) -> str:
+        """Backward raises, or the alias shows the write, or what was saved has another value."""
+        event = seen.event
+        if not isinstance(event, Write):
+            return ""
+        error = seen.quote("modified by an inplace operation")
+        if event.alias_read is not None:
+            return value_changed(seen, event.alias_read.name) or value_changed(seen, event.target.name) or error
+        saved = event.stale.saved_name if event.stale is not None else ""
+        return error or value_changed(seen, saved) or value_changed(seen, event.target.name)
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A write whose harm goes through an alias; what optimizers and modules write is judged by AGL108."""
         if not isinstance(event, Write) or event.how in (How.OPTIMIZER, How.STATE):
@@ -87,6 +104,14 @@ class WriteThroughAlias(Rule):
         elif alias is not None:
             places = (*_alias_places(alias), *ways_in(event))
             yield Report(event.site, _alias_message(event, alias), places, _alias_help(alias), severity)
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """A copy in place of the alias."""
+        from autograd_lint.fixing.values import copied
+
+        if not isinstance(event, Write):
+            return None
+        return copied(code, event.target.made if event.alias_read is None else event.alias_read.made)
 
 
 def _stale_message(event: Write, stale: Stale) -> str:

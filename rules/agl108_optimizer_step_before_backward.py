@@ -83,6 +83,7 @@ class OptimizerStepBeforeBackward(Rule):
     name = "optimizer-step-before-backward"
     severity = Severity.ERROR
     on = (Write,)
+    says = ("modified by an inplace operation",)
     supersedes = ("AGL103", "AGL104")
 
     def judge(self, event: Event) -> Iterator[Report]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, Site, StateKept
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class StateDictAlias(Rule):
@@ -77,6 +81,16 @@ class StateDictAlias(Rule):
             tuple(_places(event)),
             "clone the values: `copy.deepcopy(model.state_dict())`",
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """A deep copy of the weights."""
+        import libcst as cst
+
+        from autograd_lint.fixing.values import wrapped
+
+        call = code.find(event.site, cst.Call)
+        edits = None if call is None else wrapped(code, call, "copy.deepcopy")
+        return None if edits is None else code.unsafe("copy the weights", *edits)
 
 
 def _places(event: StateKept) -> Iterator[tuple[str, Site]]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, How, Write
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, writer
+from autograd_lint.showing import value_changed
 
 _OWN = (How.OPTIMIZER, How.STATE, How.OUT)
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class ArgumentMutated(Rule):
@@ -72,6 +78,10 @@ class ArgumentMutated(Rule):
     on = (Write,)
     default = False
 
+    def confirmed(self, seen: Seen) -> str:
+        """The argument has another value after the write."""
+        return value_changed(seen, seen.event.argument) if isinstance(seen.event, Write) else ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A write to an argument that torch does not refuse."""
         if not isinstance(event, Write) or not event.argument or event.how in _OWN or event.refusal is not None:
@@ -84,3 +94,9 @@ class ArgumentMutated(Rule):
             calls,
             "use the out-of-place form, or clone the argument first",
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The out-of-place form."""
+        from autograd_lint.fixing.outofplace import out_of_place
+
+        return out_of_place(code, event) if isinstance(event, Write) else None

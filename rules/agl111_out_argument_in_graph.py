@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, Refusal, Refused, Write
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, ways_in
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class OutArgumentInGraph(Rule):
@@ -62,6 +66,9 @@ class OutArgumentInGraph(Rule):
     name = "out-argument-in-graph"
     severity = Severity.ERROR
     on = (Write, Refused)
+    raises = True
+    says = ("arguments don't support automatic differentiation",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A call with `out=` that torch refuses, told as a write or as a refused call."""
@@ -80,3 +87,19 @@ class OutArgumentInGraph(Rule):
             "assign the result to a name, or wrap the call in `with torch.no_grad():`",
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The result assigned, in place of `out=`."""
+        import libcst as cst
+
+        from autograd_lint.fixing.calls import argument, without_argument
+
+        call = code.find(event.site, cst.Call)
+        given = None if call is None else argument(call, "out")
+        if call is None or given is None or not isinstance(code.parent(call), cst.Expr):
+            return None
+        if not isinstance(given.value, cst.Name | cst.Attribute | cst.Subscript):
+            return None
+        name = code.text(given.value)
+        assigned = code.insert(code.place(call).start, f"{name} = ")
+        return code.unsafe("assign the result", assigned, without_argument(code, call, given))

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, LostWrite
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import value_changed, value_kept
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class WriteToCopy(Rule):
@@ -58,6 +64,14 @@ class WriteToCopy(Rule):
     severity = Severity.ERROR
     on = (LostWrite,)
 
+    def confirmed(self, seen: Seen) -> str:
+        """The indexed tensor is the same after the write."""
+        return value_kept(seen, seen.event.target.name) if isinstance(seen.event, LostWrite) else ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The indexed tensor changed."""
+        return next((text for name in seen.quoted() if (text := value_changed(seen, name))), "")
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such write."""
         if not isinstance(event, LostWrite):
@@ -73,3 +87,27 @@ class WriteToCopy(Rule):
             "assign to the indexed tensor: `x[mask] = …`, `x[mask] *= …`",
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """An index assignment in place of the write to a copy."""
+        import libcst as cst
+
+        from autograd_lint.facts import table
+
+        call = code.find(event.site, cst.Call)
+        if call is None or not isinstance(call.func, cst.Attribute) or not isinstance(code.parent(call), cst.Expr):
+            return None
+        method, target = call.func.attr.value.removesuffix("_"), call.func.value
+        if not isinstance(target, cst.Subscript) or method == call.func.attr.value:
+            return None
+        name, given = code.text(target), [code.text(arg) for arg in call.args]
+        sign = {"add": "+", "sub": "-", "mul": "*", "div": "/"}.get(method)
+        if method in ("copy", "fill", "zero") and len(given) <= 1:
+            changed = f"{name} = {given[0] if given else 0}"
+        elif sign and len(given) == 1 and "=" not in given[0]:
+            changed = f"{name} {sign}= {given[0]}"
+        elif table.parameters(f"Tensor.{method}") is not None:
+            changed = f"{name} = {name}.{method}({', '.join(given)})"
+        else:
+            return None
+        return code.unsafe("assign to the indexed tensor", code.replace(call, changed))

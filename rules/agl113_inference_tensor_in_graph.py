@@ -65,6 +65,9 @@ class InferenceTensorInGraph(Rule):
     name = "inference-tensor-in-graph"
     severity = Severity.ERROR
     on = (Refused,)
+    raises = True
+    says = ("nference tensor",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """An operation that torch refuses for what it would have to save."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Backward, Event, Site
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class RetainGraph(Rule):
@@ -72,11 +77,26 @@ class RetainGraph(Rule):
     on = (Backward,)
     talk = True
 
+    def confirmed(self, seen: Seen) -> str:
+        """The graph holds what backward would have freed."""
+        root = seen.event.root.name if isinstance(seen.event, Backward) else ""
+        for facts in seen.results(root):
+            if facts.nodes:
+                held = f"{facts.nodes} nodes and {facts.saved} bytes of saved tensors"
+                return f"after this backward the graph of `{root}` still holds {held}"
+        return ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A call with the argument."""
         if not isinstance(event, Backward) or not event.retain_graph:
             return
         yield Report(event.site, _message(event), tuple(_places(event)), _help(event))
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """Without the argument, or one backward of the sum."""
+        from autograd_lint.fixing.backwards import only_once
+
+        return only_once(code, event) if isinstance(event, Backward) else None
 
 
 def _message(event: Backward) -> str:

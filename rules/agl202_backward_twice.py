@@ -73,6 +73,9 @@ class BackwardTwice(Rule):
     name = "backward-twice"
     severity = Severity.ERROR
     on = (Backward,)
+    raises = True
+    says = ("second time",)
+    heard = True
     talk = True
 
     def judge(self, event: Event) -> Iterator[Report]:

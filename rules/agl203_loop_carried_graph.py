@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Backward, Event, Failure, Site
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class LoopCarriedGraph(Rule):
@@ -77,6 +81,7 @@ class LoopCarriedGraph(Rule):
     name = "loop-carried-graph"
     severity = Severity.ERROR
     on = (Backward,)
+    says = ("second time", "modified by an inplace operation")
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A pass that fails on a graph freed in an earlier round of its loop."""
@@ -91,6 +96,12 @@ class LoopCarriedGraph(Rule):
             "cut the history where the value is carried to the next iteration: `state = state.detach()`",
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The carried value detached where a round of the loop begins."""
+        from autograd_lint.fixing.backwards import carried_without_graph
+
+        return carried_without_graph(code, event) if isinstance(event, Backward) else None
 
 
 def _places(event: Backward) -> Iterator[tuple[str, Site]]:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, GraphKept, Site
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import growth
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class GraphAccumulated(Rule):
@@ -70,6 +76,14 @@ class GraphAccumulated(Rule):
     severity = Severity.WARNING
     on = (GraphKept,)
 
+    def confirmed(self, seen: Seen) -> str:
+        """The graph behind the sum or the container grows with each round."""
+        if not isinstance(seen.event, GraphKept):
+            return ""
+        holder = seen.event.holder
+        nodes = growth(facts.nodes for facts in seen.results(holder))
+        return f"the graph nodes behind `{holder}` after the first rounds: {nodes}" if nodes else ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such sum and container."""
         if not isinstance(event, GraphKept):
@@ -84,6 +98,12 @@ class GraphAccumulated(Rule):
             tuple(_places(event)),
             "cut the graph: `.item()` for a number, `.detach()` for a tensor",
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The value detached before it is kept."""
+        from autograd_lint.fixing.keeping import kept_without_graph
+
+        return kept_without_graph(code, event) if isinstance(event, GraphKept) else None
 
 
 def _places(event: GraphKept) -> Iterator[tuple[str, Site]]:

@@ -59,6 +59,7 @@ class CreateGraphBackward(Rule):
     name = "create-graph-backward"
     severity = Severity.WARNING
     on = (Backward,)
+    says = ("create_graph",)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such pass that accumulates."""

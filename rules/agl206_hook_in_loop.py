@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import Event, HookRegistered
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import growth
 
 
 class HookInLoop(Rule):
@@ -65,6 +67,14 @@ class HookInLoop(Rule):
     severity = Severity.WARNING
     on = (HookRegistered,)
     talk = True
+
+    def confirmed(self, seen: Seen) -> str:
+        """The number of hooks grows with each round."""
+        if not isinstance(seen.event, HookRegistered):
+            return ""
+        name = seen.event.target.name
+        hooks = growth(facts.hooks for facts in seen.results(name))
+        return f"the hooks on `{name}` after the first rounds: {hooks}" if hooks else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A registration that repeats on the same object."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import EvalForward, Event
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import names_in
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class EvalBuildsGraph(Rule):
@@ -64,6 +70,17 @@ class EvalBuildsGraph(Rule):
     severity = Severity.WARNING
     on = (EvalForward,)
 
+    def confirmed(self, seen: Seen) -> str:
+        """What the forward returned has a graph."""
+        if not isinstance(seen.event, EvalForward):
+            return ""
+        for name in names_in(seen):
+            for facts in seen.results(name):
+                if facts.grad_fn:
+                    held = f"its graph holds {facts.nodes} nodes and {facts.saved} bytes of saved tensors"
+                    return f"`{name}` has the grad_fn {facts.grad_fn}; {held}"
+        return ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such forward."""
         if not isinstance(event, EvalForward):
@@ -76,3 +93,23 @@ class EvalBuildsGraph(Rule):
             (("evaluation mode since here", event.mode),),
             "wrap the loop in `torch.no_grad()` or `torch.inference_mode()`, or decorate the function",
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The loop around the forward under `no_grad`."""
+        import libcst as cst
+
+        from autograd_lint.fixing.lines import under
+        from autograd_lint.fixing.names import name_for
+
+        node = code.node(event.site)
+        no_grad = None if node is None else name_for(code, "torch.no_grad", node)
+        if node is None or no_grad is None:
+            return None
+        scope = code.scope(node)
+        loops = [
+            found
+            for found in code.around(node)
+            if isinstance(found, cst.For | cst.While) and code.scope(found) is scope
+        ]
+        edit = under(code, loops[-1] if loops else node, f"with {no_grad.text}():")
+        return code.unsafe("evaluate under `no_grad`", *no_grad.imports, edit)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, GradZero
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class ManualGradZero(Rule):
@@ -66,6 +71,17 @@ class ManualGradZero(Rule):
     on = (GradZero,)
     talk = True
 
+    def confirmed(self, seen: Seen) -> str:
+        """The gradient went to zero there."""
+        if not isinstance(seen.event, GradZero):
+            return ""
+        name = seen.event.target.name.removesuffix(".grad")
+        for before, after in seen.changes(name):
+            old, new = before.gradient, after.gradient
+            if old is not None and new is not None and not any(new.values):
+                return f"`{name}.grad` went from {old.shown} to {new.shown}, as `zero_grad(set_to_none=False)` does it"
+        return ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such clearing."""
         if not isinstance(event, GradZero) or not event.certain:
@@ -77,6 +93,12 @@ class ManualGradZero(Rule):
             f"{subject} is set to zero by hand, with {quoted(event.op, otherwise='a write')}",
             help=_help(event, tensor),
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """`zero_grad()` of the owner in scope, else no gradient."""
+        from autograd_lint.fixing.clearing import cleared
+
+        return cleared(code, event) if isinstance(event, GradZero) else None
 
 
 def _help(event: GradZero, tensor: str) -> str:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Accumulation, Event, Site
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import gradient_added
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from autograd_lint.fixing.code import Code
 
 
 class MissingZeroGrad(Rule):
@@ -72,6 +80,10 @@ class MissingZeroGrad(Rule):
     on = (Accumulation,)
     talk = True
 
+    def confirmed(self, seen: Seen) -> str:
+        """The gradient was there before, and has become the sum."""
+        return gradient_added(seen, seen.event.leaf.name) if isinstance(seen.event, Accumulation) else ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Gradients that a step has used, in a loop; without a step, only a sum that is surely not meant."""
         if not isinstance(event, Accumulation):
@@ -86,6 +98,20 @@ class MissingZeroGrad(Rule):
             _help(event),
             None if trains and event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """A `zero_grad()` before the backward."""
+        import libcst as cst
+
+        backward, step = (code.find(site, cst.Call) for site in (event.site, _step_of(event)))
+        if backward is None or step is None or step.args or not isinstance(step.func, cst.Attribute):
+            return None
+        statement, scope = code.line(backward), code.scope(backward)
+        optimizer = step.func.value
+        if statement is None or code.scope(step) is not scope or not _is_lasting(optimizer, scope):
+            return None
+        clearing = f"{code.text(optimizer)}.zero_grad()"
+        return code.unsafe(f"call `{clearing}` before this backward", code.line_before(statement, clearing))
 
 
 def _message(event: Accumulation, *, trains: bool) -> str:
@@ -109,3 +135,18 @@ def _help(event: Accumulation) -> str:
     if event.stepped is not None:
         return "call `optimizer.zero_grad()` before this backward"
     return "clear the gradients before this backward: `zero_grad()`, or `.grad = None`"
+
+
+def _step_of(event: Event) -> Site | None:
+    return event.stepped if isinstance(event, Accumulation) else None
+
+
+def _is_lasting(optimizer: cst.BaseExpression, scope: cst.CSTNode) -> bool:
+    """It has the same name before the loop's end: it is no variable of a loop over optimizers."""
+    import libcst as cst
+
+    from autograd_lint.fixing.walk import descendants, dotted_name, target_names
+
+    loops = (found for found in descendants(scope) if isinstance(found, cst.For))
+    first = dotted_name(optimizer).partition(".")[0]
+    return bool(first) and not any(first in target_names(loop.target) for loop in loops)

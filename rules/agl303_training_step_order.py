@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Disorder, Event, Misordered, Site
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import no_gradients
 
 _SAYS = {
     Disorder.CLEARED_BEFORE_STEP: "`step` of {name} {finds} no gradient: it is cleared after backward",
@@ -20,6 +23,9 @@ _HELP = {
     Disorder.CLIP_BEFORE_BACKWARD: "run backward, then clip, then `step`",
     Disorder.CLIP_AFTER_STEP: "run backward, then clip, then `step`",
 }
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class TrainingStepOrder(Rule):
@@ -86,6 +92,17 @@ class TrainingStepOrder(Rule):
     severity = Severity.ERROR
     on = (Misordered,)
 
+    def confirmed(self, seen: Seen) -> str:
+        """The step found no gradient, or only zeros."""
+        if not isinstance(seen.event, Misordered):
+            return ""
+        name = seen.event.optimizer
+        for each in seen.rounds:
+            if name in each.before and no_gradients(each.before[name].leaves):
+                first = each.before[name].leaves[0].gradient
+                return f"the first gradient that `{name}` finds is {first.shown if first is not None else 'None'}"
+        return ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Every disorder; what is known of an optimizer only by what it is called is a warning."""
         if not isinstance(event, Misordered):
@@ -99,6 +116,27 @@ class TrainingStepOrder(Rule):
             _HELP[event.disorder],
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The statement that stands in the wrong place moved."""
+
+        from autograd_lint.fixing.lines import are_neighbours, moved_after, moved_before
+
+        if not isinstance(event, Misordered):
+            return None
+        site, backward, cleared, step = (
+            code.node(place) for place in (event.site, event.backward, event.cleared, event.step)
+        )
+        match event.disorder:
+            case Disorder.CLEARED_BEFORE_STEP:
+                moved, target, move = cleared, site, moved_after
+            case Disorder.CLIP_AFTER_STEP:
+                moved, target, move = site, step, moved_before
+            case _:
+                moved, target, move = site, backward, moved_after
+        if moved is None or target is None or not are_neighbours(code, moved, target):
+            return None
+        return code.unsafe("put the statements in order", *move(code, moved, target))
 
 
 def _places(event: Misordered) -> Iterator[tuple[str, Site]]:

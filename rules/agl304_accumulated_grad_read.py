@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import Event, GradRead
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule
 
@@ -67,6 +68,19 @@ class AccumulatedGradRead(Rule):
     severity = Severity.WARNING
     on = (GradRead,)
     talk = True
+
+    def confirmed(self, seen: Seen) -> str:
+        """The value read, and what it was before the last backward added to it."""
+        if not isinstance(seen.event, GradRead):
+            return ""
+        name = seen.event.target.name.removesuffix(".grad")
+        now = next((each.before[name].gradient for each in seen.rounds if name in each.before), None)
+        earlier = [
+            facts.gradient for facts in seen.later(name) if facts.gradient is not None and any(facts.gradient.values)
+        ]
+        if now is None or not earlier or earlier[-1].digest == now.digest:
+            return ""
+        return f"`{name}.grad` is {now.shown} here; before the last of these backwards it was {earlier[-1].shown}"
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A read of a sum, where an earlier read expected one backward's gradient."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import ClippedNothing, Event
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class ClipNotParameters(Rule):
@@ -66,6 +70,8 @@ class ClipNotParameters(Rule):
     name = "clip-not-parameters"
     severity = Severity.ERROR
     on = (ClippedNothing,)
+    says = ("not a leaf Tensor",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Where everything given is so, an error; where part of it, a warning."""
@@ -82,3 +88,24 @@ class ClipNotParameters(Rule):
         yield Report(
             event.site, told, made, "give it the parameters: `model.parameters()`", None if sure else Severity.WARNING
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The parameters in place of what has no gradient, where only one module has any here."""
+        import libcst as cst
+
+        from autograd_lint.fixing.walk import descendants
+
+        call = code.find(event.site, cst.Call)
+        if call is None or not call.args or call.args[0].star:
+            return None
+        scope = code.scope(call)
+        held = {
+            code.text(found)
+            for found in descendants(scope)
+            if isinstance(found, cst.Call) and isinstance(found.func, cst.Attribute)
+            if found.func.attr.value == "parameters" and not found.args
+        }
+        if len(held) != 1:
+            return None
+        parameters = held.pop()
+        return code.unsafe(f"clip the gradients of `{parameters}`", code.replace(call.args[0].value, parameters))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, OptimizerRebuilt
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class OptimizerInLoop(Rule):
@@ -66,6 +71,14 @@ class OptimizerInLoop(Rule):
     severity = Severity.WARNING
     on = (OptimizerRebuilt,)
 
+    def confirmed(self, seen: Seen) -> str:
+        """Each round has an optimizer without a state."""
+        name = seen.event.optimizer if isinstance(seen.event, OptimizerRebuilt) else ""
+        found = list(seen.results(name))
+        if len(found) < 2 or any(facts.nodes for facts in found):
+            return ""
+        return f"`{name}` is a new {found[0].type} with an empty state in each of the first {len(found)} rounds"
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such optimizer."""
         if isinstance(event, OptimizerRebuilt):
@@ -76,3 +89,22 @@ class OptimizerInLoop(Rule):
                 (("stepped here", event.step),),
                 "build it once, before the loop",
             )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The optimizer built before the loop, where it needs nothing of the loop."""
+        import libcst as cst
+
+        from autograd_lint.fixing.lines import moved_before
+        from autograd_lint.fixing.walk import assigned_names, names_read, target_names
+
+        call = code.find(event.site, cst.Call)
+        line = None if call is None else code.line(call)
+        block = None if line is None else code.parent(line)
+        loop = None if block is None else code.parent(block)
+        if call is None or line is None or not isinstance(loop, cst.For | cst.While):
+            return None
+        bound = set(assigned_names(loop)) - set(assigned_names(line))
+        bound.update(target_names(loop.target) if isinstance(loop, cst.For) else ())
+        if any(name.value in bound for name in names_read(call)):
+            return None
+        return code.unsafe("build the optimizer before the loop", *moved_before(code, line, loop))

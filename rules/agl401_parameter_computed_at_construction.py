@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import AttributeBound, Event
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+from autograd_lint.showing import not_registered, registered
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class ParameterComputedAtConstruction(Rule):
@@ -88,6 +94,15 @@ class ParameterComputedAtConstruction(Rule):
     on = (AttributeBound,)
     talk = True
 
+    def confirmed(self, seen: Seen) -> str:
+        """The attribute is missing from the parameters."""
+        name = seen.event.value.name or seen.event.attribute if isinstance(seen.event, AttributeBound) else ""
+        return not_registered(seen, name)
+
+    def refuted(self, seen: Seen) -> str:
+        """The attribute is registered."""
+        return next((text for name in seen.quoted() if (text := registered(seen, name))), "")
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such binding; a move that may do nothing is a warning."""
         if not isinstance(event, AttributeBound):
@@ -102,6 +117,26 @@ class ParameterComputedAtConstruction(Rule):
             _help(event),
             None if sure else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The Parameter around the whole value."""
+        import libcst as cst
+
+        from autograd_lint.fixing.calls import argument
+        from autograd_lint.fixing.ownership import is_new
+        from autograd_lint.fixing.values import bracketed, with_part
+
+        if not isinstance(event, AttributeBound):
+            return None
+        value, made = code.expression(event.site), code.find(event.parameter, cst.Call)
+        data = None if made is None else argument(made, "data", 0)
+        if value is None or made is None or data is None or len(made.args) != 1:
+            return None
+        if value is made or value not in code.around(made):
+            return None
+        inner = with_part(code, value, made, bracketed(code, data.value))
+        fix = code.safe if is_new(code, data.value) and not event.move else code.unsafe
+        return fix("compute inside the Parameter", code.replace(value, f"{code.text(made.func)}({inner})"))
 
 
 def _help(event: AttributeBound) -> str:

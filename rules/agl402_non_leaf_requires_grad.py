@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, LeafLost
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class NonLeafRequiresGrad(Rule):
@@ -63,6 +68,26 @@ class NonLeafRequiresGrad(Rule):
     severity = Severity.ERROR
     on = (LeafLost,)
 
+    def confirmed(self, seen: Seen) -> str:
+        """What has the name is no leaf."""
+        name = seen.event.name if isinstance(seen.event, LeafLost) else ""
+        for facts in seen.results(name):
+            if facts.leaf is False:
+                return (
+                    f"`{name}.is_leaf` is False: it has the grad_fn {facts.grad_fn}, and backward leaves its .grad None"
+                )
+        return ""
+
+    def refuted(self, seen: Seen) -> str:
+        """What has the name is a leaf, and no move could have made it one."""
+        if seen.finding.severity is not self.severity:
+            return ""
+        for name in seen.quoted():
+            found = list(seen.results(name))
+            if found and all(facts.leaf and facts.requires_grad for facts in found):
+                return f"`{name}.is_leaf` is True, and it requires grad"
+        return ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Every lost leaf; a move that may do nothing is a warning."""
         if not isinstance(event, LeafLost):
@@ -75,6 +100,22 @@ class NonLeafRequiresGrad(Rule):
             _help(event),
             None if sure else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The leaf made last, of the computed value."""
+        import libcst as cst
+
+        from autograd_lint.fixing.values import with_part, without_flag
+
+        if not isinstance(event, LeafLost):
+            return None
+        value, leaf = code.expression(event.site), code.find(event.leaf, cst.Call)
+        plain = None if leaf is None else without_flag(code, leaf)
+        if value is None or leaf is None or plain is None or value is leaf or value not in code.around(leaf):
+            return None
+        inner = with_part(code, value, leaf, plain)
+        inner = inner if isinstance(value, cst.Call | cst.Subscript) or value.lpar else f"({inner})"
+        return code.unsafe("compute first", code.replace(value, f"{inner}.requires_grad_()"))
 
 
 def _message(event: LeafLost) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, Holder, Unregistered
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+from autograd_lint.showing import listed
 
 _CONTAINERS = {
     Holder.LIST: ("`nn.ModuleList`", "`nn.ParameterList`"),
@@ -15,6 +18,9 @@ _CONTAINERS = {
     Holder.DICT: ("`nn.ModuleDict`", "`nn.ParameterDict`"),
     Holder.ATTRIBUTE: ("`register_module`", "`register_parameter`"),
 }
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class UnregisteredParameter(Rule):
@@ -91,6 +97,17 @@ class UnregisteredParameter(Rule):
     severity = Severity.ERROR
     on = (Unregistered,)
 
+    def confirmed(self, seen: Seen) -> str:
+        """The module's parameters lack what the attribute holds."""
+        if not isinstance(seen.event, Unregistered):
+            return ""
+        owner, _, name = seen.event.attribute.rpartition(".")
+        for module in seen.results(owner or "self"):
+            if module.parameters is not None and not any(each.split(".")[0] == name for each in module.parameters):
+                has = listed(module.parameters)
+                return f"named_parameters() of `{seen.event.owner}` has {has}, and nothing of `{name}`"
+        return ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Parameters, and Modules that have some."""
         if not isinstance(event, Unregistered) or not event.parameter:
@@ -107,3 +124,21 @@ class UnregisteredParameter(Rule):
             f"use {instead} in place of the plain {event.holder.value}",
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The container of `torch.nn` around the plain one."""
+        import libcst as cst
+
+        from autograd_lint.fixing.values import wrapped
+
+        value = code.expression(event.site)
+        if value is None or not isinstance(event, Unregistered):
+            return None
+        kinds = {Holder.LIST: "List", Holder.TUPLE: "List", Holder.DICT: "Dict"}
+        kind = kinds.get(event.holder)
+        displays = (cst.List, cst.Tuple, cst.Dict, cst.ListComp, cst.DictComp)
+        if kind is None or not isinstance(value, displays) or (isinstance(value, cst.Tuple) and not value.lpar):
+            return None
+        container = ("Parameter" if event.member == "Parameter" else "Module") + kind
+        edits = wrapped(code, value, f"torch.nn.{container}")
+        return None if edits is None else code.unsafe(f"use `{container}`", *edits)

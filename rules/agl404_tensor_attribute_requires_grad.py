@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, Holder, Unregistered
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+from autograd_lint.showing import not_registered, registered
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class TensorAttributeRequiresGrad(Rule):
@@ -77,6 +83,14 @@ class TensorAttributeRequiresGrad(Rule):
     severity = Severity.WARNING
     on = (Unregistered,)
 
+    def confirmed(self, seen: Seen) -> str:
+        """The tensor is missing from the parameters."""
+        return not_registered(seen, seen.event.attribute) if isinstance(seen.event, Unregistered) else ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The tensor is registered."""
+        return next((text for name in seen.quoted() if (text := registered(seen, name))), "")
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Plain tensors that require grad."""
         if not isinstance(event, Unregistered) or event.parameter:
@@ -90,3 +104,17 @@ class TensorAttributeRequiresGrad(Rule):
             made,
             "make it a Parameter: `nn.Parameter(…)`" if alone else "use `nn.ParameterList` of Parameters",
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """A Parameter of the same value."""
+        import libcst as cst
+
+        from autograd_lint.fixing.names import name_for
+        from autograd_lint.fixing.values import without_flag
+
+        call = code.find(event.site, cst.Call)
+        plain = None if call is None else without_flag(code, call)
+        parameter = None if call is None else name_for(code, "torch.nn.Parameter", call)
+        if call is None or plain is None or parameter is None:
+            return None
+        return code.unsafe("make it a Parameter", *parameter.imports, code.replace(call, f"{parameter.text}({plain})"))

@@ -63,6 +63,9 @@ class OptimizerNonLeaf(Rule):
     name = "optimizer-non-leaf"
     severity = Severity.ERROR
     on = (Refused,)
+    raises = True
+    says = ("non-leaf",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """An optimizer that torch refuses to build."""

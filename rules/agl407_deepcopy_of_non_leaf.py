@@ -64,6 +64,9 @@ class DeepcopyOfNonLeaf(Rule):
     name = "deepcopy-of-non-leaf"
     severity = Severity.ERROR
     on = (Refused,)
+    raises = True
+    says = ("deepcopy", "Only Tensors created explicitly")
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A copy that torch refuses to make."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Backward, Event, Failure
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class NonScalarBackward(Rule):
@@ -64,6 +68,9 @@ class NonScalarBackward(Rule):
     name = "non-scalar-backward"
     severity = Severity.ERROR
     on = (Backward,)
+    raises = True
+    says = ("implicitly created only for scalar",)
+    heard = True
     talk = True
 
     def judge(self, event: Event) -> Iterator[Report]:
@@ -79,6 +86,22 @@ class NonScalarBackward(Rule):
             f"reduce it first, with `.sum()` or `.mean()`, or pass `{argument}=torch.ones_like(…)`",
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The sum of the elements as the root."""
+        import libcst as cst
+
+        from autograd_lint.fixing.calls import argument, call_method
+
+        call = code.find(event.site, cst.Call)
+        if call is None or not isinstance(event, Backward) or not isinstance(call.func, cst.Attribute):
+            return None
+        if event.call == "backward" and not call.args:
+            return code.unsafe("sum the elements", *call_method(code, call.func.value, ".sum()"))
+        root = argument(call, "outputs", 0) or argument(call, "tensors", 0)
+        if event.call == "backward" or root is None or isinstance(root.value, cst.List | cst.Tuple):
+            return None
+        return code.unsafe("sum the elements", *call_method(code, root.value, ".sum()"))
 
 
 def _shape(event: Backward) -> str:

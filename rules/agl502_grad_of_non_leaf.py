@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, GradRead
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class GradOfNonLeaf(Rule):
@@ -65,6 +69,8 @@ class GradOfNonLeaf(Rule):
     name = "grad-of-non-leaf"
     severity = Severity.WARNING
     on = (GradRead,)
+    says = ("not a leaf Tensor",)
+    heard = True
     talk = True
 
     def judge(self, event: Event) -> Iterator[Report]:
@@ -79,3 +85,17 @@ class GradOfNonLeaf(Rule):
             () if event.target.made is None else (("computed here, so no leaf", event.target.made),),
             f"call `{tensor or 'x'}.retain_grad()` before backward, or use `torch.autograd.grad`",
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """A `retain_grad()` where the tensor is made."""
+
+        if not isinstance(event, GradRead):
+            return None
+        read, made = code.node(event.site), code.node(event.target.made)
+        name = event.target.name.removesuffix(".grad")
+        line = None if made is None else code.line(made)
+        if read is None or line is None or code.scope(line) is not code.scope(read):
+            return None
+        if name not in (code.text(target.target) for target in getattr(line.body[0], "targets", ())):
+            return None
+        return code.unsafe(f"retain the gradient of `{name}`", code.line_after(line, f"{name}.retain_grad()"))

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Cut, DeadEnd, Event
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
+from autograd_lint.showing import gradient_missing
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from autograd_lint.fixing.code import Code
 
 
 class RewrappedTensor(Rule):
@@ -66,6 +74,12 @@ class RewrappedTensor(Rule):
     severity = Severity.ERROR
     on = (Cut, DeadEnd)
 
+    def confirmed(self, seen: Seen) -> str:
+        """The leaf before the new tensor has no gradient."""
+        if isinstance(seen.event, Cut):
+            return gradient_missing(seen, seen.event.leaf.name)
+        return ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A new tensor on the way from what is trained to what backward is called on."""
         severity = None if event.certain else Severity.WARNING
@@ -85,8 +99,45 @@ class RewrappedTensor(Rule):
                 severity,
             )
 
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The tensor itself, or the tensors stacked."""
+        import libcst as cst
+
+        from autograd_lint.fixing.calls import argument
+        from autograd_lint.fixing.names import name_for
+        from autograd_lint.fixing.values import bracketed
+
+        call = code.find(event.site, cst.Call)
+        data = None if call is None else argument(call, "data", 0)
+        if call is None or data is None:
+            return None
+        if not _is_collection(code, data.value):
+            return code.unsafe("use the tensor itself", code.replace(call, bracketed(code, data.value)))
+        stack = name_for(code, "torch.stack", call)
+        if stack is None:
+            return None
+        return code.unsafe(
+            "stack the tensors", *stack.imports, code.replace(call, f"{stack.text}({code.text(data.value)})")
+        )
+
 
 def _help(how: str) -> str:
     if how == "nn.Parameter":
         return "use the tensor itself; make Parameters once, when the module is built"
     return "use the tensor itself, or `torch.stack` for several"
+
+
+def _is_collection(code: Code, value: cst.BaseExpression) -> bool:
+    """Whether an expression is a list or tuple, or a name that is bound to one."""
+    import libcst as cst
+
+    from autograd_lint.fixing.walk import descendants, target_names
+
+    displays = (cst.List, cst.Tuple, cst.ListComp)
+    if isinstance(value, displays):
+        return True
+    return isinstance(value, cst.Name) and any(
+        isinstance(found.value, displays) and any(value.value in target_names(to.target) for to in found.targets)
+        for found in descendants(code.scope(value))
+        if isinstance(found, cst.Assign)
+    )

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import ConstantTerm, Cut, Event
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
+from autograd_lint.showing import gradient_missing
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class GraphCut(Rule):
@@ -19,7 +25,8 @@ class GraphCut(Rule):
     the cut gets no gradient from anything else: an optimizer steps over it, or its `.grad` is read, and there is none.
 
     Where it does get one from other terms of the loss, a number that was taken out of the graph and then added to
-    the loss is a warning: that term moves no gradient.
+    the loss is a warning: that term moves no gradient. So is a penalty on gradients that `autograd.grad` computed
+    without `create_graph`.
 
     Left alone is a cut that something else bridges, and one nobody misses: detached targets, teachers and target
     networks, straight-through estimators, numbers for logging.
@@ -68,6 +75,10 @@ class GraphCut(Rule):
     severity = Severity.ERROR
     on = (Cut, ConstantTerm)
 
+    def confirmed(self, seen: Seen) -> str:
+        """The leaf before the cut has no gradient."""
+        return gradient_missing(seen, seen.event.leaf.name) if isinstance(seen.event, Cut) else ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A cut that leaves something trainable without a gradient, or a term of the loss."""
         if isinstance(event, ConstantTerm) and event.certain:
@@ -76,14 +87,37 @@ class GraphCut(Rule):
             message, places = missing_gradient(event)
             yield Report(event.site, message, places, _help(event.how), None if event.certain else Severity.WARNING)
 
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The value with its graph."""
+        import libcst as cst
+
+        from autograd_lint.fixing.calls import receiver
+        from autograd_lint.fixing.values import bracketed
+
+        node = code.expression(event.site)
+        cuts = ("item", "detach", "numpy", "tolist")
+        match node:
+            case cst.Call(func=cst.Attribute(value=kept, attr=cst.Name(value=name)), args=()) if name in cuts:
+                text = receiver(code, kept)
+            case cst.Attribute(value=kept, attr=cst.Name(value="data")):
+                text = receiver(code, kept)
+            case cst.Call(func=cst.Name(value="float"), args=[cst.Arg(value=kept)]):
+                text = bracketed(code, kept)
+            case _:
+                return None
+        return code.unsafe("drop the cut", code.replace(node, text))
+
 
 def _constant(event: ConstantTerm) -> Report:
     name = quoted(event.target.name, otherwise="a value")
+    what = f"`{event.how}` makes a constant of {name}, and the constant is a term of the loss"
+    if event.how == "autograd.grad":
+        what = f"`{event.how}` without `create_graph` makes constants, and what they lead to a term of the loss"
     return Report(
         event.site,
-        f"`{event.how}` makes a constant of {name}, and the constant is a term of the loss: it moves no gradient",
+        f"{what}: it moves no gradient",
         (("added to the loss here", event.added), ("backward runs here", event.needed)),
-        f"drop `{event.how}`, or the term",
+        f"{_drop(event.how)}, or drop the term" if event.how == "autograd.grad" else f"{_drop(event.how)}, or the term",
         Severity.WARNING,
     )
 
@@ -91,4 +125,8 @@ def _constant(event: ConstantTerm) -> Report:
 def _help(how: str) -> str:
     if how == "no_grad":
         return "compute it with gradients enabled, or give the optimizer only what is to be trained"
-    return f"drop `{how}`, or give the optimizer only what is to be trained"
+    return f"{_drop(how)}, or give the optimizer only what is to be trained"
+
+
+def _drop(how: str) -> str:
+    return "pass `create_graph=True`" if how == "autograd.grad" else f"drop `{how}`"

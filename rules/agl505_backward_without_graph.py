@@ -66,6 +66,9 @@ class BackwardWithoutGraph(Rule):
     name = "backward-without-graph"
     severity = Severity.ERROR
     on = (Backward,)
+    raises = True
+    says = ("does not require grad",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A pass that fails because its root does not require grad."""

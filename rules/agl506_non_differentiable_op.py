@@ -64,6 +64,9 @@ class NonDifferentiableOp(Rule):
     name = "non-differentiable-op"
     severity = Severity.ERROR
     on = (Backward,)
+    says = ("is not implemented",)
+    heard = True
+    raises = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A pass that fails at an operation without a derivative."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, Refusal, Refused
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class IntegerRequiresGrad(Rule):
@@ -58,6 +62,9 @@ class IntegerRequiresGrad(Rule):
     name = "integer-requires-grad"
     severity = Severity.ERROR
     on = (Refused,)
+    raises = True
+    says = ("floating point",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A flag that torch refuses because of the dtype."""
@@ -72,3 +79,25 @@ class IntegerRequiresGrad(Rule):
             "write a decimal point, `5.0`, or pass a floating-point `dtype=`",
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """Numbers with decimal points."""
+        import libcst as cst
+
+        from autograd_lint.fixing.calls import argument
+        from autograd_lint.fixing.walk import descendants
+
+        if not isinstance(event, Refused):
+            return None
+        call = code.find(event.site, cst.Call)
+        if call is None or argument(call, "requires_grad") is None:
+            call = code.find(event.origin, cst.Call)
+        data = None if call is None else argument(call, "data", 0) or argument(call, "end", 0)
+        if call is None or data is None or argument(call, "dtype") is not None:
+            return None
+        numbers = [found for found in (data.value, *descendants(data.value)) if isinstance(found, cst.Integer)]
+        if not isinstance(data.value, cst.Integer | cst.List | cst.Tuple) or not all(
+            n.value.isdecimal() for n in numbers
+        ):
+            return None
+        return code.unsafe("write decimal points", *(code.insert(code.place(n).end, ".0") for n in numbers))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, Refusal, Refused
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class NumpyOnGraphTensor(Rule):
@@ -65,6 +69,9 @@ class NumpyOnGraphTensor(Rule):
     name = "numpy-on-graph-tensor"
     severity = Severity.ERROR
     on = (Refused,)
+    raises = True
+    says = ("numpy()",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A conversion that torch refuses."""
@@ -78,3 +85,18 @@ class NumpyOnGraphTensor(Rule):
             help="call `.detach()` first, which cuts the graph, or compute with torch to keep it",
             severity=None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """A `detach()` before the conversion."""
+        import libcst as cst
+
+        from autograd_lint.fixing.calls import call_method
+
+        call = code.find(event.site, cst.Call)
+        if call is None:
+            return None
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value == "numpy" and not call.args:
+            return code.unsafe("detach first", *call_method(code, call.func.value, ".detach()"))
+        name = event.target.name if isinstance(event, Refused) else ""
+        given = next((arg.value for arg in call.args if name and code.text(arg.value) == name), None)
+        return None if given is None else code.unsafe("detach first", *call_method(code, given, ".detach()"))

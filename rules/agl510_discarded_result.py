@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Discarded, Event
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import value_changed, value_kept
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class DiscardedResult(Rule):
@@ -63,6 +69,14 @@ class DiscardedResult(Rule):
     severity = Severity.ERROR
     on = (Discarded,)
 
+    def confirmed(self, seen: Seen) -> str:
+        """The tensor is the same after the statement."""
+        return value_kept(seen, seen.event.target.name) if isinstance(seen.event, Discarded) else ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The tensor changed."""
+        return next((text for name in seen.quoted() if (text := value_changed(seen, name))), "")
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A result that nobody takes."""
         if not isinstance(event, Discarded):
@@ -77,3 +91,17 @@ class DiscardedResult(Rule):
             f"assign it: `{variable} = {variable}.{event.op}(…)`",
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The result assigned to what it was computed of."""
+        import libcst as cst
+
+        call = code.find(event.site, cst.Call)
+        if call is None or not isinstance(call.func, cst.Attribute) or not isinstance(code.parent(call), cst.Expr):
+            return None
+        if call.func.attr.value == "detach":
+            return None  # assigned, it would cut what follows from the graph
+        kept = call.func.value
+        if not isinstance(kept, cst.Name | cst.Attribute | cst.Subscript):
+            return None
+        return code.unsafe("assign the result", code.insert(code.place(call).start, f"{code.text(kept)} = "))

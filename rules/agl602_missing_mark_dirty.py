@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, InputWritten
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class MissingMarkDirty(Rule):
@@ -97,3 +101,23 @@ class MissingMarkDirty(Rule):
             f"call `ctx.mark_dirty({event.target.name or '…'})` and return it, or write to a clone",
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The input marked, where it is returned."""
+        import libcst as cst
+
+        from autograd_lint.fixing.walk import descendants
+
+        node = code.node(event.site)
+        line = None if node is None else code.line(node)
+        scope = None if node is None else code.scope(node)
+        if line is None or not isinstance(scope, cst.FunctionDef) or not isinstance(event, InputWritten):
+            return None
+        name, context = event.target.name, scope.params.params[0].name.value if scope.params.params else ""
+        returned = any(
+            isinstance(found, cst.Return) and found.value is not None and code.text(found.value) == name
+            for found in descendants(scope)
+        )
+        if not context or not returned:
+            return None  # torch refuses a marked input that is not returned
+        return code.unsafe(f"mark `{name}`", code.line_after(line, f"{context}.mark_dirty({name})"))

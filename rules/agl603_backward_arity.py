@@ -84,6 +84,8 @@ class BackwardArity(Rule):
     name = "backward-arity"
     severity = Severity.ERROR
     on = (FunctionReturned,)
+    raises = True
+    says = ("number of gradients",)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A number of gradients that does not fit the inputs."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, GradientWritten
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class HookMutatesGradient(Rule):
@@ -74,3 +78,23 @@ class HookMutatesGradient(Rule):
             () if event.registered.key == event.site.key else (("registered as a hook here", event.registered),),
             "make a new tensor in the hook, and return it",
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The hook returns a new tensor."""
+        import libcst as cst
+
+        node = code.find(event.site, cst.Call)
+        if node is None or not isinstance(node.func, cst.Attribute) or not node.func.attr.value.endswith("_"):
+            return None
+        around = code.parent(node)
+        renamed = code.replace(node.func.attr, node.func.attr.value.removesuffix("_"))
+        if isinstance(around, cst.Lambda | cst.Return):
+            return code.unsafe("return a new tensor", renamed)
+        line, scope = code.line(node), code.scope(node)
+        if (
+            not isinstance(around, cst.Expr)
+            or not isinstance(scope, cst.FunctionDef)
+            or line is not scope.body.body[-1]
+        ):
+            return None
+        return code.unsafe("return a new tensor", code.insert(code.place(node).start, "return "), renamed)

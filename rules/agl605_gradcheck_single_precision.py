@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, GradientChecked
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class GradcheckSinglePrecision(Rule):
@@ -61,6 +65,8 @@ class GradcheckSinglePrecision(Rule):
     name = "gradcheck-single-precision"
     severity = Severity.WARNING
     on = (GradientChecked,)
+    says = ("double precision",)
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A check in a precision that is too low."""
@@ -73,3 +79,16 @@ class GradcheckSinglePrecision(Rule):
             () if event.target.made is None else (("made here", event.target.made),),
             "make the inputs with `dtype=torch.double`",
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The input made in double precision."""
+        import libcst as cst
+
+        from autograd_lint.fixing.calls import with_keyword
+        from autograd_lint.fixing.names import name_for
+
+        made = code.find(event.target.made, cst.Call) if isinstance(event, GradientChecked) else None
+        double = None if made is None else name_for(code, "torch.double", made)
+        if made is None or double is None:
+            return None
+        return code.unsafe("check in double precision", *double.imports, with_keyword(code, made, "dtype", double.text))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, ForwardCalled
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class ForwardCalledDirectly(Rule):
@@ -70,3 +74,12 @@ class ForwardCalledDirectly(Rule):
             "the hooks registered on it do not run" if event.hooks else f"hooks that `{name}(…)` runs are left out"
         )
         yield Report(event.site, f"`{name}.forward(…)` is called by name: {skipped}", (), f"call `{name}(…)`")
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """A call of the module itself."""
+        import libcst as cst
+
+        call = code.find(event.site, cst.Call)
+        if call is None or not isinstance(call.func, cst.Attribute) or call.func.attr.value != "forward":
+            return None
+        return code.unsafe("call the module", code.replace(call.func, code.text(call.func.value)))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import AttributeSet, Event
-from autograd_lint.finding import Severity
+from autograd_lint.evidence import Seen
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class RequiresGradTypo(Rule):
@@ -57,6 +62,14 @@ class RequiresGradTypo(Rule):
     severity = Severity.ERROR
     on = (AttributeSet,)
 
+    def confirmed(self, seen: Seen) -> str:
+        """The flag is the same after the statement."""
+        name = seen.event.target.name if isinstance(seen.event, AttributeSet) else ""
+        for before, after in seen.changes(name):
+            if before.is_tensor and before.requires_grad == after.requires_grad:
+                return f"`{name}.requires_grad` is {after.requires_grad} before and after it"
+        return ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A new attribute in place of the flag."""
         if not isinstance(event, AttributeSet):
@@ -73,3 +86,19 @@ class RequiresGradTypo(Rule):
             advice,
             None if event.certain else Severity.WARNING,
         )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The flag itself."""
+        import libcst as cst
+
+        node = code.node(event.site)
+        assign = None if node is None else code.nearest(node, cst.Assign)
+        if assign is None or not isinstance(event, AttributeSet) or len(assign.targets) != 1:
+            return None
+        target = assign.targets[0].target
+        if not isinstance(target, cst.Attribute):
+            return None
+        if event.module:
+            called = f"{code.text(target.value)}.requires_grad_({code.text(assign.value)})"
+            return code.unsafe("call `requires_grad_`", code.replace(assign, called))
+        return code.unsafe("set `requires_grad`", code.replace(target.attr, "requires_grad"))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Checkpointed, Event
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class ReentrantCheckpoint(Rule):
@@ -67,6 +71,8 @@ class ReentrantCheckpoint(Rule):
     name = "reentrant-checkpoint"
     severity = Severity.WARNING
     on = (Checkpointed,)
+    says = ("use_reentrant", "None of the inputs have requires_grad")
+    heard = True
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A kind that nobody chose, or that loses the gradient."""
@@ -75,3 +81,14 @@ class ReentrantCheckpoint(Rule):
         said = "without `use_reentrant`" if event.reentrant is None else "with `use_reentrant=True`"
         lost = ": no input requires grad, so nothing inside it gets a gradient" if event.lost else ""
         yield Report(event.site, f"`{event.function}` {said}{lost}", (), "pass `use_reentrant=False`")
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The kind that needs no input that requires grad."""
+        import libcst as cst
+
+        from autograd_lint.fixing.calls import with_keyword
+
+        call = code.find(event.site, cst.Call)
+        if call is None:
+            return None
+        return code.unsafe("pass `use_reentrant=False`", with_keyword(code, call, "use_reentrant", "False"))

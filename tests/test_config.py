@@ -12,7 +12,7 @@ from autograd_lint.errors import ConfigError
 from autograd_lint.finding import Severity
 from autograd_lint.rule import all_rules
 from autograd_lint.selectors import Layer, selected_codes
-from autograd_lint.settings import Options, Settings, resolve_settings
+from autograd_lint.settings import ConfirmSettings, Options, Settings, resolve_settings
 
 DEFAULT = {rule.code for rule in all_rules() if rule.default}
 Write = Callable[..., Path]
@@ -72,7 +72,8 @@ def test_every_key(write: Write) -> None:
     assert found.search.exclude == ("a", "b")
     assert not found.search.respect_gitignore
     assert (found.output_format, found.fail_level) == ("concise", Severity.ERROR)
-    assert found.without_effect == ("baseline", "cache-dir", "confirm")
+    assert found.without_effect == ("baseline", "cache-dir")
+    assert found.confirm == ConfirmSettings(python="python3", timeout=2.5, memory=1024, jobs=2)
     assert not {"AGL101", "AGL201"} & found.codes_for(str(path.parent / "tests" / "deep" / "x.py"))
     assert "AGL101" in found.codes_for(str(path.parent / "src" / "x.py"))
 

@@ -38,9 +38,13 @@ def label(path: Path) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
-def findings(path: Path, rule: type[Rule]) -> list[Finding]:
+def judged(path: Path, rule: type[Rule]) -> list[Finding]:
     rules = [r for r in all_rules() if r.default or r is rule]
-    return [f for f in check_source(SourceFile(str(path), path.read_text()), rules) if f.code == rule.code]
+    return check_source(SourceFile(str(path), path.read_text()), rules)
+
+
+def findings(path: Path, rule: type[Rule]) -> list[Finding]:
+    return [f for f in judged(path, rule) if f.code == rule.code]
 
 
 def run(path: Path) -> str:
@@ -83,8 +87,10 @@ def test_bad_program_raises_only_what_it_says(path: Path) -> None:
 @pytest.mark.parametrize("path", programs("good"), ids=label)
 def test_good_program_is_clean_and_runs(path: Path) -> None:
     rule = BY_NAME[path.parent.name]
-    said = [f.range.start.row for f in findings(path, rule) if f.severity >= Severity.WARNING]
+    found = judged(path, rule)
+    said = [f.range.start.row for f in found if f.code == rule.code and f.severity >= Severity.WARNING]
     assert sorted(said) == marked(path, "todo", rule)
+    assert [f for f in found if f.severity is Severity.ERROR and f.code != rule.code] == []
     assert run(path) == ""
 
 

@@ -173,19 +173,28 @@ def test_alias_read_after_write() -> None:
 
 
 def test_helper_and_constructor_are_related_places() -> None:
-    inside = Site("train.py", "inside", calls=(CALL, MADE))
+    outer = Site("train.py", "outer")
+    inside = Site("train.py", "inside", calls=(outer, CALL))
+    stale = replace(STALE, saved=replace(SAVED, calls=(outer,)), needed=replace(NEEDED, calls=(outer,)))
     for event in (
-        replace(WRITE, stale=STALE),
+        replace(WRITE, stale=stale),
         replace(WRITE, refusal=Refusal.LEAF),
         replace(WRITE, refusal=Refusal.OVERLAP),
         WRITE,
         replace(WRITE, alias_read=ALIAS),
-        replace(WRITE, how=How.STATE, stale=STALE),
+        replace(WRITE, how=How.STATE, stale=stale),
         replace(WRITE, how=How.INDEX),
     ):
         report = only(replace(event, site=inside, constructor=MADE))
         assert ("called from here", CALL) in report.related
         assert ("built with `inplace=True` here", MADE) in report.related
+        assert outer not in (place for _, place in report.related)
+
+
+def test_call_that_leads_to_all_places_is_no_related_place() -> None:
+    inside, saved, needed = (replace(place, calls=(CALL,)) for place in (HERE, SAVED, NEEDED))
+    report = only(replace(WRITE, site=inside, stale=replace(STALE, saved=saved, needed=needed)))
+    assert CALL not in (place for _, place in report.related)
 
 
 def test_message_tells_both_names_when_a_view_was_saved() -> None:

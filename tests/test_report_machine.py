@@ -72,6 +72,7 @@ def test_json_of_one_finding() -> None:
             "code": "AGL101",
             "name": "inplace-on-saved-tensor",
             "severity": "error",
+            "runtime_only": False,
             "message": "`h` is changed, 100% surely",
             "filename": "/project/train.py",
             "cell": None,
@@ -124,6 +125,7 @@ FINDING_SCHEMA = {
         "type": "object",
         "properties": {
             "severity": {"enum": ["info", "warning", "error"]},
+            "runtime_only": {"type": "boolean"},
             "location": PLACE_SCHEMA,
             "end_location": PLACE_SCHEMA,
             "fingerprint": {"type": "string", "pattern": "^v1:"},
@@ -133,6 +135,7 @@ FINDING_SCHEMA = {
             "code",
             "name",
             "severity",
+            "runtime_only",
             "message",
             "filename",
             "cell",

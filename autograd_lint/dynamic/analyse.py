@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import singledispatchmethod
 from typing import Final
 
+from autograd_lint.dynamic.note_events import event_of_note
+from autograd_lint.dynamic.places import Places
 from autograd_lint.dynamic.records import (
     AccumulationNote,
     AliasUse,
@@ -17,7 +19,6 @@ from autograd_lint.dynamic.records import (
     HookNote,
     IndexReadNote,
     LostLeafNote,
-    NodeFacts,
     PassNote,
     Place,
     Records,
@@ -49,7 +50,6 @@ from autograd_lint.events import (
     LeafLost,
     Refusal,
     Refused,
-    Site,
     Stale,
     TensorRef,
     Write,
@@ -75,10 +75,7 @@ def to_events(records: Records, sources: Sources) -> list[Event]:
     return list(_Analysis(sources).events(records))
 
 
-class _Analysis:
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
-
+class _Analysis(Places):
     def events(self, records: Records) -> Iterator[Event]:
         """Every write with what came of it, then everything else in the order in which it happened."""
         told: set[WriteFacts] = set()
@@ -94,60 +91,23 @@ class _Analysis:
                 yield self._write(write)
         for note in records.passes:
             yield self._backward(note)
-        for item in records.notes:
+        for item in (*records.notes, *records.kept.values()):
             event = self._event(item)
             if event is not None:
                 yield event
-
-    # -------------------------------------------------------------- places
-
-    def _site(self, place: Place, calls: tuple[Place, ...] = ()) -> Site:
-        """The range of the expression at a place; of the statement, where only the row is known."""
-        node = self._sources.node_at(place)
-        if node is None and not place.exact:
-            node = self._sources.of(place.filename).statement_at_row(place.range.start.row)
-        return self._site_of(node, place, calls)
-
-    def _site_of(self, node: Located | None, place: Place, calls: tuple[Place, ...] = ()) -> Site:
-        token = place.range if node is None else self._sources.of(place.filename).range_of(node)
-        return Site(place.filename, token, tuple(self._site(call) for call in calls))
-
-    def _node_expression(self, node: NodeFacts) -> Located | None:
-        """The expression that made a node of the graph, if it can be told."""
-        if node.place is None:
-            return None
-        if node.place.exact:
-            return self._sources.node_at(node.place)
-        syntax = self._sources.of(node.place.filename)
-        found = syntax.candidates(node.place.range.start.row, node.name)
-        return found[0] if len(found) == 1 else None
-
-    def _node_site(self, node: NodeFacts | None) -> Site | None:
-        if node is None or node.place is None:
-            return None
-        expression = self._node_expression(node)
-        return self._site(node.place) if expression is None else self._site_of(expression, node.place)
-
-    def _node_word(self, node: NodeFacts | None) -> str:
-        if node is None:
-            return ""
-        return word_of(self._node_expression(node)) or word_of_node(node.name)
-
-    def _parent(self, node: ast.AST | None, place: Place) -> ast.AST | None:
-        return None if node is None else self._sources.of(place.filename).parents.get(node)
 
     # -------------------------------------------------------------- writes
 
     def _write(self, facts: WriteFacts, *, stale: Stale | None = None, alias: AliasRead | None = None) -> Write:
         place = facts.spot.place
-        node = self._sources.node_at(place)
-        parent = self._parent(node, place)
+        node = self.sources.node_at(place)
+        parent = self.parent(node, place)
         if isinstance(parent, ast.AugAssign) and parent.target is node and facts.via is Via.INDEX:
             node = parent
         how, op, name = self._form(facts, node)
-        site = self._site(place, facts.spot.calls)
+        site = self.site(place, facts.spot.calls)
         if node is not None:
-            site = replace(site, token=self._sources.of(place.filename).range_of(node))
+            site = replace(site, token=self.sources.of(place.filename).range_of(node))
         return Write(
             site=site,
             target=TensorRef(name, in_graph=facts.in_graph, leaf=facts.leaf, parameter=facts.parameter),
@@ -156,7 +116,7 @@ class _Analysis:
             value_in_graph=facts.value_in_graph,
             grad_enabled=facts.grad_enabled,
             through=facts.through,
-            origin=None if facts.origin is None else self._site(facts.origin),
+            origin=None if facts.origin is None else self.site(facts.origin),
             stale=stale,
             refusal=facts.refusal,
             alias_read=alias,
@@ -194,7 +154,7 @@ class _Analysis:
         return how, facts.op if facts.via is Via.MODULE else word_of(node) or facts.op, name_of(first)
 
     def _foreign(self, place: Place) -> tuple[How, str, str]:
-        statement = self._sources.of(place.filename).statement_at_row(place.range.start.row)
+        statement = self.sources.of(place.filename).statement_at_row(place.range.start.row)
         match statement:
             case ast.Assign(targets=[ast.Subscript() as target]):
                 return How.INDEX, "[]=", base_name(target)
@@ -207,11 +167,11 @@ class _Analysis:
         return How.METHOD, "a write", ""
 
     def _stale(self, stale: StaleSave) -> Stale:
-        needed = self._site(stale.needed.place, stale.needed.calls)
-        expression = self._node_expression(stale.node)
+        needed = self.site(stale.needed.place, stale.needed.calls)
+        expression = self.node_expression(stale.node)
         return Stale(
-            saved=self._node_site(stale.node) or needed,
-            saved_by=self._node_word(stale.node),
+            saved=self.node_site(stale.node) or needed,
+            saved_by=self.node_word(stale.node),
             saved_name=self._operand(expression, stale),
             needed=needed,
             silent=stale.silent,
@@ -226,7 +186,7 @@ class _Analysis:
         if node is None or stale.node.place is None:
             return ""
         if attribute.startswith("result"):
-            parent = self._parent(node, stale.node.place)
+            parent = self.parent(node, stale.node.place)
             return name_of(parent.targets[0]) if isinstance(parent, ast.Assign) else ""
         first = attribute in ("self", "input")
         match node:
@@ -241,34 +201,34 @@ class _Analysis:
         return ""
 
     def _alias(self, use: AliasUse) -> AliasRead:
-        node = self._sources.node_at(use.made)
-        parent = self._parent(node, use.made)
+        node = self.sources.node_at(use.made)
+        parent = self.parent(node, use.made)
         name = name_of(parent.targets[0]) if isinstance(parent, ast.Assign) else ""
-        return AliasRead(self._site(use.made), use.how, name, self._site(use.read))
+        return AliasRead(self.site(use.made), use.how, name, self.site(use.read))
 
     # -------------------------------------------------------------- passes
 
     def _backward(self, note: PassNote) -> Backward:
-        node = self._sources.node_at(note.spot.place)
+        node = self.sources.node_at(note.spot.place)
         retain = _keyword(node, "retain_graph") if isinstance(node, ast.Call) else None
         return Backward(
-            site=self._site(note.spot.place, note.spot.calls),
+            site=self.site(note.spot.place, note.spot.calls),
             root=self._root(note, node),
             call="autograd.grad" if note.call == "grad" else "backward",
             retain_graph=note.retain_graph,
             create_graph=note.create_graph,
-            retain=None if retain is None else self._site_of(retain, note.spot.place),
+            retain=None if retain is None else self.site_of(retain, note.spot.place),
             failure=note.failure,
             shape=note.shape,
-            freed=None if note.freed is None else self._site(note.freed),
-            shared=self._node_site(note.shared),
-            shared_by=self._node_word(note.shared),
+            freed=None if note.freed is None else self.site(note.freed),
+            shared=self.node_site(note.shared),
+            shared_by=self.node_word(note.shared),
             loop_carried=note.loop_carried,
             in_loop=note.in_loop,
-            reused=tuple(self._site(place) for place, _ in note.reused),
-            reused_roots=tuple(_root_name(self._sources.node_at(place)) for place, _ in note.reused),
+            reused=tuple(self.site(place) for place, _ in note.reused),
+            reused_roots=tuple(_root_name(self.sources.node_at(place)) for place, _ in note.reused),
             reused_scalars=tuple(scalar for _, scalar in note.reused),
-            stepped=None if note.stepped is None else self._site(note.stepped),
+            stepped=None if note.stepped is None else self.site(note.stepped),
             scalar=None if note.shape is None else all(size == 1 for size in note.shape),
         )
 
@@ -276,43 +236,43 @@ class _Analysis:
         return TensorRef(
             _root_name(node),
             in_graph=note.failure is not Failure.NO_GRAPH,
-            made=self._node_site(note.root),
-            made_by=self._node_word(note.root),
+            made=self.node_site(note.root),
+            made_by=self.node_word(note.root),
         )
 
     # --------------------------------------------------------------- notes
 
     @singledispatchmethod
     def _event(self, note: object) -> Event | None:
-        raise TypeError(f"no event is known for {type(note).__name__}")
+        return event_of_note(note, self)
 
     @_event.register
     def _(self, note: AccumulationNote) -> Event:
         return Accumulation(
-            site=self._site(note.place),
-            first=self._site(note.first),
+            site=self.site(note.place),
+            first=self.site(note.first),
             leaf=TensorRef(note.name, leaf=True, parameter=note.parameter),
-            stepped=None if note.stepped is None else self._site(note.stepped),
+            stepped=None if note.stepped is None else self.site(note.stepped),
             in_loop=note.in_loop,
             partly_cleared=note.partly_cleared,
         )
 
     @_event.register
     def _(self, note: GradReadNote) -> Event:
-        made = self._node_site(note.made)
+        made = self.node_site(note.made)
         return GradRead(
-            site=self._site(note.place),
+            site=self.site(note.place),
             target=TensorRef(
-                name_of(self._sources.node_at(note.place)), in_graph=not note.leaf, leaf=note.leaf, made=made
+                name_of(self.sources.node_at(note.place)), in_graph=not note.leaf, leaf=note.leaf, made=made
             ),
             retained=note.retained,
-            backwards=tuple(self._site(place) for place in note.passes),
+            backwards=tuple(self.site(place) for place in note.passes),
             expected_alone=note.expected_alone,
         )
 
     @_event.register
     def _(self, note: GradZeroNote) -> Event:
-        node = self._sources.node_at(note.place)
+        node = self.sources.node_at(note.place)
         name = ""
         match node:
             case ast.AugAssign(target=written):
@@ -322,63 +282,63 @@ class _Analysis:
             case _:
                 op = note.op
         leaf = TensorRef(name if name.endswith(".grad") else "", leaf=True)
-        return GradZero(site=self._site(note.place), target=leaf, op=op, owner=note.owner)
+        return GradZero(site=self.site(note.place), target=leaf, op=op, owner=note.owner)
 
     @_event.register
     def _(self, note: HookNote) -> Event:
-        node = self._sources.node_at(note.place)
+        node = self.sources.node_at(note.place)
         receiver = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
         target = TensorRef(name_of(receiver), leaf=True, parameter=note.parameter)
-        return HookRegistered(site=self._site(note.place), target=target, method=note.method, repeated=True)
+        return HookRegistered(site=self.site(note.place), target=target, method=note.method, repeated=True)
 
     @_event.register
     def _(self, note: BindingNote) -> Event:
-        node = self._sources.node_at(note.place)
-        statement = None if node is None else self._sources.of(note.place.filename).statement_of(node)
+        node = self.sources.node_at(note.place)
+        statement = None if node is None else self.sources.of(note.place.filename).statement_of(node)
         value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
         parameter = _made_parameter(value)
         return AttributeBound(
-            site=self._site(note.place) if value is None else self._site_of(value, note.place),
+            site=self.site(note.place) if value is None else self.site_of(value, note.place),
             attribute=note.attribute,
             owner=note.owner,
             value=TensorRef(name_of(node), in_graph=True, leaf=False),
-            parameter=None if parameter is None else self._site_of(parameter, note.place),
+            parameter=None if parameter is None else self.site_of(parameter, note.place),
             op=word_of(value) or word_of_node(note.node.name),
         )
 
     @_event.register
     def _(self, note: LostLeafNote) -> Event | None:
         """A leaf that lost its name to its own result, or never had one; a local variable that is gone is no fault."""
-        node, place = self._node_expression(note.node), note.node.place
-        parent = None if place is None else self._parent(node, place)
+        node, place = self.node_expression(note.node), note.node.place
+        parent = None if place is None else self.parent(node, place)
         if place is None or not isinstance(node, ast.expr) or not isinstance(parent, ast.Assign):
             return None
         name = name_of(parent.targets[0])
         leaf = next((part for part in ast.walk(node) if _is_leaf(part, name)), None)
         if not isinstance(leaf, ast.expr):
             return None
-        site, made = self._site_of(node, place), self._site_of(leaf, place)
-        return LeafLost(site=site, leaf=made, name=name, op=self._node_word(note.node))
+        site, made = self.site_of(node, place), self.site_of(leaf, place)
+        return LeafLost(site=site, leaf=made, name=name, op=self.node_word(note.node))
 
     @_event.register
     def _(self, note: RefusedNote) -> Event:
-        node = self._sources.node_at(note.place)
-        made = self._node_site(note.made)
+        node = self.sources.node_at(note.place)
+        made = self.node_site(note.made)
         target = TensorRef(
             _argument_name(node, note.reason),
             in_graph=made is not None,
             made=made,
-            made_by=self._node_word(note.made),
+            made_by=self.node_word(note.made),
         )
-        return Refused(site=self._site(note.place), reason=note.reason, target=target)
+        return Refused(site=self.site(note.place), reason=note.reason, target=target)
 
     @_event.register
     def _(self, note: IndexReadNote) -> Event | None:
         """Indexing alone: `select`, `narrow` and what a method calls inside make the same nodes."""
-        node, place = self._node_expression(note.node), note.node.place
+        node, place = self.node_expression(note.node), note.node.place
         if place is None or not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
             return None
-        return IndexRead(site=self._site_of(node, place), target=TensorRef(base_name(node), in_graph=True))
+        return IndexRead(site=self.site_of(node, place), target=TensorRef(base_name(node), in_graph=True))
 
 
 def _is_leaf(node: ast.AST, name: str) -> bool:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from types import CodeType, FrameType, FunctionType
 from typing import Any, Final
 
-_CALL: Final[CodeType] = (lambda function, argument: function(argument)).__code__
+_CALL: Final[CodeType] = (lambda function, args, kwargs: function(*args, **kwargs)).__code__
 
 
-def call_from(frame: FrameType, function: Callable[[Any], Any], argument: Any) -> Any:
-    """`function(argument)`, called from a frame that looks like `frame`.
+def call_from(frame: FrameType, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """`function(*args, **kwargs)`, called from a frame that looks like `frame`.
 
     A warning of torch's C++ code is attributed to the innermost Python frame: its file, its line, its module's registry
     of what was shown before.
     """
     code = _CALL.replace(co_filename=frame.f_code.co_filename, co_firstlineno=frame.f_lineno)
-    return FunctionType(code, frame.f_globals)(function, argument)
+    return FunctionType(code, frame.f_globals)(function, args, kwargs)

@@ -15,6 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from autograd_lint.dynamic.forward_warnings import call_from
 from autograd_lint.dynamic.grad_syntax import GradUse, use_of_grad
 from autograd_lint.dynamic.guard import guarded
+from autograd_lint.dynamic.optimizers import Optimizers
 from autograd_lint.dynamic.patches import Patches
 from autograd_lint.dynamic.records import (
     AccumulationNote,
@@ -27,6 +28,7 @@ from autograd_lint.dynamic.records import (
 )
 from autograd_lint.dynamic.scope import name_in_scope, owner_in_scope
 from autograd_lint.dynamic.syntax import Sources
+from autograd_lint.dynamic.unreached import Unreached
 from autograd_lint.dynamic.watch import Watch, address_of, is_leaf, is_plain
 
 _GRAD: Final[Any] = torch._C.TensorBase.__dict__["grad"]
@@ -53,6 +55,8 @@ class LeafState:
     unseen: int = 0
     reads: int = 0
     differenced: bool = False
+    unused: Place | None = None
+    """The pass whose gradient no step has used."""
 
     def restart(self, *, known: bool) -> None:
         """The gradient was cleared, or became something nobody saw."""
@@ -66,6 +70,8 @@ class Gradients:
     """The states of all leaves that a watched pass has reached, and the gradients the user has in hand."""
 
     def __init__(self, watch: Watch, sources: Sources) -> None:
+        self.optimizers = Optimizers(watch)
+        self.unreached = Unreached(watch)
         self._watch = watch
         self._sources = sources
         self._states: dict[int, LeafState] = {}
@@ -106,6 +112,7 @@ class Gradients:
                 self._watch.log.add(address_of(grad), facts, seq=number, version=grad._version)
             if state.known and state.passes:
                 self._accumulated(leaf, state, place, frame, partly=bool(cleared))
+            state.unused = place
             state.passes.append(place)
             del state.passes[:-_PASSES]
             state.grad, state.tick, state.unseen = weakref.ref(grad), self._watch.log.tick, self._unseen
@@ -245,8 +252,29 @@ class Gradients:
         if refuse is not None:
             for parameter in _with_gradients(optimizer):
                 refuse(parameter)
-        if type(optimizer).__module__.startswith("torch.") and not _has_closure(args, kwargs):
+        if _has_closure(args, kwargs):
+            return
+        self.unreached.will_step(optimizer, self._reached())
+        lost = self._use(optimizer)
+        if next(_with_gradients(optimizer), None) is None:
+            self.optimizers.found_nothing(optimizer, sys._getframe(1), lost)
+        if type(optimizer).__module__.startswith("torch."):
             self._watch.tracer.pause()
+
+    def _reached(self) -> Iterator[torch.Tensor]:
+        """The leaves that are still there and got gradients since these were cleared."""
+        leaves = (state.ref() for state in list(self._states.values()) if state.passes)
+        return (leaf for leaf in leaves if leaf is not None)
+
+    def _use(self, optimizer: torch.optim.Optimizer) -> Place | None:
+        """A step is about to use the gradients; a pass that had computed some."""
+        found = None
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                state = self._states.get(id(parameter))
+                if state is not None and state.unused is not None:
+                    found, state.unused = state.unused, None
+        return found
 
     def _stepped(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         self._note_step(optimizer, sys._getframe(1))
@@ -265,6 +293,7 @@ class Gradients:
         if facts is None:
             facts = self._known_steps[key] = _step_facts(watch.frames.spot(user), silent=silent)
         watch.log.add_step(facts, versions, seq=watch.next_number(), silent=silent)
+        self.optimizers.stepped(optimizer, user, versions)
 
 
 def _has_closure(args: Any, kwargs: Any) -> bool:

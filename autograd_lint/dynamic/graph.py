@@ -93,6 +93,16 @@ def saved_tensors(node: Any) -> Iterator[Saved]:
                 yield Saved(node, name if len(packed) == 1 else f"{name}[{number}]", tensor)
 
 
+def held_tensors(node: Any) -> Iterator[torch.Tensor]:
+    """What a node still holds, also where the observer's own hooks have packed it."""
+    for name in _saved_names(node):
+        for item in _packed(node, name):
+            if item is not None:
+                tensor = item.data if item.unpack_hook is None else getattr(item.data, "kept", None)
+                if isinstance(tensor, torch.Tensor):
+                    yield tensor
+
+
 def _packed(node: Any, name: str) -> Sequence[Any]:
     """What is saved under a name: one, or a list, which raises once it is freed."""
     try:

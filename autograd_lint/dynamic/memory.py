@@ -31,6 +31,8 @@ _LARGEST: Final = 1 << 16
 """Bytes of memory that are compared at each line; larger arrays are not."""
 _MOST: Final = 16
 _READS: Final = ("item", "tolist", "__repr__", "__format__", "__float__", "__int__", "__bool__", "numpy", "__array__")
+_LEAVING: Final = ("item", "tolist", "__float__", "__int__")
+"""The reads that make numbers one can compute on."""
 
 
 @dataclass(slots=True)
@@ -76,13 +78,14 @@ class Memory:
             self._gradients.pass_on(source, result)
 
     def _wrap_detach(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        watch, made = self._watch, self._made
+        watch, made, cut = self._watch, self._made, self._gradients.unreached.cut
 
         def detach(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
             frame = sys._getframe(1)
             if watch.is_direct(frame) and is_plain(args[0]):
                 made(args[0], result, "detach", frame)
+                cut(args[0], "detach", frame)
             return result
 
         return dressed(detach, original)
@@ -134,13 +137,15 @@ class Memory:
     # ----------------------------------------------------------- reads
 
     def _wrap_read(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
-        watch, aliases = self._watch, self._watch.aliases
+        watch, aliases, cut = self._watch, self._watch.aliases, self._gradients.unreached.cut
         array = name in ("numpy", "__array__")
 
         def read(*args: Any, **kwargs: Any) -> Any:
             frame = sys._getframe(1)
             if not is_plain(args[0]):
                 return original(*args, **kwargs)
+            if args[0].requires_grad and name in _LEAVING and watch.is_direct(frame):
+                cut(args[0], name.strip("_"), frame)
             if aliases and watch.is_direct(frame):
                 self._read(args[0], frame)
             if not array:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import torch
 
+from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import BindingNote, HookNote, Place, RefusedNote, Via, WriteFacts
@@ -37,8 +38,10 @@ _LEAVES: Final = (Refusal.LEAF, Refusal.VIEW_OF_LEAF)
 class Misuse:
     """The wrappers, and the hooks that were registered so far."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, gradients: Gradients) -> None:
         self._watch = watch
+        self._optimizers = gradients.optimizers
+        self._unreached = gradients.unreached
         self._hooks: dict[tuple[Place, int], tuple[weakref.ref[Any], Any]] = {}
 
     def install(self, patches: Patches) -> None:
@@ -101,13 +104,17 @@ class Misuse:
 
     def _wrap_group(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def add_param_group(optimizer: Any, param_group: Any) -> Any:
+            user, _ = self._watch.reach(sys._getframe(1))
             try:
-                return original(optimizer, param_group)
+                result = original(optimizer, param_group)
             except ValueError as error:
-                user, _ = self._watch.reach(sys._getframe(1))
                 if user is not None:
                     self._refused_optimizer(error, param_group, user)
                 raise
+            self._unreached.own(optimizer.param_groups[-1]["params"])
+            if user is not None and len(optimizer.param_groups) == 1:
+                self._optimizers.built(optimizer, user)
+            return result
 
         return dressed(add_param_group, original)
 

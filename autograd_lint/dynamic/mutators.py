@@ -42,6 +42,7 @@ def install_mutators(watch: Watch, patches: Patches, gradients: Gradients) -> No
         dunder = f"__i{name}__"
         if hasattr(torch.Tensor, dunder):
             patches.set(torch.Tensor, dunder, _wrap(writer, getattr(torch.Tensor, dunder), dunder, Via.OPERATOR, 0))
+    # This fills the slot of `PySequence_SetItem` as well, for good, which nothing written in Python can tell.
     patches.set(torch.Tensor, "__setitem__", _wrap(writer, torch.Tensor.__setitem__, "[]=", Via.INDEX, 0))
     for module, name in names.with_out:
         _set_function(patches, table, module, name, _wrap_out(writer, getattr(module, name), name))

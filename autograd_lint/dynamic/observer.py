@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Final
@@ -12,6 +13,7 @@ import torch
 
 from autograd_lint.dynamic.analyse import to_events
 from autograd_lint.dynamic.compiled import run_eagerly
+from autograd_lint.dynamic.frames import Frames
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.hooked_saves import HookedSaves
 from autograd_lint.dynamic.hooks import SaveHooks, SaveTracer
@@ -24,7 +26,8 @@ from autograd_lint.dynamic.records import Records
 from autograd_lint.dynamic.rests import rest_inside_modules
 from autograd_lint.dynamic.saves import SaveCheck
 from autograd_lint.dynamic.syntax import Sources
-from autograd_lint.dynamic.tracer import SetTrace
+from autograd_lint.dynamic.tools import Tools
+from autograd_lint.dynamic.tracer import SetTrace, Visitor
 from autograd_lint.dynamic.watch import Files, Watch
 from autograd_lint.events import Event
 
@@ -61,7 +64,7 @@ class Observer(ABC):
         self.stop()
 
 
-class _TorchObserver(Observer):
+class TorchObserver(Observer):
     """What both ways of watching share: everything but how saved tensors are followed."""
 
     def __init__(self, watch: Watch, *, index_reads: bool, annotate: bool) -> None:
@@ -70,19 +73,24 @@ class _TorchObserver(Observer):
         self._patches = Patches()
         self._index_reads = index_reads
         self._annotate = annotate
+        self._tools = Tools(watch)
+        self._ends: tuple[Callable[[], None], ...] = ()
 
     def start(self) -> None:
         """Replace what must be noticed in torch, and follow the user's code."""
         watch, patches = self._watch, self._patches
         gradients = Gradients(watch, self._sources)
+        self._ends = (gradients.unreached.end, self._tools.end)
         install_mutators(watch, patches, gradients)
         Memory(watch, gradients).install(patches)
         gradients.install(patches)
-        Misuse(watch).install(patches)
+        Misuse(watch, gradients).install(patches)
+        self._tools.install(patches)
         passes = Passes(watch, gradients, self._save_check(), annotate=self._annotate, index_reads=self._index_reads)
         passes.install(patches)
         run_eagerly(watch.records, patches)
         rest_inside_modules(watch.tracer, patches)
+        gradients.optimizers.install(patches)
         watch.tracer.start()
 
     def _save_check(self) -> SaveCheck:
@@ -91,6 +99,8 @@ class _TorchObserver(Observer):
     def stop(self) -> None:
         """Put everything back."""
         self._watch.tracer.stop()
+        for end in self._ends:
+            end()
         self._patches.undo()
 
     @property
@@ -102,8 +112,17 @@ class _TorchObserver(Observer):
         """What happened so far, for rules to judge."""
         return to_events(self.records, self._sources)
 
+    def accompany(self, visitor: Visitor) -> None:
+        """Tell `visitor` each line and exception of the program, if it is traced."""
+        self._watch.tracer.visitor = visitor
 
-class SequenceObserver(_TorchObserver):
+    @property
+    def frames(self) -> Frames:
+        """What tells the user's code from others'."""
+        return self._watch.frames
+
+
+class SequenceObserver(TorchObserver):
     """Watches by the numbers of nodes: touches nothing that autograd does, and looks at the graph when it fails.
 
     With `instructions` places are exact to the column, which is slower; else saves are known by their row. With
@@ -122,7 +141,7 @@ class SequenceObserver(_TorchObserver):
         super().__init__(watch, index_reads=index_reads, annotate=annotate)
 
 
-class HookObserver(_TorchObserver):
+class HookObserver(TorchObserver):
     """Watches by saved-tensor hooks: exact to the column, also in what checkpoints keep.
 
     It traces the program only if no other tool does.

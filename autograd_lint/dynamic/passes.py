@@ -6,7 +6,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import torch
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.graph import Graph, find_freed, lost_leaves, selections, walk
 from autograd_lint.dynamic.guard import guarded
+from autograd_lint.dynamic.kept import KeptRounds, held_bytes
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import IndexReadNote, LostLeafNote, NodeFacts, PassNote, Place, StaleSave
 from autograd_lint.dynamic.refusals import failure_of, is_stale
@@ -34,6 +35,7 @@ class _Site:
 
     note: PassNote
     count: int = 0
+    kept: KeptRounds = field(default_factory=KeptRounds)
     reused: int = 0
 
 
@@ -146,6 +148,9 @@ class Passes:
             self._note_lost(request.walked())
             if self._index_reads:
                 self._note_index_reads(request.walked())
+        if close and request.accumulates:
+            root = request.roots[0] if request.roots else None
+            site.kept.pass_begins(request.walked(), root, site.note.spot.place, self._watch.records)
         leaves = request.walked().leaves if close and request.accumulates else ()
         self._gradients.before_pass(leaves)
         if any(ran.kept for ran in self._ran):
@@ -207,6 +212,8 @@ class Passes:
         self._gradients.after_pass(begun.leaves, site.note.spot, user)
         kept = request.retain if request.retain is not None else request.create
         explicit = request.retain is True and site.count <= _ALWAYS
+        if numbers and explicit:
+            site.note.retained = max(site.note.retained, held_bytes(walk(request.roots)))
         if numbers and (explicit or not kept):
             thread, tick = threading.get_ident(), self._watch.log.tick
             self._ran.append(_Ran(numbers, site.note.spot.place, site.note, thread, tick, bool(kept)))

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from autograd_lint.dynamic.pytest_plugin import MARKER, allowed_rules
-from autograd_lint.finding import Finding, Severity
+from autograd_lint.dynamic.static_side import StaticSide
+from autograd_lint.finding import Finding
 from autograd_lint.report import render
 from autograd_lint.report._view import Texts, View
 from autograd_lint.selectors import Layer, require_codes
@@ -34,6 +35,7 @@ class TestWatch:
         self._root = str(config.rootpath)
         self._fail = fail
         self._settings: Settings = resolve_settings((self._root,), Options(rules=Layer()))
+        self._static = StaticSide(self._settings)
         self._observer: Any = None
         self._findings: list[Finding] = []
         self._places: dict[tuple[str, int, int, str], _Place] = {}
@@ -74,7 +76,7 @@ class TestWatch:
         report = yield
         if call.when == "call":
             told = [
-                [f.filename, f.range.start.row, f.range.start.column, f.code, f.message, f.severity.value]
+                [f.filename, f.range.start.row, f.range.start.column, f.code, f.message, _label(f)]
                 for f in self._findings
             ]
             setattr(report, _ATTRIBUTE, told)
@@ -89,7 +91,7 @@ class TestWatch:
         if allowed is None:
             return
         codes = frozenset[str]().union(*(require_codes(name, where=f"@pytest.mark.{MARKER}") for name in allowed))
-        found = find(observer, self._settings)
+        found = self._static.marked(find(observer, self._settings))
         self._findings = [f for f in found if f.suppressed is None and f.code not in codes]
         lines = [*remarks(observer), *([self._render(self._findings)] if self._findings else [])]
         if lines:
@@ -104,8 +106,8 @@ class TestWatch:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what a test's report brings."""
-        for filename, row, column, code, message, severity in getattr(report, _ATTRIBUTE, ()):
-            text = f"{code} {message} ({Severity(severity).label})"
+        for filename, row, column, code, message, label in getattr(report, _ATTRIBUTE, ()):
+            text = f"{code} {message} ({label})"
             place = self._places.setdefault((filename, row, column, code), _Place(text))
             place.tests.append(report.nodeid)
 
@@ -120,6 +122,10 @@ class TestWatch:
             seen = place.tests[0] if len(place.tests) == 1 else f"{len(place.tests)} tests, first {place.tests[0]}"
             terminalreporter.line(f"{_short(filename, self._root)}:{row}:{column}: {place.text} [{seen}]")
         terminalreporter.line(", ".join(f"{code}: {counts[code]}" for code in sorted(counts)))
+
+
+def _label(finding: Finding) -> str:
+    return finding.severity.label + (", seen only at run time" if finding.runtime_only else "")
 
 
 def _short(path: str, root: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from autograd_lint.events import Failure, Refusal
+from autograd_lint.events import Disorder, Failure, Refusal
 from autograd_lint.finding import Position, Range
 
 
@@ -126,6 +126,8 @@ class PassNote:
     in_loop: bool = False
     reused: list[tuple[Place, bool]] = field(default_factory=list)
     stepped: Place | None = None
+    retained: int = 0
+    """Bytes of saved tensors that the graph held after the pass, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,92 @@ class IndexReadNote:
     node: NodeFacts
 
 
+@dataclass(frozen=True, slots=True)
+class CheckNote:
+    """`gradcheck` or its like was given an input of low precision: item `position` of the inputs, or that itself."""
+
+    place: Place
+    check: str
+    dtype: str
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointNote:
+    """A checkpoint whose kind nobody chose, or that is reentrant and loses the gradient of what is inside."""
+
+    place: Place
+    function: str
+    reentrant: bool | None
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClipNote:
+    """Gradients were clipped of something that has none: item `position` of what was given, or that itself."""
+
+    place: Place
+    op: str
+    position: int | None
+    partly: bool
+    made: NodeFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyNote:
+    """Anomaly detection was switched on here, and was still on when the watch ended."""
+
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltNote:
+    """An optimizer of the same parameters was built here again and again, and each stepped once, at `step`."""
+
+    place: Place
+    step: Place
+
+
+@dataclass(frozen=True, slots=True)
+class DisorderNote:
+    """A step that found no gradients, though `backward` had computed some, which were cleared at `cleared`."""
+
+    place: Place
+    disorder: Disorder
+    backward: Place
+    cleared: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class StateNote:
+    """A state dict made here was alive when a step changed its tensors."""
+
+    place: Place
+    stepped: Place
+
+
+@dataclass(frozen=True, slots=True)
+class KeptGraphs:
+    """Graphs of earlier passes at `place` that were alive at a later one there: how many, with how many nodes."""
+
+    place: Place
+    graphs: int
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdleParameter:
+    """A Parameter that was stepped without ever having a gradient; or else one with a gradient in no optimizer.
+
+    `cut_by` and `cut_at` tell where numbers computed from it first left the graph.
+    """
+
+    name: str
+    stepped: bool
+    cut_by: str = ""
+    cut_at: Place | None = None
+
+
 @dataclass(slots=True)
 class Records:
     """All that one run left behind, without repetitions."""
@@ -214,6 +302,8 @@ class Records:
     passes: list[PassNote] = field(default_factory=list)
     notes: dict[object, None] = field(default_factory=dict)
     crashes: dict[str, None] = field(default_factory=dict)
+    kept: dict[Place, KeptGraphs] = field(default_factory=dict)
+    idle: list[IdleParameter] = field(default_factory=list)
     ran_eagerly: bool = False
 
     def note(self, item: object) -> None:

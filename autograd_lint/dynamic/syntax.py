@@ -129,6 +129,15 @@ class Syntax:
             node = self.parents[node]
         return node
 
+    def reads_of(self, name: str) -> list[ast.expr]:
+        """The expressions that read a variable or an attribute, given by its path, in the order of their rows."""
+        found = [
+            node
+            for node in self.parents
+            if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load) and name_of(node) == name
+        ]
+        return sorted(found, key=lambda node: (node.lineno, node.col_offset))
+
     def candidates(self, row: int, node_name: str) -> list[Located]:
         """The expressions on a row that may have made a node of this name."""
         statement = self.statement_at_row(row)

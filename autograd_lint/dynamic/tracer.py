@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import CodeType, FrameType, TracebackType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from autograd_lint.dynamic.frames import Frames, shown_filename
 from autograd_lint.dynamic.records import Moment, Place, row_of
@@ -46,6 +46,16 @@ class Trail:
         return self.spots[index] if index >= 0 else None
 
 
+class Visitor(Protocol):
+    """Who else wants to know where the program is."""
+
+    def line(self, frame: FrameType) -> None:
+        """`frame` is about to run a line."""
+
+    def raised(self, frame: FrameType, error: BaseException, traceback: TracebackType | None) -> None:
+        """An exception reached `frame`."""
+
+
 class Tracer(ABC):
     """Keeps the trails. `on_line` is called before each line, `on_exception` when an exception reaches a frame."""
 
@@ -56,6 +66,7 @@ class Tracer(ABC):
         self.trails: dict[int, Trail] = {}
         self.on_line: Callable[[FrameType], None] | None = None
         self.on_exception: Callable[[FrameType, BaseException, TracebackType | None], None] | None = None
+        self.visitor: Visitor | None = None
 
     @abstractmethod
     def start(self) -> None:
@@ -180,10 +191,16 @@ class SetTrace(Tracer):
                 if outer is not None:
                     # What library code makes after this return belongs to the line that called the library.
                     trail.add(next_number(), (outer.f_code, outer.f_lasti, outer.f_lineno, log.tick))
-            elif event == "exception" and self.on_exception is not None:
-                self.on_exception(frame, argument[1], argument[2])
-            if self.on_line is not None and event == "line":
-                self.on_line(frame)
+            elif event == "exception":
+                if self.on_exception is not None:
+                    self.on_exception(frame, argument[1], argument[2])
+                if self.visitor is not None:
+                    self.visitor.raised(frame, argument[1], argument[2])
+            if event == "line":
+                if self.on_line is not None:
+                    self.on_line(frame)
+                if self.visitor is not None:
+                    self.visitor.line(frame)
             return local
 
         return local

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import IO
 
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Severity, Verdict
 from autograd_lint.streams import is_terminal
 
 
@@ -41,9 +41,22 @@ class Paint:
         """The word before advice."""
         return self._wrap("1;32", text)
 
+    def removed(self, text: str) -> str:
+        """A row that a fix takes away."""
+        return self._wrap("31", text)
+
+    def added(self, text: str) -> str:
+        """A row that a fix puts in."""
+        return self._wrap("32", text)
+
     def severity(self, severity: Severity, text: str) -> str:
         """The colour of a severity."""
         return self._wrap({Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.INFO: "1;35"}[severity], text)
+
+    def verdict(self, verdict: Verdict, text: str) -> str:
+        """The colour of a verdict."""
+        codes = {Verdict.CONFIRMED: "1;31", Verdict.REFUTED: "1;32", Verdict.INCONCLUSIVE: "1;33"}
+        return self._wrap(codes[verdict], text)
 
     def _wrap(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.on and text else text

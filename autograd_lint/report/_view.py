@@ -15,14 +15,23 @@ from autograd_lint.source import SourceFile, read_source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """`findings` are those to show, `files` all that were checked; `root` is what relative paths in CI start from."""
+    """`findings` are those to show, `files` all that were checked; `root` is what relative paths in CI start from.
+
+    `show_refuted`: texts for people show also what a run has refuted; data for tools has it always.
+    """
 
     findings: tuple[Finding, ...]
     files: tuple[str, ...]
     root: str
     texts: Texts
     colour: bool = False
+    show_refuted: bool = False
     folder: str = field(default_factory=os.getcwd)
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """The findings that texts for people show."""
+        return tuple(finding for finding in self.findings if self.show_refuted or not finding.refuted)
 
     def shown_path(self, path: str) -> str:
         """`path` as a reader in the current folder writes it: relative, unless it is elsewhere."""

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
-from autograd_lint.finding import Finding, Severity
+from autograd_lint.finding import Confirmation, Finding, Severity, Verdict
 from autograd_lint.report._colour import Paint
+from autograd_lint.report._fix import draw_fix
 from autograd_lint.report._frame import Frame, Painter, frames_of
 from autograd_lint.report._text import count, one_line
 from autograd_lint.report._view import View
@@ -16,28 +17,34 @@ from autograd_lint.report._view import View
 def render(view: View) -> str:
     """Every finding, then one line that counts them."""
     paint = Paint(view.colour)
-    blocks = ["\n".join(_block(finding, view, paint)) + "\n" for finding in view.findings]
+    blocks = ["\n".join(_block(finding, view, paint)) + "\n" for finding in view.told]
     return "\n".join([*blocks, summary(view) + "\n"])
 
 
 def summary(view: View) -> str:
     """What was found, in one line."""
     files = count(len(view.files), "file")
-    levels = Counter(finding.severity for finding in view.findings if finding.suppressed is None)
+    shown = [finding for finding in view.findings if finding.suppressed is None]
+    levels = Counter(finding.severity for finding in shown if not finding.refuted)
     hidden = sum(finding.suppressed is not None for finding in view.findings)
+    verdicts = Counter(finding.confirmation.verdict for finding in shown if finding.confirmation)
     if not levels:
         told = f"All clear: {files} checked"
     else:
         words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
         counts = ", ".join(count(levels[level], word) for level, word in words.items() if levels[level])
         told = f"Found {counts} in {files}"
-    return told + (f" ({hidden} suppressed)" if hidden else "")
+    told += f" ({hidden} suppressed)" if hidden else ""
+    counted = [f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict if verdicts[verdict]]
+    return told + (f": {', '.join(counted)}" if counted else "")
 
 
 def _block(finding: Finding, view: View, paint: Paint) -> Iterator[str]:
     colour = partial(paint.severity, finding.severity)
     place = f"{one_line(view.shown_path(finding.filename))}:{finding.range.start.row}:{finding.range.start.column}"
-    hidden = ", suppressed" if finding.suppressed else ""
+    hidden = (", suppressed" if finding.suppressed else "") + (
+        ", seen only at run time" if finding.runtime_only else ""
+    )
     yield f"{paint.bold(place)}: {colour(finding.code)} {paint.bold(finding.name)} ({finding.severity.label}{hidden})"
     yield "  " + one_line(finding.message)
     frames = [frame for frame in frames_of(finding) if _has_text(frame, view)]
@@ -53,6 +60,18 @@ def _block(finding: Finding, view: View, paint: Paint) -> Iterator[str]:
         if frames:
             yield painter.gutter()
         yield f"{' ' * width} {paint.gutter('=')} {paint.help('help:')} {one_line(finding.help)}"
+    if finding.fix is not None:
+        yield from draw_fix(finding, finding.fix, view.texts, paint, width=width)
+    if finding.confirmation:
+        if frames and not finding.help:
+            yield painter.gutter()
+        yield f"{' ' * width} {paint.gutter('=')} {_verdict(finding.confirmation, paint)}"
+
+
+def _verdict(confirmation: Confirmation, paint: Paint) -> str:
+    by = f" by {confirmation.how}" if confirmation.how else ""
+    verdict = paint.verdict(confirmation.verdict, f"{confirmation.verdict.value}{by}:")
+    return f"{verdict} {one_line(confirmation.evidence)}"
 
 
 def _has_text(frame: Frame, view: View) -> bool:

@@ -18,7 +18,7 @@ _COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severi
 
 def render(view: View) -> str:
     """One command a finding, the worst first, since GitHub keeps only the first few of each level."""
-    ordered = sorted(view.findings, key=lambda finding: -finding.severity)
+    ordered = sorted(view.told, key=lambda finding: -finding.severity)
     lines = [_command(finding, view) for finding in ordered]
     lost = sum(max(0, number - _LIMIT) for number in Counter(finding.severity for finding in ordered).values())
     if lost:
@@ -49,7 +49,11 @@ def _body(finding: Finding, view: View) -> str:
         f"{relative_path(path, view.root)}:{where.start.row}:{where.start.column}: {message}"
         for path, where, message in places
     ]
-    return "\n".join([*lines, f"help: {finding.help}"] if finding.help else lines)
+    if finding.help:
+        lines.append(f"help: {finding.help}")
+    if finding.confirmation:
+        lines.append(f"{finding.confirmation.verdict.value}: {finding.confirmation.evidence}")
+    return "\n".join(lines)
 
 
 def _data(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from autograd_lint.finding import Edit, Finding, Fix, Range, Related
+from autograd_lint.finding import Confirmation, Edit, Finding, Fix, Range, Related
 from autograd_lint.report._view import View
 
 
@@ -19,6 +19,7 @@ def to_json(finding: Finding) -> dict[str, object]:
         "code": finding.code,
         "name": finding.name,
         "severity": finding.severity.label,
+        "runtime_only": finding.runtime_only,
         "message": finding.message,
         "filename": finding.filename,
         "cell": finding.cell,
@@ -30,7 +31,7 @@ def to_json(finding: Finding) -> dict[str, object]:
         "url": finding.url,
         "fingerprint": finding.fingerprint,
         "suppressed": finding.suppressed.value if finding.suppressed else None,
-        "confirmation": None,
+        "confirmation": _confirmation(finding.confirmation) if finding.confirmation else None,
     }
 
 
@@ -47,6 +48,15 @@ def _related(related: Related) -> dict[str, object]:
         "filename": related.filename,
         "cell": related.cell,
         **_range(related.range),
+    }
+
+
+def _confirmation(confirmation: Confirmation) -> dict[str, object]:
+    return {
+        "verdict": confirmation.verdict.value,
+        "how": confirmation.how or None,
+        "evidence": confirmation.evidence,
+        "details": dict(confirmation.details),
     }
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from autograd_lint.static import ir
 from autograd_lint.static.escape import call_unknown, tensor_sources
+from autograd_lint.static.networks import note_item
 from autograd_lint.static.state import Args, Run, truth
 from autograd_lint.static.tensors import binary, known_tensor
 from autograd_lint.static.traces import leave, trace_of
@@ -56,7 +58,9 @@ def iterate(run: Run, value: Value, node: ir.Node, *, limit: int = _MOST_ITEMS) 
     elif known_tensor(value) is not None:
         yield from _rows(run, value, node)
     else:
-        yield from _unknown_items(value)
+        for item in _unknown_items(value):
+            note_item(run, value, item)
+            yield item
 
 
 def _unknown_items(value: Value) -> Iterator[Value]:
@@ -76,7 +80,8 @@ def _rows(run: Run, value: Value, node: ir.Node) -> Iterator[Value]:
     if tensor is None or tensor.numpy:
         yield from _unknown_items(Unknown())
         return
-    rows = split_tensor(run, "Tensor.unbind", {"self": value}, node)
+    work = partial(split_tensor, run, "Tensor.unbind", {"self": value}, node)
+    rows = work() if run.tape is None else run.tape.record(run, "method", "unbind", (value,), node, work)
     if isinstance(rows, Seq):
         yield from rows.items
         if rows.open:
@@ -266,9 +271,26 @@ def _iter(run: Run, args: Args, node: ir.Node) -> Value:
     return args.pos[0] if args.pos else Unknown()
 
 
+def _pairs(source: Value | None) -> dict[object, Value] | None:
+    """The entries of a list of pairs whose keys are all known."""
+    if not isinstance(source, Seq):
+        return None
+    rows = [row.items for row in source.items if isinstance(row, Seq) and len(row.items) == 2]
+    if len(rows) < len(source.items):
+        return None
+    found = {row[0].value: row[1] for row in rows if isinstance(row[0], Const)}
+    return found if len(found) == len(rows) else None
+
+
 def _dict(run: Run, args: Args, node: ir.Node) -> Value:
     source = args.get(0, "mapping")
-    result = Dict(dict(source.items), open=source.open) if isinstance(source, Dict) else Dict({}, open=bool(args.pos))
+    pairs = _pairs(source)
+    if isinstance(source, Dict):
+        result = Dict(dict(source.items), open=source.open)
+    elif pairs is not None and isinstance(source, Seq):
+        result = Dict(pairs, open=source.open)
+    else:
+        result = Dict({}, open=bool(args.pos))
     result.items.update(args.kw)
     return result
 

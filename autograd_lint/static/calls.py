@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from autograd_lint.static import ir
@@ -62,6 +63,8 @@ def call_value(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
     handler = _CALLERS.get(type(function))
     if handler is None:
         return call_unknown(run, function, args, node)
+    if run.tape is not None:
+        return run.tape.call(run, function, args, node, partial(handler, run, function, args, node))
     return handler(run, function, args, node)
 
 

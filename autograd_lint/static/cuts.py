@@ -40,12 +40,10 @@ def lost_gradients(run: Run, returned: Value | None) -> Iterator[Event]:
                 told.add(end.site.key)
                 yield end
             continue
-        for lost in _lost(reached.traces):
-            if lost.trace.site is not None and lost.trace.site.key not in told:
-                event = _starving(run, lost, reached, fed)
-                if event is not None:
-                    told.add(lost.trace.site.key)
-                    yield event
+        for event in _starvings(run, reached, fed):
+            if event.site.key not in told:
+                told.add(event.site.key)
+                yield event
         for term in constant_terms(reached):
             if term.site.key not in told:
                 told.add(term.site.key)
@@ -72,6 +70,13 @@ def _lost(traces: Iterable[Trace]) -> list[_Lost]:
         if trace.site is not None:
             found.setdefault(trace.site.key, _Lost(trace)).edges.extend(trace.edges)
     return list(found.values())
+
+
+def _starvings(run: Run, reached: Reached, fed: set[int]) -> Iterator[Cut]:
+    """The cuts that starve a leaf. A `no_grad` block is meant to cut: it is not to blame where another cut is."""
+    events = [event for lost in _lost(reached.traces) if (event := _starving(run, lost, reached, fed)) is not None]
+    blamed = {event.leaf for event in events if event.how != "no_grad"}
+    return (event for event in events if event.how != "no_grad" or event.leaf not in blamed)
 
 
 def _starving(run: Run, lost: _Lost, reached: Reached, fed: set[int]) -> Cut | None:

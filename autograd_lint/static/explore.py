@@ -42,6 +42,7 @@ from autograd_lint.static.machine import GraphNode, TorchError
 from autograd_lint.static.passes import Request, needed_by_return
 from autograd_lint.static.state import Args, Frame, Language, Path, PathEnded, ProgramRaised, Run
 from autograd_lint.static.statements import assign, execute
+from autograd_lint.static.tape import Tape
 from autograd_lint.static.values import NONE, Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
 
 _LANGUAGE: Final = Language(evaluate, execute, assign, call_value, call_hook)
@@ -65,27 +66,32 @@ _ACCUSING: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PathResult:
-    """What one path told: events, each with whether torch had already raised; what it executed; the leaves it `fed`."""
+    """What one path told: events, each with whether torch had already raised; what it executed; the leaves it `fed`.
+
+    `tape` keeps its steps, if that was asked for.
+    """
 
     events: tuple[tuple[Event, bool], ...]
     reached: frozenset[cst.CSTNode]
     failed: bool
     fed: frozenset[tuple[Site | None, str]] = frozenset()
+    tape: Tape | None = None
 
 
 @dataclass(slots=True)
 class Budget:
-    """Steps left for the file."""
+    """Steps left for the file, and whether they are kept."""
 
     steps: int = _STEPS_A_FILE
+    taped: bool = False
 
 
 Entry: TypeAlias = Callable[[Run], "Value | None"]
 
 
-def explore(module: ir.Module) -> Iterator[list[PathResult]]:
-    """The paths of every program in the file, one list a program."""
-    programs = list(_programs(module))
+def explore(module: ir.Module, *, taped: bool = False) -> Iterator[list[PathResult]]:
+    """The paths of every program in the file, one list a program; with their steps if `taped`."""
+    programs = list(_programs(module, Budget(taped=taped)))
     if not any(isinstance(event, Cut) for paths in programs for path in paths for event, _ in path.events):
         return iter(programs)
     fed = {leaf for paths in programs for path in paths for leaf in path.fed}
@@ -102,8 +108,7 @@ def _without_fed(path: PathResult, fed: set[tuple[Site | None, str]]) -> PathRes
     return replace(path, events=events)
 
 
-def _programs(module: ir.Module) -> Iterator[list[PathResult]]:
-    budget = Budget()
+def _programs(module: ir.Module, budget: Budget) -> Iterator[list[PathResult]]:
     called: set[int] = set()
     if not module.scope.triggers:
         return
@@ -172,7 +177,7 @@ def _worth(function: Function) -> bool:
 def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) -> list[PathResult]:
     """Run one program along its paths: first until every statement was reached, then, if torch seemed to raise, along
     as many as the budget allows, to see whether it always does."""
-    survey = Survey(module.filename, entry, min(_STEPS_AN_ENTRY, budget.steps))
+    survey = Survey(module.filename, entry, min(_STEPS_AN_ENTRY, budget.steps), taped=budget.taped)
     before = survey.steps
     survey.run(())
     survey.cover()
@@ -197,6 +202,7 @@ class Survey:
     filename: str
     entry: Entry
     steps: int
+    taped: bool = False
     results: list[PathResult] = field(default_factory=list)
     called: set[int] = field(default_factory=set)
     reached: set[cst.CSTNode] = field(default_factory=set)
@@ -206,6 +212,7 @@ class Survey:
         """Run the path that `prefix` begins, and note where it could have gone otherwise."""
         path = Path(prefix, self.reached)
         run = Run(self.filename, path, steps=min(_STEPS_A_PATH, self.steps), language=_LANGUAGE)
+        run.tape = Tape() if self.taped else None
         before = run.steps
         self.results.append(_one_path(run, self.entry))
         self.steps -= before - max(run.steps, 0) + 1
@@ -261,7 +268,7 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
     removed = {id(handle) for handle, _ in run.hooks if isinstance(handle, Unknown) and _was_removed(handle)}
     events.extend((event, False) for handle, event in run.hooks if id(handle) not in removed)
     fed = frozenset((leaf.site, leaf.name) for leaf in run.gradients.fed.values())
-    return PathResult(tuple(events), frozenset(run.reached), machine.failed, fed)
+    return PathResult(tuple(events), frozenset(run.reached), machine.failed, fed, run.tape)
 
 
 def _tell_sums_never_cleared(run: Run) -> None:
@@ -289,6 +296,8 @@ def _need_what_is_returned(run: Run, value: Value) -> None:
     names = tuple(root.name for root in roots)
     request = Request(site, roots, names, seeded=True, retain=None, create=False, name="return")
     needed_by_return(run.machine, request)
+    if run.tape is not None:
+        run.tape.end(roots, run.last_return)
 
 
 def _is_in_graph(run: Run, tensor: Tensor) -> bool:

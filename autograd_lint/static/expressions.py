@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from autograd_lint.static import ir
@@ -13,16 +14,20 @@ from autograd_lint.static.calls import call_value, make_function
 from autograd_lint.static.indexing import read_index
 from autograd_lint.static.keeping import note_state_read
 from autograd_lint.static.state import Args, Run, truth
-from autograd_lint.static.tensors import binary, compare, unary
+from autograd_lint.static.tensor_methods import is_attribute
+from autograd_lint.static.tensors import binary, compare, known_tensor, unary
 from autograd_lint.static.values import (
     FALSE,
     NONE,
     TRUE,
+    Bound,
     Builtin,
+    Class,
     Const,
     Dict,
     Env,
     Foreign,
+    Function,
     Negated,
     Seq,
     SliceValue,
@@ -106,7 +111,11 @@ def _meant_for(written: Tensor, alias: Tensor) -> bool:
 
 
 def _attr(run: Run, node: ir.Attr) -> Value:
-    value = read_attribute(run, evaluate(run, node.base), node.name, node)
+    base = evaluate(run, node.base)
+    if run.tape is not None and known_tensor(base) is not None and is_attribute(node.name):
+        work = partial(read_attribute, run, base, node.name, node)
+        return run.tape.record(run, "read", node.name, (base,), node, work)
+    value = read_attribute(run, base, node.name, node)
     if type(value) is StateDict:
         note_state_read(run, value, node)
     return value
@@ -155,7 +164,14 @@ def _call(run: Run, node: ir.Call) -> Value:
 
 def _subscript(run: Run, node: ir.Subscript) -> Value:
     base = evaluate(run, node.base)
-    return read_index(run, base, evaluate(run, node.index), node)
+    return read_item(run, base, evaluate(run, node.index), node)
+
+
+def read_item(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
+    """`base[index]`."""
+    if run.tape is not None and known_tensor(base) is not None:
+        return run.tape.record(run, "index", "", (base, index), node, partial(read_index, run, base, index, node))
+    return read_index(run, base, index, node)
 
 
 def _slice(run: Run, node: ir.SliceExpr) -> Value:
@@ -219,6 +235,8 @@ def combine(run: Run, op: str, left: Value, right: Value, node: ir.Node) -> Valu
     """`left op right`."""
     if type(left) is Const and type(right) is Const:
         return fold(op, left.value, right.value)
+    if run.tape is not None:
+        return run.tape.record(run, "binary", op, (left, right), node, partial(binary, run, op, left, right, node))
     return binary(run, op, left, right, node)
 
 
@@ -249,6 +267,8 @@ def _unaryop(run: Run, node: ir.UnaryOp) -> Value:
         if node.op == "~":
             return Const(~number) if isinstance(number, int) else Unknown()
         return Const(-number if node.op == "-" else +number)
+    if run.tape is not None:
+        return run.tape.record(run, "unary", node.op, (value,), node, partial(unary, run, node.op, value, node))
     return unary(run, node.op, value, node)
 
 
@@ -301,6 +321,8 @@ def _compare_two(run: Run, op: str, left: Value, right: Value, node: ir.Compare)
         return _membership(op, left, right)
     if isinstance(left, TorchName) and isinstance(right, TorchName) and op in ("==", "!="):
         return Const((left.name == right.name) is (op == "=="))
+    if run.tape is not None:
+        return run.tape.record(run, "compare", op, (left, right), node, partial(compare, run, op, left, right, node))
     return compare(run, op, left, right, node)
 
 
@@ -343,7 +365,15 @@ def _membership(op: str, left: Value, right: Value) -> Value:
 
 
 def _ifexp(run: Run, node: ir.IfExp) -> Value:
-    return evaluate(run, node.body if decide(run, node.test) else node.orelse)
+    """`a if test else b`. Where functions are chosen from, another path must take the other one."""
+    at = len(run.path.choices)
+    taken, other = (node.body, node.orelse) if decide(run, node.test) else (node.orelse, node.body)
+    value = evaluate(run, taken)
+    if isinstance(value, Function | Bound | Class):
+        run.reached.add(taken.cst)
+        for choice in range(at, len(run.path.choices)):
+            run.path.untaken[choice] = (ir.ExprStmt(other.cst, other),)
+    return value
 
 
 def _lambda(run: Run, node: ir.Lambda) -> Value:

@@ -7,7 +7,7 @@ from typing import Final
 from autograd_lint.static import ir
 from autograd_lint.static.state import Run
 from autograd_lint.static.torch_names import canonical
-from autograd_lint.static.values import Foreign, TorchName, Unknown, Value
+from autograd_lint.static.values import Builtin, Foreign, TorchName, Unknown, Value
 
 _STAR: Final = {
     "torch.nn": ("Module", "Parameter", "Linear", "Sequential", "ModuleList", "ReLU", "Conv2d", "functional"),
@@ -41,4 +41,4 @@ def member(module: str, name: str) -> Value:
     """What `from module import name` binds."""
     if module.partition(".")[0] == "torch":
         return TorchName(canonical(f"{module}.{name}"))
-    return Foreign(f"{module}.{name}")
+    return Builtin("dict") if f"{module}.{name}" == "collections.OrderedDict" else Foreign(f"{module}.{name}")

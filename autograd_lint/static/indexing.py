@@ -7,6 +7,7 @@ from autograd_lint.facts import table
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.copies import surely_copies
+from autograd_lint.static.layout import Layout
 from autograd_lint.static.shapes import indexed_layout
 from autograd_lint.static.state import Run
 from autograd_lint.static.tensors import (
@@ -139,6 +140,21 @@ def _read_sequence(run: Run, base: Seq, index: Value) -> Value:
     return Unknown(tuple(item for item in base.items if type(item) is Tensor)[:4])
 
 
+def delete_item(base: Value, index: Value) -> None:
+    """`del base[index]`."""
+    if isinstance(base, Dict) and type(index) is Const:
+        base.items.pop(index.value, None)
+    elif isinstance(base, Seq):
+        where = slice_of(index) if type(index) is SliceValue else index.value if type(index) is Const else None
+        if isinstance(where, slice) and (where == slice(None) or not base.open):
+            base.open = base.open and where != slice(None)
+            del base.items[where]
+        elif isinstance(where, int) and -len(base.items) <= where < len(base.items):
+            del base.items[where]
+        else:
+            base.open = True
+
+
 def slice_of(index: SliceValue) -> slice | None:
     """The Python slice with the same constant bounds."""
     bounds: list[int | None] = []
@@ -187,6 +203,14 @@ def write_index(
     _write_elements(run, base, tensor, index, value, node, how=how, target=target or node)
 
 
+def _takes_part(tensor: Tensor, index: Value, region: Layout | None) -> bool:
+    """Whether torch surely makes a view before it writes `tensor[index]`: not for `x[:]`, a mask or a list alone."""
+    if index_kind(index) == "basic" and region is not None and tensor.layout is not None:
+        return region.shape != tensor.layout.shape
+    items = index.items if isinstance(index, Seq) and index.kind == "tuple" else [index]
+    return any(type(item) is Const and type(item.value) in (int, type(None)) for item in items)
+
+
 def _number(value: Value) -> float | None:
     number = value.value if type(value) is Const else None
     return float(number) if isinstance(number, int | float) else None
@@ -215,9 +239,9 @@ def _write_elements(
     values = [t for key in ("value", "index") for t in operands.get(key, ())]
     record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
+    record.part = _takes_part(tensor, index, region)
     sharing = [t for t in operands.get("value", ()) if t.memory is tensor.memory]
-    by_view = kinds["index"] == "basic" and region is not None and region != tensor.layout
-    if machine.admits(record, values, by_view=by_view):
+    if machine.admits(record, values):
         made = machine.record("[]=", effect, operands, site=site)
         uncertain_operands(made, params, effect)
         unmoved = any(layouts.fully_overlap(region, t.layout) for t in sharing)  # `x[0] = x[0]` copies nothing

@@ -87,22 +87,43 @@ def like(inputs: Sequence[Layout | None], shape: tuple[int, ...] | None) -> Layo
     if shape is None:
         return None
     full = [x for x in inputs if x is not None and x.shape == shape]
-    if not full or all(x.contiguous for x in full):
+    if all(x.contiguous for x in full):
         return fresh(shape)
-    orders = {_memory_order(x) for x in full}
-    if len(orders) > 1 or any(x.overlapping for x in full):
-        return None
+    if all(x.dense and x.strides == full[0].strides for x in full) and len(full) == len(inputs):
+        return Layout(shape, full[0].strides)
     strides = [0] * len(shape)
     step = 1
-    for dim in reversed(next(iter(orders))):
+    for dim in _iteration_order([grown.strides for x in inputs if x and (grown := expand(x, shape))], shape):
         strides[dim] = step
         step *= max(shape[dim], 1)
     return Layout(shape, tuple(strides))
 
 
-def _memory_order(layout: Layout) -> tuple[int, ...]:
-    """The dimensions from the one with the largest stride to the one with the smallest."""
-    return tuple(sorted(range(len(layout.shape)), key=lambda dim: -layout.strides[dim]))
+def _iteration_order(operands: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> list[int]:
+    """The dimensions, that with the smallest strides first (ATen/TensorIterator.cpp, `reorder_dimensions`)."""
+    order = list(range(len(shape)))[::-1]
+    for i in range(1, len(order)):
+        at = i
+        for before in reversed(range(i)):
+            verdict = _compare_dimensions(order[before], order[at], operands, shape)
+            if verdict > 0:
+                order[before], order[at] = order[at], order[before]
+                at = before
+            elif verdict < 0:
+                break
+    return order
+
+
+def _compare_dimensions(one: int, other: int, operands: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> int:
+    """Above 0 where `other` must be iterated before `one`; 0 where no operand tells."""
+    for strides in operands:
+        if strides[one] == 0 or strides[other] == 0:
+            continue
+        if strides[one] != strides[other]:
+            return -1 if strides[one] < strides[other] else 1
+        if shape[one] > shape[other]:
+            return 1
+    return 0
 
 
 def broadcast(shapes: Sequence[tuple[int, ...] | None]) -> tuple[int, ...] | None:
@@ -180,6 +201,8 @@ def insert(layout: Layout, dim: int) -> Layout | None:
 
 def squeeze(layout: Layout, dims: Sequence[int] | None) -> Layout | None:
     """`x.squeeze(dims)`; None as dims means every dimension of size 1."""
+    if not layout.shape:
+        return layout
     wanted = range(len(layout.shape)) if dims is None else [axis(layout, d) for d in dims]
     if None in wanted:
         return None

@@ -38,6 +38,7 @@ class WriteRecord:
     """One write while its consequences are not known yet; becomes a `Write` event when the path ends.
 
     `value` is the number that is written everywhere, if it is one; `changes` False: the memory held just that.
+    `part`: surely a view of the tensor is written, made on the way (`x[0] = v`).
     """
 
     site: Site
@@ -60,6 +61,7 @@ class WriteRecord:
     alias_read: AliasRead | None = None
     late: bool = False
     argument: str = ""
+    part: bool = False
 
     def event(self) -> Write:
         """The finished event."""
@@ -187,8 +189,7 @@ class Machine:
         """A leaf with memory of its own."""
         result = Tensor(Memory(), Counter(), requires_grad=requires_grad, site=site)
         result.loops = self.loops
-        result.inference = self.modes.inference
-        result.counted = not result.inference
+        result.inference = result.unversioned = self.modes.inference
         return result
 
     def requires(self, tensor: Tensor) -> Tri:
@@ -363,8 +364,9 @@ class Machine:
         counter = Counter() if out.alias is Alias.MEMORY else source.counter
         result = Tensor(source.memory, counter, requires_grad=False, site=site)
         result.loops = self.loops
+        # Outside inference mode, `detach()` and `.data` give an inference tensor a version counter, a view does not.
         result.inference = source.inference
-        result.counted = not source.inference or (out.alias is not Alias.VIEW and not self.modes.inference)
+        result.unversioned = source.inference and (out.alias is Alias.VIEW or self.modes.inference)
         if out.alias is Alias.VIEW:
             result.base = source.base or source
             result.view_kind = self._view_kind(out, source)
@@ -396,11 +398,10 @@ class Machine:
         if self.admits(record, values):
             self.perform(record, node, overlaps=overlaps)
 
-    def admits(self, record: WriteRecord, values: Sequence[Tensor], *, by_view: bool = False) -> bool:
-        """Autograd's checks of a write, which come before its node is made; `by_view`: it goes through a view that the
-        operation itself makes. Raises TorchError where torch refuses."""
+    def admits(self, record: WriteRecord, values: Sequence[Tensor]) -> bool:
+        """Autograd's checks of a write, which come before its node is made. Raises TorchError where torch refuses."""
         self.keep(record)
-        return not self._refuse_write(record, self._refusal(record.tensor, values, by_view=by_view))
+        return not self._refuse_write(record, self._refusal(record, values))
 
     def perform(self, record: WriteRecord, node: GraphNode | None, *, overlaps: bool = False) -> None:
         """Write, after `admits`. `overlaps`: the memory written overlaps itself or partly what is read (a check of the
@@ -430,10 +431,11 @@ class Machine:
         if not self.expecting:
             self.writes.append(record)
 
-    def _refusal(self, tensor: Tensor, values: Sequence[Tensor], *, by_view: bool) -> Refusal | None:
-        if tensor.inference and not self.modes.inference and not tensor.numpy:
-            # `detach()` and `.data` give an inference tensor a counter, but not to views of what they return.
-            return None if tensor.counted and not by_view else Refusal.INFERENCE
+    def _refusal(self, record: WriteRecord, values: Sequence[Tensor]) -> Refusal | None:
+        tensor = record.tensor
+        unversioned = tensor.unversioned or (record.part and tensor.inference)
+        if unversioned and not self.modes.inference and not tensor.numpy:
+            return Refusal.INFERENCE
         if self.wants_grad([tensor, *values]) is not True or tensor.numpy:
             return None
         base = tensor.base

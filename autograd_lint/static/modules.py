@@ -12,6 +12,7 @@ from autograd_lint.facts.model import ModuleFacts
 from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.escape import call_unknown, tensor_sources
+from autograd_lint.static.named import named_parameters_of
 from autograd_lint.static.order import note_clear
 from autograd_lint.static.passes import forget_gradient
 from autograd_lint.static.shape_arguments import integers
@@ -63,7 +64,7 @@ def construct_module(run: Run, name: str, args: Args, node: ir.Node) -> NNModule
         module.params[label] = _parameter(run, module, label, site)
     for label in facts.buffers:
         given = module.options.get(label)
-        module.buffers[label] = given if isinstance(given, Tensor) else _named(run.machine.tensor(site), label)
+        module.buffers[label] = given if isinstance(given, Tensor) else _buffer(run, label, site)
     return module
 
 
@@ -75,8 +76,10 @@ def _is_false(value: Value | None) -> bool:
     return isinstance(value, Const) and value.value is False
 
 
-def _named(tensor: Tensor, name: str) -> Tensor:
-    tensor.name = name
+def _buffer(run: Run, label: str, site: Site) -> Tensor:
+    tensor = run.machine.tensor(site)
+    tensor.name = label
+    tensor.dtype = "int64" if label == "num_batches_tracked" else "float32"
     return tensor
 
 
@@ -206,13 +209,21 @@ def call_module(run: Run, module: NNModule, args: Args, node: ir.Node) -> Value:
     if effect is None:
         return Unknown(tuple(tensor_sources(args.pos[0])) if args.pos else ())
     block: Value = Seq("list", list(module.params.values()))
-    params: dict[str, Value] = {**operands, "*": block}
+    settings = {key: value for key, value in module.options.items() if _is_plain(value)}
+    params: dict[str, Value] = {**settings, **operands, "*": block}
     target = describe(node.args[0].value) if isinstance(node, ir.Call) and node.args else ""
     inner = frozenset(module.params) | frozenset(module.buffers)
     name = f"{module.name}"
     return apply_effect(
         run, name, effect, params, node, how=How.MODULE, target=target, constructor=module.site, inner=inner
     )
+
+
+def _is_plain(value: Value) -> bool:
+    """An option that is no tensor: a number, a size, a string."""
+    if isinstance(value, Seq):
+        return not value.open and all(type(item) is Const for item in value.items)
+    return type(value) is Const
 
 
 def _call_sequential(run: Run, module: NNModule, args: Args, node: ir.Node) -> Value:
@@ -271,8 +282,7 @@ def _parameters(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node)
 
 
 def _named_parameters(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
-    rows: list[Value] = [Seq("tuple", [Unknown(), tensor]) for tensor in parameters_of(owner)]
-    return Seq("list", rows, open=is_open_module(owner))
+    return Seq("list", named_parameters_of(owner), open=is_open_module(owner))
 
 
 def _modules(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:

@@ -381,6 +381,10 @@ def _deliver(
         if edge is None or id(edge) in reached:
             targets[id(tensor)] = tensor
     results = {key: _gradient(machine, request, tensor, graph) for key, tensor in targets.items()}
+    if not (request.accumulate or request.create):
+        trace = _without_graph_of_their_own(request, order)
+        for gradient in results.values():
+            gradient.trace = trace
     gradients.fed.update(targets)
     for key, tensor in targets.items():
         if request.accumulate:
@@ -436,6 +440,14 @@ def _gradient_graph(
         for saved in node.saved:
             graph.saved.append(replace_saved(saved, certain=saved.certain and saved.result))
     return graph
+
+
+def _without_graph_of_their_own(request: Request, order: Sequence[GraphNode]) -> Trace | None:
+    """The trace of gradients computed without `create_graph`, where with it they would hang on leaves."""
+    if not any(node.higher and node.certain for node in order if node.edges):
+        return None
+    leaves = {id(edge): edge for node in order for edge in node.edges if isinstance(edge, Tensor)}
+    return Trace((), request.name, request.site, tuple(leaves.values()), request.names[0])
 
 
 def replace_saved(saved: SavedRecord, *, certain: bool) -> SavedRecord:

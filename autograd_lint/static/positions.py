@@ -74,6 +74,11 @@ class Positions:
             current = self._pass.parents[id(current)]
         return self.range_of(node)
 
+    def parent_of(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        """The node around `node`."""
+        self._span(node)
+        return self._pass.parents[id(node)]
+
     def enclosing_name(self, node: object) -> str:
         """The dotted name of the classes and functions around `node`, without itself; "" at module level."""
         names: list[str] = []

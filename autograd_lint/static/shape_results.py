@@ -19,7 +19,7 @@ from autograd_lint.static.shape_arguments import (
     sizes,
 )
 from autograd_lint.static.shape_views import Family
-from autograd_lint.static.values import Const, Seq, Tensor, constant
+from autograd_lint.static.values import NONE, Const, Seq, Tensor, constant
 
 
 def _reduce(params: Params, operands: Operands, index: int) -> Layout | None:
@@ -89,8 +89,73 @@ def _repeat(params: Params, operands: Operands, index: int) -> Layout | None:
     layout, times = first(operands), sizes(params, "repeats", "dims")
     if layout is None or times is None or len(times) < len(layout.shape):
         return None
+    return _repeated(layout, times)
+
+
+def _tile(params: Params, operands: Operands, index: int) -> Layout | None:
+    """As `repeat`, but dimensions that are not named are kept as they are."""
+    layout, times = first(operands), sizes(params, "dims")
+    if layout is None or times is None:
+        return None
+    return _repeated(layout, (1,) * (len(layout.shape) - len(times)) + times)
+
+
+def _repeated(layout: Layout, times: Sequence[int]) -> Layout:
     shape = (1,) * (len(times) - len(layout.shape)) + layout.shape
     return layouts.fresh(tuple(s * t for s, t in zip(shape, times, strict=True)))
+
+
+def _interleave(params: Params, operands: Operands, index: int) -> Layout | None:
+    layout, times, dim = first(operands), integer(params.get("repeats")), constant(params.get("dim", NONE))
+    if layout is None or times is None:
+        return None
+    if dim is None and "dim" not in params:
+        return layouts.fresh((layout.numel * times,))
+    at = layouts.axis(layout, dim) if isinstance(dim, int) else None
+    if at is None:
+        return None
+    return layouts.fresh((*layout.shape[:at], layout.shape[at] * times, *layout.shape[at + 1 :]))
+
+
+def _rows(params: Params, operands: Operands, index: int) -> Layout | None:
+    """The shape of the input, and row-major whatever its strides are."""
+    layout = first(operands)
+    return None if layout is None else layouts.fresh(layout.shape)
+
+
+def _columns(params: Params, operands: Operands, index: int) -> Layout | None:
+    """A matrix as LAPACK leaves it, column by column."""
+    layout = first(operands)
+    return None if layout is None or len(layout.shape) < 2 else layouts.transpose(layouts.fresh(layout.shape), -1, -2)
+
+
+def _similarity(dim: int) -> Family:
+    """`cosine_similarity`, `pairwise_distance`: a reduction of what two tensors broadcast to."""
+
+    def rule(params: Params, operands: Operands, index: int) -> Layout | None:
+        one, two = layout_of(operands, "x1"), layout_of(operands, "x2")
+        at = integer(params.get("dim"), dim)
+        whole = None if one is None or two is None else layouts.broadcast([one.shape, two.shape])
+        if whole is None or at is None or "keepdim" in params or not -len(whole) <= at < len(whole):
+            return None
+        shape = layouts.reduced(whole, (at,), keepdim=False)
+        return None if shape is None else layouts.fresh(shape)
+
+    return rule
+
+
+def _picked_along(params: Params, operands: Operands, index: int) -> Layout | None:
+    """`mode`, `kthvalue`: a reduction of one dimension, the last unless told."""
+    layout, dim = first(operands), integer(params.get("dim"), -1)
+    if layout is None or dim is None or "keepdim" in params:
+        return None
+    shape = layouts.reduced(layout.shape, (dim,), keepdim=False)
+    return None if shape is None else layouts.fresh(shape)
+
+
+def _determinant(params: Params, operands: Operands, index: int) -> Layout | None:
+    layout = first(operands)
+    return None if layout is None or len(layout.shape) < 2 else layouts.fresh(layout.shape[:-2])
 
 
 def _same(params: Params, operands: Operands, index: int) -> Layout | None:
@@ -148,13 +213,13 @@ def _topk(params: Params, operands: Operands, index: int) -> Layout | None:
 
 
 def _qr(params: Params, operands: Operands, index: int) -> Layout | None:
-    """Q lies in memory column by column, as LAPACK leaves it."""
+    """Both lie in memory column by column, as LAPACK leaves them."""
     layout = first(operands)
     if layout is None or len(layout.shape) != 2 or len(params) > 1:
         return None
     rows, columns = layout.shape
     inner = min(rows, columns)
-    return Layout((rows, inner), (1, rows)) if index == 0 else layouts.fresh((inner, columns))
+    return Layout((rows, inner), (1, rows)) if index == 0 else Layout((inner, columns), (1, inner))
 
 
 def _cdist(params: Params, operands: Operands, index: int) -> Layout | None:
@@ -184,9 +249,12 @@ def _product_added(params: Params, operands: Operands, index: int) -> Layout | N
 
 def _diff(params: Params, operands: Operands, index: int) -> Layout | None:
     layout = first(operands)
-    if layout is None or len(params) > 1 or not layout.shape:
+    dim, times = integer(params.get("dim"), -1), integer(params.get("n"), 1)
+    at = layouts.axis(layout, dim) if layout is not None and dim is not None else None
+    if layout is None or at is None or times is None or not params.keys() <= {"self", "input", "n", "dim"}:
         return None
-    return layouts.fresh((*layout.shape[:-1], max(layout.shape[-1] - 1, 0)))
+    shorter = layouts.cut(layout, at, slice(0, max(layout.shape[at] - times, 0)))
+    return None if shorter is None else layouts.like([shorter], shorter.shape)
 
 
 def _embedding(params: Params, operands: Operands, index: int) -> Layout | None:
@@ -210,7 +278,12 @@ def _einsum(params: Params, operands: Operands, index: int) -> Layout | None:
         if layout is None or len(letters) != len(layout.shape):
             return None
         sizes_of.update(zip(letters, layout.shape, strict=True))
-    return layouts.fresh([sizes_of[letter] for letter in result]) if set(result) <= sizes_of.keys() else None
+    if not set(result) <= sizes_of.keys():
+        return None
+    single = layouts_given[0]
+    if single is not None and len(layouts_given) == 1 and sorted(result) == sorted(inputs):
+        return layouts.permute(single, [inputs.index(letter) for letter in result])
+    return layouts.fresh([sizes_of[letter] for letter in result])
 
 
 def _broadcast_family(params: Params, operands: Operands, index: int) -> Layout | None:
@@ -236,9 +309,22 @@ RESULTS: Final[dict[Family, Sequence[str]]] = {
     _stack: ("stack",),
     _stacked(0): ("vstack", "row_stack"),
     _stacked(1): ("hstack",),
-    _repeat: ("repeat", "tile"),
-    _same: ("sort", "cummax", "cummin"),
-    _broadcast_family: ("where",),
+    _repeat: ("repeat",),
+    _tile: ("tile",),
+    _interleave: ("repeat_interleave",),
+    _rows: (
+        *("contiguous", "cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", "softmax", "log_softmax", "Softmax"),
+        *("LogSoftmax", "layer_norm", "group_norm", "instance_norm", "batch_norm", "LayerNorm", "GroupNorm"),
+        *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"),
+        *("tril", "triu", "roll", "renorm", "index_add", "index_copy", "bucketize", "__rpow__"),
+    ),
+    _columns: ("inv", "inverse", "cholesky"),
+    _similarity(1): ("cosine_similarity",),
+    _similarity(-1): ("pairwise_distance",),
+    _picked_along: ("mode", "kthvalue"),
+    _determinant: ("det", "logdet"),
+    _same: ("sort",),
+    _broadcast_family: ("where", "broadcast_tensors"),
     _like_index: ("gather", "take"),
     _index_select: ("index_select",),
     _diag: ("diag",),

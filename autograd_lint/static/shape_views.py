@@ -43,7 +43,7 @@ def _flatten(params: Params, operands: Operands, index: int) -> Layout | None:
 
 def _ravel(params: Params, operands: Operands, index: int) -> Layout | None:
     layout = first(operands)
-    return None if layout is None else layouts.view(layout, (layout.numel,)) or layouts.fresh((layout.numel,))
+    return None if layout is None else Layout((layout.numel,), (1,), layout.offset if layout.contiguous else 0)
 
 
 def _transpose(params: Params, operands: Operands, index: int) -> Layout | None:
@@ -60,7 +60,7 @@ def _reverse(params: Params, operands: Operands, index: int) -> Layout | None:
 
 def _last_two(params: Params, operands: Operands, index: int) -> Layout | None:
     layout = first(operands)
-    return None if layout is None or len(layout.shape) < 2 else layouts.transpose(layout, -1, -2)
+    return layout if layout is None or len(layout.shape) < 2 else layouts.transpose(layout, -1, -2)
 
 
 def _permute(params: Params, operands: Operands, index: int) -> Layout | None:
@@ -107,19 +107,57 @@ def _select(params: Params, operands: Operands, index: int) -> Layout | None:
 
 def _diagonal(params: Params, operands: Operands, index: int) -> Layout | None:
     layout = first(operands)
-    if layout is None or len(layout.shape) != 2 or len(params) > 1:
+    if layout is None or len(layout.shape) < 2 or len(params) > 1:
         return None
-    return Layout((min(layout.shape),), (sum(layout.strides),), layout.offset)
+    step = layout.strides[0] + layout.strides[1]
+    return Layout((*layout.shape[2:], min(layout.shape[:2])), (*layout.strides[2:], step), layout.offset)
+
+
+def _move(params: Params, operands: Operands, index: int) -> Layout | None:
+    layout, sources, targets = first(operands), integers(params.get("source")), integers(params.get("destination"))
+    if layout is None or sources is None or targets is None or len(sources) != len(targets):
+        return None
+    moved = {layouts.axis(layout, to): layouts.axis(layout, at) for at, to in zip(sources, targets, strict=True)}
+    if None in moved or None in moved.values() or len(moved) != len(sources):
+        return None
+    rest = iter([dim for dim in range(len(layout.shape)) if dim not in moved.values()])
+    order = [moved[dim] if dim in moved else next(rest) for dim in range(len(layout.shape))]
+    return layouts.permute(layout, [dim for dim in order if dim is not None])
+
+
+def _unflatten(params: Params, operands: Operands, index: int) -> Layout | None:
+    layout, dim, wanted = first(operands), integer(params.get("dim")), integers(params.get("sizes"))
+    at = layouts.axis(layout, dim) if layout is not None and dim is not None else None
+    if layout is None or at is None or wanted is None:
+        return None
+    inner = layouts.resolve_sizes(layout.shape[at], wanted)
+    return None if inner is None else layouts.view(layout, (*layout.shape[:at], *inner, *layout.shape[at + 1 :]))
+
+
+def _at_least(rank: int) -> Family:
+    """`atleast_1d`, `atleast_2d`: new dimensions in front."""
+
+    def rule(params: Params, operands: Operands, index: int) -> Layout | None:
+        layout = first(operands)
+        while layout is not None and len(layout.shape) < rank:
+            layout = layouts.insert(layout, 0)
+        return layout if len(operands) == 1 else None
+
+    return rule
 
 
 VIEWS: Final[dict[Family, Sequence[str]]] = {
     _view: ("view", "reshape"),
     _like_other: ("view_as", "reshape_as"),
-    _flatten: ("flatten", "Flatten"),
+    _flatten: ("flatten",),
     _ravel: ("ravel",),
     _transpose: ("transpose", "swapaxes", "swapdims"),
     _reverse: ("t", "T"),
-    _last_two: ("mT", "mH"),
+    _last_two: ("mT", "mH", "H"),
+    _move: ("movedim", "moveaxis"),
+    _unflatten: ("unflatten",),
+    _at_least(1): ("atleast_1d",),
+    _at_least(2): ("atleast_2d",),
     _permute: ("permute",),
     _unsqueeze: ("unsqueeze",),
     _squeeze: ("squeeze",),

@@ -5,6 +5,7 @@ Only shapes are computed here; what is saved, aliased or written comes from the 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Final
 
@@ -12,12 +13,17 @@ from autograd_lint.facts.model import Alias, Output
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.layout import SCALAR, Layout
 from autograd_lint.static.shape_arguments import Operands, Params, integer
+from autograd_lint.static.shape_layers import LAYERS
 from autograd_lint.static.shape_results import RESULTS, broadcast
 from autograd_lint.static.shape_views import VIEWS, Family
 from autograd_lint.static.values import Const, Seq, SliceValue, Tensor, Value
 
+_SOMEWHERE: Final = itertools.count(1 << 40, 1 << 20)
+"""Offsets of views whose place is not known: no two of them are found to overlap."""
+_OF_THEIR_OWN: Final = frozenset({"repeat_interleave", "rot90", "svd", "pinverse", "pinv", "eigh"})
+"""Shapes that hang on numbers or change as those of torch's square samples do not show."""
 _FAMILIES: Final[dict[str, Family]] = {
-    name: family for table in (VIEWS, RESULTS) for family, names in table.items() for name in names
+    name: family for table in (VIEWS, RESULTS, LAYERS) for family, names in table.items() for name in names
 }
 
 
@@ -29,6 +35,8 @@ def result_layout(name: str, out: Output, index: int, params: Params, operands: 
         found = rule(params, operands, index)
         if found is not None:
             return found
+    if short in _OF_THEIR_OWN:
+        return None
     if out.shape == "scalar":
         return SCALAR
     if out.shape.startswith("same:"):
@@ -48,9 +56,17 @@ def settled_alias(name: str, out: Output, source: Tensor, params: Params, shape:
         return out
     if short == "contiguous" and not params.keys() - {"self", "input"}:
         return replace(out, alias=Alias.SELF if layout.contiguous else Alias.FRESH)
-    if short in ("reshape", "flatten", "ravel", "reshape_as", "view", "unflatten") and shape is not None:
-        if short in ("flatten", "ravel") and layout.shape == shape.shape:
-            return replace(out, alias=Alias.SELF if short == "flatten" or layout.contiguous else Alias.FRESH)
+    if short == "einsum":
+        return replace(out, alias=Alias.VIEW if shape is not None and layout.numel == shape.numel else Alias.FRESH)
+    if short == "ravel":
+        return replace(out, alias=Alias.VIEW if layout.contiguous else Alias.FRESH)
+    if short.startswith("atleast_") and shape is not None:
+        return replace(out, alias=Alias.SELF if shape.shape == layout.shape else Alias.VIEW)
+    if short in ("mT", "mH", "H") and not layout.shape:
+        return replace(out, alias=Alias.SELF)
+    if short in ("reshape", "flatten", "Flatten", "reshape_as", "view", "unflatten") and shape is not None:
+        if short in ("flatten", "Flatten") and layout.shape == shape.shape:
+            return replace(out, alias=Alias.SELF)
         viewable = layouts.view(layout, shape.shape) is not None
         return replace(out, alias=Alias.VIEW if viewable else Alias.FRESH)
     if short in ("expand", "expand_as", "broadcast_to") and shape is not None:
@@ -62,7 +78,7 @@ def settled_alias(name: str, out: Output, source: Tensor, params: Params, shape:
 
 
 def indexed_layout(layout: Layout | None, index: Value) -> Layout | None:
-    """The layout of `x[index]` for basic indices, or for one list of ints; None when not known."""
+    """The layout of `x[index]`; None when not known."""
     if layout is None:
         return None
     items = list(index.items) if isinstance(index, Seq) and index.kind == "tuple" else [index]
@@ -74,13 +90,31 @@ def indexed_layout(layout: Layout | None, index: Value) -> Layout | None:
     if consumed > len(layout.shape):
         return None
     result: Layout | None = layout
+    picks: list[tuple[int, tuple[int, ...]]] = []
     dim = 0
     for item in items:
+        picked = _picked(item)
+        if picked is not None:
+            picks.append((dim, picked))
+            dim += 1
+            continue
         if result is None:
             return None
         result, advance = _index_one(result, dim, item)
         dim += advance
-    return result
+    return result if result is None or not picks else _picked_layout(result, picks)
+
+
+def _picked_layout(layout: Layout, picks: list[tuple[int, tuple[int, ...]]]) -> Layout | None:
+    """The copy that lists of indices pick: their common shape comes where they stand, or first if they stand apart."""
+    shape = layouts.broadcast([picked for _, picked in picks])
+    dims = [dim for dim, _ in picks]
+    if shape is None or not layout.contiguous:
+        return None
+    together = dims == list(range(dims[0], dims[0] + len(dims)))
+    at = dims[0] if together else 0
+    rest = [size for dim, size in enumerate(layout.shape) if dim not in dims]
+    return layouts.fresh((*rest[:at], *shape, *rest[at:])) if together else None
 
 
 def _is_new_axis(item: Value) -> bool:
@@ -97,20 +131,19 @@ def _index_one(layout: Layout, dim: int, item: Value) -> tuple[Layout | None, in
         bounds = [b.value if type(b) is Const else item for b in (item.lower, item.upper, item.step)]
         if all(b is None or isinstance(b, int) for b in bounds):
             return layouts.cut(layout, dim, slice(*bounds)), 1
-        return None, 1
-    picked = _picked(layout, dim, item)
-    if picked is not None:
-        return layouts.fresh((*layout.shape[:dim], *picked, *layout.shape[dim + 1 :])), len(picked)
+    if type(item) is Tensor and item.layout is not None and not item.layout.shape and item.dtype == "int64":
+        first = layouts.select(layout, dim, 0)
+        return None if first is None else replace(first, offset=next(_SOMEWHERE)), 0
     return None, 0
 
 
-def _picked(layout: Layout, dim: int, item: Value) -> tuple[int, ...] | None:
-    """How many elements an index list or integer tensor picks; a Boolean tensor's count is not known."""
+def _picked(item: Value) -> tuple[int, ...] | None:
+    """The shape an index list or integer tensor picks; a Boolean tensor's count is not known."""
     if isinstance(item, Seq) and not item.open and all(type(i) is Const for i in item.items):
         flags = [i.value for i in item.items if type(i) is Const]
         if flags and all(isinstance(flag, bool) for flag in flags):
             return (sum(bool(flag) for flag in flags),)
         return (len(flags),)
     if type(item) is Tensor and item.layout is not None and item.dtype not in ("bool", "uint8", None):
-        return item.layout.shape
+        return item.layout.shape or None
     return None

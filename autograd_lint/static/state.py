@@ -13,6 +13,7 @@ from autograd_lint.static import ir
 from autograd_lint.static.machine import Machine
 from autograd_lint.static.passes import Gradients
 from autograd_lint.static.singularities import Singular
+from autograd_lint.static.tape import Tape
 from autograd_lint.static.values import NONE, Class, Const, Env, Function, LoopStack, Negated, Tensor, Unknown, Value
 from autograd_lint.static.watch import Watch
 
@@ -138,7 +139,7 @@ class Run:
     method is the program, `inputs` what the forward of a custom Function is given, when that is the program; `anomaly`
     tells where anomaly detection was switched on; `shortened`: in a loop of which only the first rounds are run, and
     `skipped` are blocks the others may reach; `pure` is the last call that
-    changed nothing; `awaited` are judgements that wait for the end of the path.
+    changed nothing; `awaited` are judgements that wait for the end of the path; `tape` keeps the steps, if asked to.
     """
 
     def __init__(self, filename: str, path: Path, *, steps: int, language: Language) -> None:
@@ -173,6 +174,7 @@ class Run:
         self.watch = Watch()
         self.branches: list[LoopStack] = []
         self.discarded: ir.Node | None = None
+        self.tape: Tape | None = None
 
     @property
     def frame(self) -> Frame:

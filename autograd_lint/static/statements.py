@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import libcst as cst
@@ -15,10 +16,10 @@ from autograd_lint.static.calls import enter_context, make_class, make_function
 from autograd_lint.static.copies import note_item, note_statement
 from autograd_lint.static.discarded import note_discarded
 from autograd_lint.static.escape import escape
-from autograd_lint.static.expressions import combine, decide, evaluate, is_open
+from autograd_lint.static.expressions import combine, decide, evaluate, is_open, read_item
 from autograd_lint.static.gradients import flush_pending, note_zero
 from autograd_lint.static.imports import bind_import, bind_import_from
-from autograd_lint.static.indexing import read_index, slice_of, write_index
+from autograd_lint.static.indexing import delete_item, write_index
 from autograd_lint.static.keeping import note_added, note_appended, note_assigned_sum
 from autograd_lint.static.machine import TorchError
 from autograd_lint.static.registration import HELD, note_bound
@@ -31,16 +32,16 @@ from autograd_lint.static.state import (
     Signal,
     truth,
 )
-from autograd_lint.static.tensors import annotated, augment, describe
+from autograd_lint.static.tensors import annotated, augment, describe, known_tensor
 from autograd_lint.static.values import (
     Const,
     Dict,
     Env,
     ExpectRaise,
     Instance,
+    NNModule,
     RangeValue,
     Seq,
-    SliceValue,
     Tensor,
     Unknown,
     Value,
@@ -89,13 +90,15 @@ def _expr_stmt(run: Run, node: ir.ExprStmt) -> Signal | None:
 
 def assign(run: Run, target: ir.Expr, value: Value, source: ir.Expr | None = None) -> None:
     """Bind a target of any form; `source` is the expression that gave the value, when there is one."""
+    if run.tape is not None:
+        run.tape.bind(target, value)
     if isinstance(target, ir.Name):
         _bind_name(run, target.id, value)
     elif isinstance(target, ir.Attr):
-        write_attribute(run, evaluate(run, target.base), target.name, value, target)
+        _write_attribute(run, evaluate(run, target.base), target, value)
     elif isinstance(target, ir.Subscript):
         base = evaluate(run, target.base)
-        write_index(run, base, evaluate(run, target.index), value, target, how=How.INDEX)
+        _write_item(run, base, evaluate(run, target.index), value, target, how=How.INDEX)
         if type(target.base) is not ir.Name:
             note_item(run, target, base, run.site(target))
         if run.watch.made:
@@ -205,11 +208,11 @@ def _aug_assign(run: Run, node: ir.AugAssign) -> Signal | None:
     target = node.target
     if type(target) is ir.Subscript:
         base, index = evaluate(run, target.base), evaluate(run, target.index)
-        old = read_index(run, base, index, target)
+        old = read_item(run, base, index, target)
         new = _augmented(run, node, old, evaluate(run, node.value), how=How.INDEX_AUGMENTED)
         if run.machine.loops and node.op == "+" and isinstance(base, Dict | Seq):
             note_added(run, node, target, old, node.value, new)
-        write_index(run, base, index, new, node, how=How.INDEX_AUGMENTED, target=target)
+        _write_item(run, base, index, new, node, how=How.INDEX_AUGMENTED, target=target)
         if type(target.base) is not ir.Name:
             note_item(run, target, base, run.site(node))
         return None
@@ -233,8 +236,43 @@ def _augmented(run: Run, node: ir.AugAssign, old: Value, value: Value, *, how: H
         if isinstance(value, Seq):
             old.items.extend(value.items)
         return old
-    result = augment(run, node, old, value, how=how)
+    work = partial(augment, run, node, old, value, how=how)
+    if run.tape is not None and known_tensor(old) is not None:
+        return run.tape.record(
+            run, "augment", node.op, (old, value), node, partial(_or_combined, run, node, old, value, work)
+        )
+    result = work()
     return combine(run, node.op, old, value, node) if result is None else result
+
+
+def _or_combined(
+    run: Run, node: ir.AugAssign, old: Value, value: Value, augmented: Callable[[], Value | None]
+) -> Value:
+    result = augmented()
+    return combine(run, node.op, old, value, node) if result is None else result
+
+
+def _write_attribute(run: Run, base: Value, target: ir.Attr, value: Value) -> None:
+    work = partial(write_attribute, run, base, target.name, value, target)
+    if run.tape is not None and (known_tensor(base) is not None or isinstance(base, NNModule)):
+        run.tape.record(run, "write", target.name, (base, value), target, partial(_given, work, value))
+    else:
+        work()
+
+
+def _write_item(
+    run: Run, base: Value, index: Value, value: Value, node: ir.Node, *, how: How, target: ir.Node | None = None
+) -> None:
+    work = partial(write_index, run, base, index, value, node, how=how, target=target)
+    if run.tape is not None and known_tensor(base) is not None:
+        run.tape.record(run, "store", "", (base, index, value), node, partial(_given, work, value))
+    else:
+        work()
+
+
+def _given(work: Callable[[], None], value: Value) -> Value:
+    work()
+    return value
 
 
 def _ann_assign(run: Run, node: ir.AnnAssign) -> Signal | None:
@@ -256,22 +294,8 @@ def _delete(run: Run, node: ir.Delete) -> Signal | None:
         elif type(target) is ir.Sequence:
             _delete(run, ir.Delete(node.cst, target.elts))
         elif type(target) is ir.Subscript:
-            _delete_item(evaluate(run, target.base), evaluate(run, target.index))
+            delete_item(evaluate(run, target.base), evaluate(run, target.index))
     return None
-
-
-def _delete_item(base: Value, index: Value) -> None:
-    if isinstance(base, Dict) and type(index) is Const:
-        base.items.pop(index.value, None)
-    elif isinstance(base, Seq):
-        where = slice_of(index) if type(index) is SliceValue else index.value if type(index) is Const else None
-        if isinstance(where, slice) and (where == slice(None) or not base.open):
-            base.open = base.open and where != slice(None)
-            del base.items[where]
-        elif isinstance(where, int) and -len(base.items) <= where < len(base.items):
-            del base.items[where]
-        else:
-            base.open = True
 
 
 # -------------------------------------------------------------- control flow

@@ -54,6 +54,8 @@ _SYMBOLS: Final = (
     | {f"__i{name}__": f"{op}=" for op, name in _OPERATORS.items()}
     | {"__neg__": "-", "__pos__": "+", "__getitem__": "[]", "__setitem__": "[]="}
 )
+_COUNTING: Final = frozenset({"sum", "prod", "cumsum", "cumprod", "nansum"})
+"""Operations that give int64 for any integers; torch's samples are floating."""
 _OVERLAP_ALLOWED: Final = frozenset({"fill_", "zero_"})
 _FILLING: Final = frozenset({"fill_", "masked_fill_", "index_fill_"})
 """They read a number before they write: `x.fill_(x[0])` is no overlap."""
@@ -271,11 +273,14 @@ def _apply_to_each(run: Run, name: str, effect: Effect, params: Mapping[str, Val
     operands = operand_tensors(run, params)
     single = replace(effect, container=".")
     items: list[Value] = []
+    broad = result_layout(name, effect.outputs[0], 0, params, operands) if effect.outputs[0].of else None
     for tensor in operands.get(label, ()):
+        if broad is not None and tensor.layout is not None and tensor.layout.shape == broad.shape:
+            items.append(tensor)  # nothing to expand: torch returns the tensor itself
+            continue
         item = apply_effect(run, name, single, {**params, label: Seq("list", [tensor])}, node)
         if isinstance(item, Tensor) and item is not tensor:
-            shape = result_layout(name, effect.outputs[0], 0, params, operands)
-            item.layout = layouts.expand(tensor.layout, shape.shape) if shape and tensor.layout else None
+            item.layout = layouts.expand(tensor.layout, broad.shape) if broad and tensor.layout else None
         items.append(item)
     given = params.get(label)
     return Seq("tuple" if effect.container[0] == "(" else "list", items, open=isinstance(given, Seq) and given.open)
@@ -364,7 +369,7 @@ def _output(
     sources = labelled(operands, out.of) if out.of else []
     source = sources[min(index, len(sources) - 1)] if sources else None
     shape = result_layout(name, out, index, params, operands)
-    if out.alias is Alias.MAYBE and source is not None:
+    if out.alias in (Alias.MAYBE, Alias.VIEW) and source is not None:
         out = settled_alias(name, out, source, params, shape)
     result = run.machine.output(out, source, made, site=site)
     if result is source:
@@ -372,6 +377,8 @@ def _output(
     result.made_by = display(name)
     result.layout = _laid_out(out, source, shape)
     result.dtype = _dtype(out, operands)
+    if result.dtype in INTEGERS and display(name) in _COUNTING:
+        result.dtype = "int64"
     result.device = (
         source.device if source is not None else next((t.device for g in operands.values() for t in g), None)
     )

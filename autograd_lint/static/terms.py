@@ -8,10 +8,12 @@ from typing import Final
 from autograd_lint.events import ConstantTerm, TensorRef
 from autograd_lint.static.machine import GraphNode
 from autograd_lint.static.passes import Reached
+from autograd_lint.static.traces import Trace, first_cut
 
 _SUMS: Final = frozenset({"+", "-", "+=", "-=", "add", "sub", "neg", "sum", "mean"})
 _FACTORS: Final = frozenset({"*", "/", "*=", "/=", "mul", "div"})
 _NUMBERS: Final = frozenset({"item", "float", "tolist"})
+_GRADIENTS: Final = "autograd.grad"
 _MOST_TERMS: Final = 64
 
 
@@ -22,10 +24,18 @@ def constant_terms(reached: Reached) -> Iterator[ConstantTerm]:
         return
     roots = [root.node for root in request.roots if root.node is not None]
     for node in _summed(roots):
-        for trace in node.traces:
-            if trace.how in _NUMBERS and trace.edges and trace.site is not None:
+        for trace in map(_constant, node.traces):
+            if trace is not None and trace.edges and trace.site is not None:
                 target = TensorRef(trace.name)
                 yield ConstantTerm(site=trace.site, target=target, how=trace.how, added=node.site, needed=request.site)
+
+
+def _constant(trace: Trace) -> Trace | None:
+    """The place where the number itself was taken out, or where the gradients it was computed from were."""
+    if trace.how in _NUMBERS:
+        return trace
+    nearest = first_cut(trace)
+    return nearest if nearest is not None and nearest.how == _GRADIENTS else None
 
 
 def _summed(roots: list[GraphNode]) -> Iterator[GraphNode]:

@@ -123,7 +123,8 @@ def _with_out(run: Run, name: str, params: dict[str, Value], node: ir.Node) -> V
     """`out=`: torch refuses it when anything requires grad; otherwise it is a write."""
     out = params.pop("out")
     target = known_tensor(out)
-    operands = [t for t in (known_tensor(v) for v in params.values()) if t is not None]
+    values = [item for v in params.values() for item in (v.items if isinstance(v, Seq) else (v,))]
+    operands = [t for t in (known_tensor(v) for v in values) if t is not None]
     if target is None:
         return Unknown()
     machine = run.machine
@@ -264,6 +265,7 @@ def _parameter(run: Run, args: Args, node: ir.Node) -> Value:
     if data is not None:
         result.memory, result.counter = data.memory, data.counter
         result.layout, result.dtype, result.device = data.layout, data.dtype, data.device
+        result.inference = data.inference
         if result.requires_grad and data.dtype is not None and data.dtype not in _FLOATS:
             run.machine.refuse(run.site(node), Refusal.INTEGER_GRAD, result)
     result.parameter = True
@@ -281,6 +283,7 @@ def _variable(run: Run, args: Args, node: ir.Node) -> Value:
     if tensor is not None:
         result.memory, result.counter, result.layout = tensor.memory, tensor.counter, tensor.layout
         result.dtype, result.device = tensor.dtype, tensor.device
+        result.inference = tensor.inference
     rewrap(run, result, data, "Variable", node)
     return result
 
@@ -397,12 +400,15 @@ def _autograd_grad(run: Run, args: Args, node: ir.Node) -> Value:
     request = _request(run, args, node, roots, gradient, first=3)
     request = replace(request, inputs=inputs, accumulate=False, name="autograd.grad")
     found = run_backward(run.machine, run.gradients, request)
+    may_create = truth(args.get(4, "create_graph") or NONE) is not False
     unused: Value = NONE if truth(args.get(5, "allow_unused") or NONE) is True else Unknown()
     items: list[Value] = [found.get(id(tensor)) or unused for tensor in inputs]
     for item in items:
         if isinstance(item, Tensor):
             item.grad_owner = None
             item.name = ""
+            item.trace = None if may_create else item.trace
+            run.traced = run.traced or item.trace is not None
     return Seq("tuple", items)
 
 
@@ -460,6 +466,13 @@ def _is_tensor(run: Run, args: Args, node: ir.Node) -> Value:
     return value.attr("isinstance torch.Tensor") if isinstance(value, Unknown) else Const(False)
 
 
+def _is_floating_point(run: Run, args: Args, node: ir.Node) -> Value:
+    from autograd_lint.static.tensor_methods import call_tensor_method
+
+    value = args.get(0, "input")
+    return call_tensor_method(run, value, "is_floating_point", Args([]), node) if type(value) is Tensor else Unknown()
+
+
 def _set_default_dtype(run: Run, args: Args, node: ir.Node) -> Value:
     run.default_dtype = dtype_name(args.get(0, "d"))
     return NONE
@@ -507,6 +520,7 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.utils.checkpoint.checkpoint": call_checkpoint,
     "torch.utils.checkpoint.checkpoint_sequential": call_checkpoint_sequential,
     "torch.is_tensor": _is_tensor,
+    "torch.is_floating_point": _is_floating_point,
     **dict.fromkeys(_TRANSPARENT, _identity),
     **dict.fromkeys(
         ("torch.manual_seed", "torch.device", "torch.set_num_threads", "torch.Generator", "torch.Size"), _quiet

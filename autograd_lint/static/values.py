@@ -379,7 +379,6 @@ class Tensor(Value):
     `copied`: where indexing made it as a copy. `maybe_of`: it may be the same tensor as, or a view of, another.
     `detached`: the `detach_()` that took its history, `reseated`: the `.data =` that gave it other memory.
     `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient.
-    `counted` is False for an inference tensor that has no version counter.
     `trace` tells where its numbers left the graph, `tested` what a condition was computed from; `revived` is where
     computed numbers were made a leaf that requires grad.
     """
@@ -392,7 +391,6 @@ class Tensor(Value):
         "attr_version",
         "base",
         "copied",
-        "counted",
         "counter",
         "detached",
         "device",
@@ -423,6 +421,7 @@ class Tensor(Value):
         "site",
         "tested",
         "trace",
+        "unversioned",
         "view_kind",
         "view_site",
     )
@@ -460,7 +459,7 @@ class Tensor(Value):
         self.retains_grad = False
         self.hooks = 0
         self.inference = False
-        self.counted = True
+        self.unversioned = False
         self.numpy = False
         self.parameter = False
         self.name = ""

@@ -194,3 +194,23 @@ def test_workers_and_threads_do_not_disturb(project: Path) -> None:
     assert lines[:3] == ["6.0", "6.0", "late"]
     assert [line.split(":")[1] for line in lines[3:] if "AGL103" in line] == ["8"]
     assert ran.stderr == ""
+
+
+UNSEEN = """\
+import torch
+
+x = torch.ones(3, requires_grad=True)
+y = x.exp()
+(name,) = [name for name in dir(y) if name.startswith("add_")]
+getattr(y, name)(1)
+y.sum().backward()
+"""
+
+
+def test_what_only_the_run_could_see_is_marked(project: Path) -> None:
+    seen, unseen = write(project, "seen.py", FAULTY), write(project, "unseen.py", UNSEEN)
+    for script, alone in ((seen, False), (unseen, True)):
+        (found,) = json.loads(lint(project, "--output-format=json", script).stdout)
+        assert (found["code"], found["runtime_only"]) == ("AGL101", alone)
+        assert ("(error, seen only at run time)" in lint(project, script).stdout) is alone
+        assert lint(project, "--output-format=concise", script).stdout.endswith("(only at run time)\n") is alone

@@ -19,6 +19,8 @@ JUDGES = [rule for rule in all_rules() if rule.on]
 WITNESSED = {
     *(events.Write, events.Refused, events.Backward, events.Accumulation, events.GradRead, events.GradZero),
     *(events.HookRegistered, events.AttributeBound, events.LeafLost, events.IndexRead),
+    *(events.GradientChecked, events.Checkpointed, events.ClippedNothing, events.AnomalyMode),
+    *(events.OptimizerRebuilt, events.Misordered, events.StateKept, events.GraphKept),
 }
 """The events that the observer tells of so far; rules that hear only others have no second witness yet."""
 each_mode = pytest.mark.parametrize("mode", MODES)

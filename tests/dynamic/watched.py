@@ -71,6 +71,7 @@ def watch(text: str, *, mode: str = "instructions", rules: Sequence[type[Rule]] 
                 exec(code, {"__name__": "__main__"})
             except Exception as raised:
                 error = raised
+    torch.autograd.set_detect_anomaly(False)
     return Watched(tuple(judge(observer.events(), rules)), error, printed.getvalue())
 
 

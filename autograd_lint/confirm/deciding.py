@@ -1,0 +1,83 @@
+"""From what a run showed to the verdict on a finding: the rule says what confirms and what refutes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autograd_lint.confirm.matching import find_event, rules_for
+from autograd_lint.confirm.strategy import Nearness
+from autograd_lint.events import Event
+from autograd_lint.evidence import Round, Seen, Testimony, rows_of
+from autograd_lint.finding import Confirmation, Finding, Verdict
+from autograd_lint.rule import Rule
+from autograd_lint.showing import times
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict, and how near its run came."""
+
+    confirmation: Confirmation
+    nearness: Nearness
+
+
+def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]]) -> Decision:
+    """The verdict of one run on one finding; `rounds` are those of its own statement, then of its related ones."""
+    own, elsewhere = (rounds[0], tuple(rounds[1:])) if rounds else ((), ())
+    for rule in rules_for(finding):
+        event = find_event(rule, finding, run)
+        seen = Seen(finding, run, event, own, elsewhere)
+        evidence = rule().confirmed(seen) if event is not None or rule.code == finding.code else ""
+        if evidence:
+            return Decision(_verdict(Verdict.CONFIRMED, seen, evidence), Nearness.DECIDED)
+        if event is not None:
+            return Decision(_verdict(Verdict.CONFIRMED, seen, _observed(rule, event, seen)), Nearness.DECIDED)
+    seen = Seen(finding, run, None, own, elsewhere)
+    rule = next(iter(rules_for(finding)))
+    opposite = rule().refuted(seen) if run.has_reached(finding.filename, rows_of(finding.range)) else ""
+    if opposite:
+        return Decision(_verdict(Verdict.REFUTED, seen, opposite), Nearness.DECIDED)
+    nearness, reason = _why_not(seen)
+    return Decision(_verdict(Verdict.INCONCLUSIVE, seen, reason), nearness)
+
+
+def _observed(rule: type[Rule], event: Event, seen: Seen) -> str:
+    """What the observer saw happen there, where neither a message nor a value says it better."""
+    message = next((report.message for report in rule().judge(event)), rule.name)
+    ran = f"the row ran {times(len(seen.rounds))}" if seen.rounds else "the row ran"
+    return f"observed under torch {seen.run.torch}: {message} ({ran})"
+
+
+def not_run(how: str, reason: str) -> Decision:
+    """A run that told nothing."""
+    return Decision(Confirmation(Verdict.INCONCLUSIVE, how, reason), Nearness.NOT_RUN)
+
+
+def _verdict(verdict: Verdict, seen: Seen, evidence: str) -> Confirmation:
+    return Confirmation(verdict, seen.run.how, evidence, details(seen))
+
+
+def _why_not(seen: Seen) -> tuple[Nearness, str]:
+    run, finding = seen.run, seen.finding
+    ended = f"; the {run.how} ended early: {run.ended}" if run.ended else ""
+    if not run.has_reached(finding.filename, rows_of(finding.range)):
+        return Nearness.NOT_REACHED, f"row {finding.range.start.row} did not run{ended}"
+    missing = [place.start.row for name, place in seen.places() if not run.has_reached(name, rows_of(place))]
+    if missing:
+        rows = ", ".join(map(str, sorted(set(missing))))
+        return Nearness.PARTLY_REACHED, f"it ran, but row {rows}, which it also takes, did not{ended}"
+    return Nearness.REACHED, f"it ran, and torch showed neither this nor the opposite{ended}"
+
+
+def details(seen: Seen) -> dict[str, object]:
+    """What else a reader or a tool may want to know, in terms of JSON."""
+    told: dict[str, object] = {"torch": seen.run.torch, "times": len(seen.rounds)}
+    if seen.run.ended:
+        told["ended"] = seen.run.ended
+    if seen.run.invented:
+        told["invented"] = list(seen.run.invented)
+    said = [said.quote() for said in seen.said()]
+    if said:
+        told["said"] = said
+    return told

@@ -1,0 +1,134 @@
+"""Runs what confirms findings: the cheapest way first, the next one for what that did not decide."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field, replace
+
+from autograd_lint.confirm.deciding import Decision, decide, not_run
+from autograd_lint.confirm.matching import translated
+from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness, Strategy
+from autograd_lint.dynamic.codec import from_json
+from autograd_lint.dynamic.snippets.jobs import JobResult, Status
+from autograd_lint.dynamic.snippets.pool import Pool
+from autograd_lint.evidence import Testimony
+from autograd_lint.finding import Finding, Verdict
+from autograd_lint.selectors import rules_by_code
+from autograd_lint.source import SourceFile
+
+Told = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class _File:
+    """One file with findings: what is undecided, and which ways are left to try."""
+
+    source: SourceFile
+    waiting: deque[Strategy]
+    running: int = 0
+
+
+@dataclass(slots=True)
+class Confirmer:
+    """Confirms findings on `pool`, trying `strategies` in turn; `tell` hears how many of how many are decided."""
+
+    pool: Pool
+    strategies: Sequence[Strategy]
+    bounds: Bounds
+    tell: Told
+    decisions: dict[Finding, Decision] = field(default_factory=dict)
+    _findings: dict[str, list[Finding]] = field(default_factory=lambda: defaultdict(list))
+    _files: dict[str, _File] = field(default_factory=dict)
+    _running: dict[Future[JobResult], tuple[_File, Strategy, Attempt]] = field(default_factory=dict)
+
+    def confirm(self, findings: Sequence[Finding], sources: Mapping[str, SourceFile]) -> dict[Finding, Finding]:
+        """`findings` with their verdicts. Those of rules that no event speaks for, or of files not given, have none."""
+        for finding in findings:
+            if finding.filename in sources and rules_by_code()[finding.code].on:
+                self._findings[finding.filename].append(finding)
+        for name in self._findings:
+            self._files[name] = _File(sources[name], deque(self.strategies))
+            self._go_on(self._files[name])
+        while self._running:
+            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._finish(future)
+        known = [finding for listed in self._findings.values() for finding in listed]
+        return {finding: replace(finding, confirmation=self._decision(finding).confirmation) for finding in known}
+
+    def _go_on(self, file: _File) -> None:
+        """Try the next way that there is for what is undecided in `file`."""
+        while not file.running and file.waiting:
+            strategy = file.waiting.popleft()
+            open_ones = self._undecided(file.source.path, strategy.most)
+            for attempt in strategy.attempts(file.source, open_ones, self.bounds) if open_ones else ():
+                file.running += 1
+                self._running[self.pool.submit(attempt.job)] = file, strategy, attempt
+
+    def _undecided(self, name: str, most: Nearness) -> list[Finding]:
+        return [finding for finding in self._findings[name] if self._decision(finding).nearness <= most]
+
+    def _is_decided(self, finding: Finding) -> bool:
+        return self._decision(finding).nearness is Nearness.DECIDED
+
+    def _decision(self, finding: Finding) -> Decision:
+        return self.decisions.get(finding) or not_run("", "no program that reaches it could be made")
+
+    def _finish(self, future: Future[JobResult]) -> None:
+        file, strategy, attempt = self._running.pop(future)
+        file.running -= 1
+        result = future.result()
+        run = _testimony(result)
+        if run is None:
+            for finding in attempt.findings:
+                self._note(finding, not_run(strategy.name, f"the {strategy.name} told nothing: {_reason(result)}"))
+        else:
+            self._judge(run, attempt, strategy)
+        self._tell()
+        self._go_on(file)
+
+    def _judge(self, run: Testimony, attempt: Attempt, strategy: Strategy) -> None:
+        """What `run` says of the findings it was made for, and of those in other files that it reached."""
+        run = replace(run, how=strategy.name)
+        if attempt.rows is not None:
+            filename = next(iter(attempt.findings)).filename
+            run = translated(run, program=attempt.job.filename, filename=filename, rows=attempt.rows)
+        others = [finding for name in run.reached for finding in self._findings.get(name, ())]
+        for finding in dict.fromkeys([*attempt.findings, *others]):
+            numbers = attempt.findings.get(finding, ())
+            decision = decide(finding, run, [run.rounds.get(number, ()) for number in numbers])
+            if attempt.rows is not None and decision.confirmation.verdict is Verdict.REFUTED:
+                continue  # a program written anew may lack what the fault takes
+            self._note(finding, decision)
+
+    def _note(self, finding: Finding, decision: Decision) -> None:
+        known = self.decisions.get(finding)
+        # A confirmation stands; a refutation gives way to it, since one run that shows a fault is enough.
+        confirmed = decision.confirmation.verdict is Verdict.CONFIRMED
+        if known is None or decision.nearness > known.nearness or confirmed:
+            self.decisions[finding] = decision
+
+    def _tell(self) -> None:
+        known = [finding for listed in self._findings.values() for finding in listed]
+        self.tell(sum(map(self._is_decided, known)), len(known))
+
+
+def _testimony(result: JobResult) -> Testimony | None:
+    """What the program in the sandbox told, if it did; it may have sent anything."""
+    if result.value is None:
+        return None
+    try:
+        run = from_json(result.value)
+    except ValueError:
+        return None
+    if not isinstance(run, Testimony):
+        return None
+    return replace(run, reached={name: frozenset(rows) for name, rows in run.reached.items()})
+
+
+def _reason(result: JobResult) -> str:
+    if result.status in (Status.FINISHED, Status.RAISED, Status.EXITED):
+        return "what it sent is no observation"
+    return result.reason

@@ -1,0 +1,61 @@
+"""*program*: the file run as it is, once for all its findings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from autograd_lint.confirm.aims import Aims, Tree
+from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
+from autograd_lint.dynamic.snippets.jobs import Job
+from autograd_lint.finding import Finding
+from autograd_lint.source import STDIN_NAME, SourceFile
+
+SPARE: Final = 0.8
+"""The part of its time after which a program is stopped from inside, so that it can tell what it did."""
+
+
+class WholeProgram:
+    """Runs the file as `python FILE` would; modules of its project may be imported."""
+
+    name = "program"
+    most = Nearness.REACHED
+
+    def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
+        """One run."""
+        yield attempt(source, findings, bounds, how=self.name, hook="testify.testify")
+
+
+def attempt(source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, how: str, hook: str) -> Attempt:
+    """A run of `hook` on the file, which looks at what `findings` are about."""
+    filename = source.path if source.path != STDIN_NAME else "<stdin>"
+    aims = Aims(filename, Tree(source.text))
+    numbers = {finding: aims.add(finding) for finding in findings}
+    package, path = package_of(source.path)
+    job = Job(
+        source.text,
+        filename,
+        hook=f"autograd_lint.dynamic.{hook}",
+        options={
+            "aims": aims.aims,
+            "how": how,
+            "package": package,
+            "seconds": bounds.seconds * SPARE,
+            "index_reads": bounds.index_reads,
+        },
+        path=path,
+    )
+    return Attempt(job, numbers)
+
+
+def package_of(path: str) -> tuple[str, tuple[str, ...]]:
+    """The dotted name of the package that the file `path` is in, and the folders that its imports start from."""
+    if path == STDIN_NAME:
+        return "", ()
+    folder = own = os.path.dirname(path)
+    names: list[str] = []
+    while os.path.isfile(os.path.join(folder, "__init__.py")) and folder != os.path.dirname(folder):
+        folder, name = os.path.split(folder)
+        names.insert(0, name)
+    return ".".join(names), (own, folder) if own != folder else (own,)

@@ -1,0 +1,46 @@
+"""*replay*: the trace behind each finding, written out as a program of its own; none of the user's code runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from autograd_lint.confirm.program import SPARE
+from autograd_lint.confirm.replay import Replay, replay_of
+from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
+from autograd_lint.confirm.traced import Explored
+from autograd_lint.dynamic.snippets.jobs import Job
+from autograd_lint.errors import SourceError
+from autograd_lint.finding import Finding
+from autograd_lint.source import SourceFile
+
+_NAME = "<replay>"
+
+
+class Replays:
+    """One run for each finding that can be replayed."""
+
+    name = "replay"
+    most = Nearness.REACHED
+
+    def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
+        """The likeliest form of each replay."""
+        try:
+            explored = Explored(source)
+        except SourceError:
+            return
+        for finding in findings:
+            replay = replay_of(explored, finding)
+            if isinstance(replay, Replay):
+                yield _attempt(replay, finding, bounds)
+
+
+def _attempt(replay: Replay, finding: Finding, bounds: Bounds) -> Attempt:
+    options = {
+        "aims": [],
+        "how": Replays.name,
+        "package": "",
+        "seconds": bounds.seconds * SPARE,
+        "index_reads": bounds.index_reads,
+    }
+    job = Job(replay.text, _NAME, hook="autograd_lint.dynamic.testify.testify", options=options)
+    return Attempt(job, {finding: ()}, replay.rows)

@@ -1,0 +1,115 @@
+"""Witnesses: replays that were run with torch in the sandbox and raised what was foretold, one file a finding."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from autograd_lint.confirm.interpreter import find_python
+from autograd_lint.confirm.replay import Ran, Replay, Runner, replay_of
+from autograd_lint.confirm.traced import Explored
+from autograd_lint.dynamic.sandbox.limits import Limits
+from autograd_lint.dynamic.snippets.jobs import Job
+from autograd_lint.dynamic.snippets.launch import Setup
+from autograd_lint.dynamic.snippets.pool import Pool
+from autograd_lint.errors import OutputError, SourceError
+from autograd_lint.finding import Finding
+from autograd_lint.selectors import rules_by_code
+from autograd_lint.settings import Settings
+from autograd_lint.source import STDIN_NAME, SourceFile, read_source
+
+_NAME: Final = "<replay>"
+_MARK: Final = "# autograd-lint witness\n"
+"""How the files begin that may be overwritten."""
+
+
+def runner_of(pool: Pool) -> Runner:
+    """Runs replays in the pool's sandbox, one after the other."""
+
+    def run(text: str) -> Ran:
+        result = pool.submit(Job(text, filename=_NAME)).result()
+        failure = result.failure
+        if failure is None:
+            return Ran(message=result.reason if result.value is None else "")
+        rows = [frame.row for frame in failure.frames if frame.filename == _NAME]
+        return Ran(rows[-1] if rows else None, failure.message, failure.type)
+
+    return run
+
+
+def write_witnesses(
+    folder: str, findings: Iterable[Finding], settings: Settings, *, stdin: SourceFile | None = None
+) -> list[str]:
+    """Write a file for every finding that has a verified replay; their paths, in the order of the findings.
+
+    Raises ConfirmError without torch, OutputError where a file cannot be written.
+    """
+    wanted = [finding for finding in findings if rules_by_code()[finding.code].on]
+    if not wanted:
+        return []
+    confirm = settings.confirm
+    limits = Limits(seconds=confirm.timeout, memory=confirm.memory)
+    with Pool(Setup(python=find_python(confirm.python, settings.root), limits=limits)) as pool:
+        pool.interpreter()
+        run = runner_of(pool)
+        written: dict[str, None] = {}
+        for finding, replay in _witnesses(wanted, run, stdin):
+            path = _free(os.path.join(folder, _stem(finding)), written)
+            _write(path, _MARK, replay.text)
+            written[path] = None
+        return list(written)
+
+
+def _witnesses(findings: Iterable[Finding], run: Runner, stdin: SourceFile | None) -> Iterator[tuple[Finding, Replay]]:
+    files: dict[str, Explored | None] = {}
+    for finding in findings:
+        name = finding.filename
+        if name not in files:
+            files[name] = Explored(stdin) if stdin is not None and stdin.path == name else _explored(name)
+        file = files[name]
+        found = replay_of(file, finding, run) if file is not None else None
+        if isinstance(found, Replay):
+            yield finding, found
+
+
+def _explored(path: str) -> Explored | None:
+    try:
+        return Explored(read_source(path))
+    except SourceError:
+        return None  # told by AGL000 already
+
+
+def _stem(finding: Finding) -> str:
+    name = "stdin" if finding.filename == STDIN_NAME else os.path.splitext(os.path.basename(finding.filename))[0]
+    return f"{name}-L{finding.range.start.row}-{finding.code}"
+
+
+def _free(stem: str, taken: dict[str, None]) -> str:
+    """The path of a witness; a second one in the same row, or of a file of the same name, is numbered."""
+    number, path = 1, f"{stem}.py"
+    while path in taken:
+        number += 1
+        path = f"{stem}-{number}.py"
+    return path
+
+
+def _write(path: str, mark: str, text: str) -> None:
+    """Write a whole file at once. What stands there and is no witness stays; a link is replaced, not followed."""
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        if os.path.isdir(path) or (os.path.isfile(path) and not _is_witness(path, mark)):
+            raise OutputError(f"cannot write {path}: there is another file of that name")
+        with tempfile.NamedTemporaryFile("w", dir=folder, encoding="utf-8", suffix=".tmp", delete=False) as file:
+            file.write(mark + text)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _is_witness(path: str, mark: str) -> bool:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.readline() == mark

@@ -1,0 +1,234 @@
+"""Looks at the variables of a running program, before and after chosen statements, without running any of its code."""
+
+from __future__ import annotations
+
+import ast
+import ctypes
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from types import FrameType
+from typing import Any, Final
+
+import torch
+
+from autograd_lint.evidence import Facts, Round
+
+_BASE: Final[Any] = torch._C.TensorBase
+_GRAD: Final[Any] = torch._C.TensorBase.grad
+_PLAIN: Final = (torch.Tensor, torch.nn.Parameter)
+_READ: Final = 4
+"""Elements that are read out."""
+_LARGEST: Final = 1 << 22
+"""Bytes of a tensor that are compared as a whole."""
+_FIRST_ROUNDS: Final = 4
+_NODES: Final = 5_000
+_LEAVES: Final = 4
+_ELEMENTS: Final = 100
+_MISSING: Final = object()
+
+
+class Aim:
+    """A statement to look at: its rows, and the expressions to evaluate before and after it."""
+
+    def __init__(self, filename: str, first: int, last: int, expressions: list[str], *, graphs: bool) -> None:
+        self.filename = filename
+        self._graphs = graphs
+        self.first = first
+        self.rows = range(first, last + 1)
+        self.expressions = {text: ast.parse(text, mode="eval").body for text in expressions}
+        self.rounds: list[Round] = []
+        self.pending: list[tuple[FrameType, Mapping[str, Facts]]] = []
+
+    def before(self, frame: FrameType) -> None:
+        """The statement is about to run in `frame`."""
+        self.pending.append((frame, self._look(frame)))
+
+    def after(self, frame: FrameType) -> None:
+        """`frame` has gone on from the statement."""
+        self._end(frame, self._look(frame))
+
+    def failed(self, frame: FrameType) -> None:
+        """The statement raised, or was left in another way."""
+        self._end(frame, None)
+
+    def is_inside(self, frame: FrameType) -> bool:
+        """Whether the statement runs in `frame`."""
+        return any(running is frame for running, _ in self.pending)
+
+    def _end(self, frame: FrameType, after: Mapping[str, Facts] | None) -> None:
+        before = next(values for running, values in self.pending if running is frame)
+        self.pending = [(running, values) for running, values in self.pending if running is not frame]
+        if len(self.rounds) > _FIRST_ROUNDS:
+            del self.rounds[-1]
+        self.rounds.append(Round(before, after))
+
+    def _look(self, frame: FrameType) -> dict[str, Facts]:
+        names, found = frame.f_locals, {}
+        for text, expression in self.expressions.items():
+            value = _value(expression, names, frame.f_globals)
+            if value is not _MISSING:
+                facts = facts_of(value, graphs=self._graphs)
+                if facts is not None:
+                    found[text] = facts
+        return found
+
+
+def _value(node: ast.expr, names: Mapping[str, Any], others: Mapping[str, Any]) -> Any:
+    """What a name, an attribute's path or an element is bound to; found without calling anything of the program's."""
+    match node:
+        case ast.Name(id=name):
+            return names.get(name, others.get(name, _MISSING))
+        case ast.Attribute(value=inner, attr=name):
+            owner = _value(inner, names, others)
+            return _MISSING if owner is _MISSING else _attribute(owner, name)
+        case ast.Subscript(value=inner, slice=ast.Constant(value=key)):
+            owner = _value(inner, names, others)
+            return _element(owner, key)
+    return _MISSING
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    if isinstance(owner, torch.Tensor):
+        return _GRAD.__get__(owner) if name == "grad" and type(owner) in _PLAIN else _MISSING
+    own = getattr(owner, "__dict__", None)
+    if not isinstance(own, dict):
+        return _MISSING
+    if name in own:
+        return own[name]
+    for table in ("_parameters", "_buffers", "_modules"):
+        held = own.get(table)
+        if isinstance(owner, torch.nn.Module) and isinstance(held, dict) and name in held:
+            return held[name]
+    return _MISSING
+
+
+def _element(owner: Any, key: Any) -> Any:
+    if type(owner) in (list, tuple) and type(key) is int and -len(owner) <= key < len(owner):
+        return owner[key]
+    if type(owner) is dict:
+        return owner.get(key, _MISSING)
+    return _MISSING
+
+
+def facts_of(value: Any, *, graphs: bool = False, gradients: bool = True) -> Facts | None:
+    """What can be seen of a value that matters to autograd; None of others. `graphs`: also of the graph behind it."""
+    if value is None:
+        return Facts("NoneType")
+    if isinstance(value, torch.Tensor):
+        return _tensor(value, graphs=graphs, gradients=gradients)
+    if isinstance(value, torch.nn.Module):
+        named = list(torch.nn.Module.named_parameters(value))
+        hooks = sum(len(table) for name, table in vars(value).items() if name.endswith("_hooks") and table)
+        leaves = _leaves_of(parameter for _, parameter in named)
+        return Facts(_name(value), parameters=tuple(name for name, _ in named), hooks=hooks, leaves=leaves)
+    if isinstance(value, torch.optim.Optimizer):
+        held = [parameter for group in value.param_groups for parameter in group["params"]]
+        return Facts(_name(value), nodes=len(value.state), leaves=_leaves_of(held))
+    if type(value) in (list, tuple, set) or isinstance(value, dict):
+        return _container(value, graphs=graphs)
+    if isinstance(value, bool | int | float):
+        return Facts(_name(value), shape=(), values=(float(value),))
+    return None
+
+
+def _name(value: object) -> str:
+    return type(value).__name__
+
+
+def _leaves_of(tensors: Iterable[torch.Tensor]) -> tuple[Facts, ...]:
+    """The first few of the leaves `tensors`, with their gradients."""
+    found = (_tensor(tensor, graphs=False, gradients=True) for tensor in islice(tensors, _LEAVES))
+    return tuple(facts for facts in found if facts is not None)
+
+
+def _container(value: Any, *, graphs: bool) -> Facts:
+    """Of a container: how many elements it has, and of the tensors in it, the graphs and one checksum of all."""
+    items = list(islice(value.values() if isinstance(value, dict) else value, _ELEMENTS))
+    inside = [_tensor(item, graphs=graphs, gradients=False) for item in items if isinstance(item, torch.Tensor)]
+    found = [facts for facts in inside if facts is not None]
+    digest = hash(tuple(facts.digest for facts in found)) if found else None
+    nodes, saved = sum(facts.nodes for facts in found), sum(facts.saved for facts in found)
+    first = next((facts.values for facts in found), ())
+    return Facts(_name(value), count=len(value), digest=digest, nodes=nodes, saved=saved, values=first)
+
+
+def _tensor(tensor: torch.Tensor, *, graphs: bool, gradients: bool) -> Facts | None:
+    if type(tensor) not in _PLAIN or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return None
+    try:
+        node, leaf = tensor.grad_fn, tensor.is_leaf
+    except RuntimeError:  # a view whose base was written: torch refuses to make its node
+        node, leaf = None, False
+    with torch.no_grad():
+        values, digest, finite = _contents(tensor)
+    graph = _graph(node) if graphs and node is not None else _Graph()
+    gradient = _GRAD.__get__(tensor) if gradients and (leaf or tensor.retains_grad) else None
+    return Facts(
+        type(tensor).__name__,
+        shape=tuple(tensor.shape),
+        dtype=str(tensor.dtype).removeprefix("torch."),
+        version=None if tensor.is_inference() else tensor._version,
+        grad_fn="" if node is None else node.name(),
+        leaf=leaf,
+        requires_grad=tensor.requires_grad,
+        values=values,
+        digest=digest,
+        finite=finite,
+        gradient=None if gradient is None else facts_of(gradient, gradients=False),
+        hooks=len(tensor._backward_hooks or ()),
+        nodes=graph.nodes,
+        saved=graph.saved,
+        leaves=graph.leaves,
+    )
+
+
+def _contents(tensor: torch.Tensor) -> tuple[tuple[float, ...], int | None, bool]:
+    """The first elements, a checksum of all, and whether none of them is NaN or infinite."""
+    if tensor.device.type != "cpu" or tensor.layout is not torch.strided or tensor.is_complex():
+        return (), None, True
+    if tensor.numel() * tensor.element_size() > _LARGEST:
+        return (), None, True
+    plain = tensor.detach().to(torch.float64).flatten().contiguous()
+    digest = zlib.crc32(ctypes.string_at(plain.data_ptr(), plain.numel() * plain.element_size()))
+    first = tuple(value for value in plain[:_READ].tolist() if value == value and abs(value) != float("inf"))
+    return first, digest, bool(torch.isfinite(plain).all())
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """The nodes of a graph, the bytes that they hold saved, the leaves it ends at."""
+
+    nodes: int = 0
+    saved: int = 0
+    leaves: tuple[Facts, ...] = ()
+
+
+def _graph(node: Any) -> _Graph:
+    seen, waiting = {node}, [node]
+    held: dict[int, int] = {}
+    leaves: list[torch.Tensor] = []
+    while waiting and len(seen) < _NODES:
+        current = waiting.pop()
+        if hasattr(current, "variable"):
+            leaves.append(current.variable)
+        for name in dir(current):
+            if name.startswith("_raw_saved_"):
+                _hold(current, name.removeprefix("_raw"), held)
+        for following, _ in current.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return _Graph(len(seen), sum(held.values()), _leaves_of(leaves))
+
+
+def _hold(node: Any, name: str, held: dict[int, int]) -> None:
+    try:
+        saved = getattr(node, name)
+    except RuntimeError:  # freed, or changed since
+        return
+    for tensor in saved if isinstance(saved, tuple) else (saved,):
+        if isinstance(tensor, torch.Tensor) and tensor.layout is torch.strided:
+            storage = tensor.untyped_storage()
+            held[storage.data_ptr()] = storage.nbytes()

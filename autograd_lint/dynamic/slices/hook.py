@@ -1,0 +1,40 @@
+"""The hook around a file that is run in parts: its definitions and statements, then what the findings are in."""
+
+from __future__ import annotations
+
+import sys
+
+from autograd_lint.dynamic.sandbox.limits import allow_report
+from autograd_lint.dynamic.slices.disarming import disarm
+from autograd_lint.dynamic.slices.driving import DRIVER, Slice
+from autograd_lint.dynamic.slices.stubs import StubModules
+from autograd_lint.dynamic.snippets.program import Program
+from autograd_lint.dynamic.testify import EnoughTime, Part, Witness, observed, settle
+
+
+def testify(program: Program) -> object:
+    """Run the parts of `program` that the rows in its options are in, and tell what they showed."""
+    settle(program)
+    rows = [int(row) for row in program.options.get("rows", ())]
+    sliced = Slice(program.text, program.filename, program.module.__dict__)
+    sys.modules["__main__"] = program.module
+    sys.argv = [program.filename]
+    disarm(sliced.guesses)
+    modules = StubModules(sliced.guesses)
+    sys.meta_path.append(modules)
+
+    def run(witness: Witness) -> Part:
+        trace = sys.gettrace()
+        try:
+            script = bool(program.options.get("script"))
+            sliced.run_module(script=script)
+            if not script:
+                sliced.drive(rows, lambda: witness.reached.get(program.filename, ()))
+        except EnoughTime as error:
+            program.error = error
+        finally:
+            sys.settrace(trace)
+            allow_report()
+        return (*modules.made, *sliced.guesses.specs), sliced.failures
+
+    return observed(program, run, extra=(DRIVER,))

@@ -1,0 +1,221 @@
+"""The hook around a program that is to confirm findings: what it did, what torch said, what its variables were."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType, TracebackType
+from typing import Any, Final
+
+import torch
+
+from autograd_lint.dynamic.codec import to_json
+from autograd_lint.dynamic.frames import Frames, shown_filename
+from autograd_lint.dynamic.guard import guarded
+from autograd_lint.dynamic.looks import Aim
+from autograd_lint.dynamic.observer import HookObserver, SequenceObserver, can_count_nodes
+from autograd_lint.dynamic.records import Records
+from autograd_lint.dynamic.snippets.failures import classify, message_of
+from autograd_lint.dynamic.snippets.program import Program
+from autograd_lint.dynamic.watch import Files
+from autograd_lint.evidence import Said, Testimony
+
+_MOST_SAID: Final = 200
+_QUIET: Final = (StopIteration, StopAsyncIteration, GeneratorExit)
+
+
+Part = tuple[Sequence[str], Sequence[str]]
+"""What was made up for a run, and what it failed at on its way."""
+
+
+class EnoughTime(BaseException):
+    """The program ran long enough: what it has shown so far counts."""
+
+
+class Witness:
+    """Follows a program beside the observer: the rows that ran, what was raised or warned, the statements aimed at."""
+
+    def __init__(self, frames: Frames, records: Records, aims: list[Aim]) -> None:
+        self.records = records
+        self.said: dict[Said, None] = {}
+        self.reached: dict[str, set[int]] = {}
+        self._frames = frames
+        self._aims: dict[str, list[Aim]] = {}
+        for aim in aims:
+            self._aims.setdefault(aim.filename, []).append(aim)
+        self._all = aims
+
+    def line(self, frame: FrameType) -> None:
+        """`frame` is about to run a line."""
+        name = frame.f_code.co_filename
+        rows = self.reached.get(name)
+        if rows is None:
+            rows = self.reached[name] = set()
+        rows.add(frame.f_lineno)
+        if self._all:
+            self._look(frame, name)
+
+    @guarded
+    def _look(self, frame: FrameType, name: str) -> None:
+        for aim in self._all:
+            if aim.pending:
+                self._go_on(aim, frame, name)
+        for aim in self._aims.get(name, ()):
+            if frame.f_lineno == aim.first and not aim.is_inside(frame):
+                aim.before(frame)
+
+    def _go_on(self, aim: Aim, frame: FrameType, name: str) -> None:
+        """End the rounds of `aim` whose statement is over, now that `frame` runs."""
+        for running, _ in list(aim.pending):
+            if running is frame:
+                inside = name == aim.filename and frame.f_lineno in aim.rows and frame.f_lineno != aim.first
+                if not inside:
+                    aim.after(running)
+            elif not _calls(running, frame):
+                aim.after(running)
+
+    def raised(self, frame: FrameType, error: BaseException, traceback: TracebackType | None) -> None:
+        """An exception reached `frame`."""
+        self._note_error(frame, error, traceback)
+
+    @guarded
+    def _note_error(self, frame: FrameType, error: BaseException, traceback: TracebackType | None) -> None:
+        for aim in self._all:
+            if aim.is_inside(frame):
+                aim.failed(frame)
+        if not isinstance(error, _QUIET) and len(self.said) < _MOST_SAID:
+            self._say(type(error).__name__, message_of(error), frame, passed=self._comes_from_the_user(traceback))
+
+    def _comes_from_the_user(self, traceback: TracebackType | None) -> bool:
+        """Whether a frame of the user's further in has seen the exception already."""
+        inner = traceback.tb_next if traceback is not None else None
+        while inner is not None and not self._frames.users[inner.tb_frame.f_code.co_filename]:
+            inner = inner.tb_next
+        return inner is not None
+
+    def _say(self, kind: str, text: str, frame: FrameType, *, warning: bool = False, passed: bool = False) -> None:
+        name = shown_filename(frame.f_code.co_filename)
+        self.said[Said(kind, text[:2000], name, frame.f_lineno, warning, passed)] = None
+
+    @guarded
+    def warned(self, message: Warning | str, category: type[Warning]) -> None:
+        """A warning was issued somewhere below a line of the user's."""
+        frame = self._frames.nearest(sys._getframe(1))
+        if frame is not None and len(self.said) < _MOST_SAID:
+            self._say(category.__name__, str(message), frame, warning=True)
+
+    @guarded
+    def finish(self) -> None:
+        """The program has ended: what was under way is over."""
+        for aim in self._all:
+            for running, _ in list(aim.pending):
+                aim.after(running)
+
+
+def _calls(outer: FrameType, inner: FrameType) -> bool:
+    """Whether `outer` is waiting for `inner`."""
+    frame: FrameType | None = inner
+    while frame is not None and frame is not outer:
+        frame = frame.f_back
+    return frame is not None
+
+
+def testify(program: Program) -> object:
+    """Run `program` as it is, and tell what it showed."""
+    settle(program)
+
+    def run(_: Witness) -> Part:
+        program.run()
+        return (), ()
+
+    return observed(program, run)
+
+
+def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterable[str] = ()) -> object:
+    """What is shown by `run`, which runs the program or parts of it, as JSON.
+
+    `extra` are names of other code that counts as the user's.
+    """
+    options = program.options
+    files = Files(named=(program.filename, *extra))
+    make = SequenceObserver if can_count_nodes() else HookObserver
+    keywords: dict[str, Any] = {"instructions": True} if make is SequenceObserver else {}
+    observer = make(files, index_reads=bool(options.get("index_reads")), **keywords)
+    aims = [Aim(**aim) for aim in options.get("aims", ())]
+    witness = Witness(observer.frames, observer.records, aims)
+    observer.accompany(witness)
+    torch.manual_seed(0)
+    with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer:
+        invented, failures = run(witness)
+    witness.finish()
+    return to_json(
+        Testimony(
+            how=str(options.get("how", "")),
+            torch=torch.__version__,
+            events=tuple(observer.events()),
+            said=tuple(witness.said),
+            reached={shown_filename(name): frozenset(rows) for name, rows in witness.reached.items()},
+            rounds={number: tuple(aim.rounds) for number, aim in enumerate(aims)},
+            ended=_end_of(program.error) or (failures[-1] if failures else ""),
+            invented=tuple(invented),
+        )
+    )
+
+
+def _end_of(error: BaseException | None) -> str:
+    """Why a program did not run to its end; empty if it did."""
+    if error is None:
+        return ""
+    if isinstance(error, EnoughTime):
+        return "stopped: it ran for as long as it may"
+    _, reason = classify(error)
+    return "" if isinstance(error, SystemExit) and not error.code else reason
+
+
+@contextmanager
+def _warnings_to(witness: Witness) -> Iterator[None]:
+    """Hand every warning to `witness`, each time, and print none."""
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        witness.warned(message, category)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Raise EnoughTime in the program when it has run for `seconds`, where there are such signals."""
+    if not seconds or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise EnoughTime
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        # It may ring until this line; then the program has ended already.
+        with suppress(EnoughTime):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def settle(program: Program) -> None:
+    """Make `program` part of its package, if it is in one, and nothing that it draws appear."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    package = str(program.options.get("package", ""))
+    if package:
+        # Relative imports need the package; where it cannot be imported, the program will say so.
+        with suppress(ImportError):
+            importlib.import_module(package)
+        program.module.__package__ = package

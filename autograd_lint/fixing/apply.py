@@ -1,0 +1,120 @@
+"""Fixes applied to one text, round after round until nothing changes, each round checked before it counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from autograd_lint.errors import SourceError
+from autograd_lint.finding import Applicability, Edit, Finding, Position, Severity
+from autograd_lint.fixing.edits import apply_edits, compatible, edits_of
+from autograd_lint.layout import read_layout
+from autograd_lint.run_findings import CRASHED, UNREADABLE
+from autograd_lint.source import SourceFile
+
+Check: TypeAlias = Callable[[SourceFile], list[Finding]]
+"""Judges a text: its findings, with those that comments suppress marked."""
+
+MOST_ROUNDS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A text after its fixes, what is still found in it, and how many findings were fixed."""
+
+    source: SourceFile
+    findings: list[Finding]
+    count: int = 0
+
+
+def fix_source(source: SourceFile, check: Check, *, unsafe: bool) -> Fixed:
+    """Apply the safe fixes of `source`, with `unsafe` the others too."""
+    wanted = {Applicability.SAFE, Applicability.UNSAFE} if unsafe else {Applicability.SAFE}
+    now = Fixed(source, check(source))
+    refused: set[str] = set()
+    for _ in range(MOST_ROUNDS):
+        offered = [
+            finding
+            for finding in now.findings
+            if finding.suppressed is None and finding.filename == source.path and finding.fingerprint not in refused
+            if finding.fix is not None and finding.fix.applicability in wanted
+        ]
+        chosen = compatible(offered)
+        if not chosen:
+            break
+        now = _applied(now, chosen, check) or _one_by_one(now, chosen, check, refused)
+    return now
+
+
+def _one_by_one(now: Fixed, chosen: Sequence[Finding], check: Check, refused: set[str]) -> Fixed:
+    """Apply the first of `chosen` that does what it should, after those before it were found wanting."""
+    for finding in chosen:
+        after = _applied(now, [finding], check)
+        if after is not None:
+            return after
+        refused.add(finding.fingerprint)
+    return now
+
+
+def _applied(now: Fixed, chosen: Sequence[Finding], check: Check) -> Fixed | None:
+    """The text with these fixes; None when it no longer parses, lost a comment, or is not better for them."""
+    edits = [edit for finding in chosen for edit in edits_of(finding.fix)]
+    text = apply_edits(now.source.text, edits)
+    if text == now.source.text or not _is_whole(now.source, text, edits):
+        return None
+    source = replace(now.source, text=text)
+    findings = check(source)
+    if not _is_better(now.findings, findings, chosen):
+        return None
+    return Fixed(source, findings, now.count + len(chosen))
+
+
+def _is_whole(before: SourceFile, text: str, edits: Sequence[Edit]) -> bool:
+    """Whether the new text parses and has every comment of the old one, those that an edit was about left out."""
+    from autograd_lint.static.parse import parse
+    from autograd_lint.static.stack import with_room
+
+    try:
+        with_room(lambda: parse(text))
+    except SourceError:
+        return False
+    left = Counter(comment.text for comment in read_layout(text).comments)
+    kept = Counter(
+        comment.text
+        for comment in before.layout.comments
+        if not any(_is_about(edit, row=comment.row, column=comment.column) for edit in edits)
+    )
+    return kept <= left
+
+
+def _is_about(edit: Edit, *, row: int, column: int) -> bool:
+    """Whether an edit is one of the comment that begins at a place, or of the white space before it."""
+    start, end = edit.range.start, edit.range.end
+    if edit.content or start.row != row:
+        return False
+    return (end.row == row and end.column > column) or (start.column == 1 and end == Position(row + 1, 1))
+
+
+def _is_better(before: Sequence[Finding], after: Sequence[Finding], chosen: Sequence[Finding]) -> bool:
+    """Whether the findings that were to be fixed are gone, and no new ones have come in their place."""
+    if any(finding.code in (UNREADABLE, CRASHED) for finding in after):
+        return False
+    then, now, fixed = _codes(before), _codes(after), _codes(chosen)
+    if any(now[code] > then[code] - count for code, count in fixed.items()):
+        return False
+    safe = all(finding.fix is not None and finding.fix.applicability is Applicability.SAFE for finding in chosen)
+    if safe:
+        return all(count <= then[code] for code, count in now.items())
+    return _serious(after) <= _serious(before)
+
+
+def _codes(findings: Sequence[Finding]) -> Counter[str]:
+    return Counter(finding.code for finding in findings if finding.suppressed is None)
+
+
+def _serious(findings: Sequence[Finding]) -> tuple[int, int]:
+    """How many errors, and how many errors and warnings."""
+    shown = [finding.severity for finding in findings if finding.suppressed is None]
+    return shown.count(Severity.ERROR), sum(level >= Severity.WARNING for level in shown)

@@ -1,0 +1,73 @@
+"""Text edits: where rows and columns are in a text, edits applied to it, and which of them exclude each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Final
+
+from autograd_lint.finding import Edit, Finding, Fix, Position
+
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+
+
+class Offsets:
+    """Finds the offset of a row and column in one text."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
+        self._end = len(text)
+
+    def at(self, position: Position) -> int:
+        """The offset of `position`; the end of the text for a row after the last."""
+        if position.row > len(self._starts):
+            return self._end
+        return min(self._starts[position.row - 1] + position.column - 1, self._end)
+
+
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
+    """`text` with all `edits`, which do not overlap and speak of the text as it is."""
+    offsets = Offsets(text)
+    pieces: list[str] = []
+    done = 0
+    for edit in sorted(set(edits), key=lambda edit: edit.range):
+        start, end = offsets.at(edit.range.start), offsets.at(edit.range.end)
+        if start < done:
+            raise ValueError("edits overlap")
+        pieces += [text[done:start], edit.content]
+        done = end
+    return "".join([*pieces, text[done:]])
+
+
+def compatible(findings: Iterable[Finding]) -> list[Finding]:
+    """Those of `findings` whose fixes can be applied together: in the order of their places, the first one wins."""
+    taken: set[Edit] = set()
+    chosen: list[Finding] = []
+    for finding in sorted(findings, key=_place):
+        edits = edits_of(finding.fix)
+        if not any(_exclude(edit, other) for edit in edits for other in taken if edit != other):
+            taken.update(edits)
+            chosen.append(finding)
+    return chosen
+
+
+def edits_of(fix: Fix | None) -> tuple[Edit, ...]:
+    """The edits of a fix, if there is one."""
+    return () if fix is None else fix.edits
+
+
+def are_apart(edits: Sequence[Edit]) -> bool:
+    """Whether no two of `edits` touch."""
+    return not any(_exclude(first, second) for first, second in pairwise(sorted(edits, key=lambda edit: edit.range)))
+
+
+def _place(finding: Finding) -> tuple[Position, str]:
+    return min((edit.range.start for edit in edits_of(finding.fix)), default=finding.range.start), finding.code
+
+
+def _exclude(first: Edit, second: Edit) -> bool:
+    """Whether two edits overlap, or insert at one place, where their order would matter."""
+    if first.range.start == second.range.start:
+        return True
+    return first.range.start < second.range.end and second.range.start < first.range.end

@@ -1,0 +1,57 @@
+"""Edits of whole statements: put under a `with`, moved to another place, put before or after another one."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from autograd_lint.finding import Edit, Position, Range
+from autograd_lint.fixing.code import Code
+from autograd_lint.layout import split_lines
+
+
+def under(code: Code, node: cst.CSTNode, header: str) -> Edit | None:
+    """Put the statement around `node` under `header` (`with …:`), one step further in."""
+    statement = code.statement(node)
+    if statement is None:
+        return None
+    place = code.place(statement)
+    whole = Range(Position(place.start.row, 1), place.end)
+    text = code.text_of(whole)
+    if '"""' in text or "'''" in text:
+        return None  # the rows of a string must not move
+    step = code.tree.default_indent
+    rows = [f"{step}{row}" if row.strip() else row for row in split_lines(text)]
+    return Edit("\n".join([code.indent(place.start.row) + header, *rows]), whole)
+
+
+def moved_before(code: Code, node: cst.CSTNode, target: cst.CSTNode) -> tuple[Edit | None, ...]:
+    """Move the statement around `node` before the one around `target`."""
+    return _moved(code, node, target, after=False)
+
+
+def moved_after(code: Code, node: cst.CSTNode, target: cst.CSTNode) -> tuple[Edit | None, ...]:
+    """Move the statement around `node` after the one around `target`."""
+    return _moved(code, node, target, after=True)
+
+
+def are_neighbours(code: Code, one: cst.CSTNode, other: cst.CSTNode) -> bool:
+    """Whether the statements around two nodes stand in one block."""
+    first, second = code.statement(one), code.statement(other)
+    return first is not None and second is not None and code.parent(first) is code.parent(second)
+
+
+def _moved(code: Code, node: cst.CSTNode, target: cst.CSTNode, *, after: bool) -> tuple[Edit | None, ...]:
+    line, other = code.line(node), code.statement(target)
+    if line is None or other is None:
+        return (None,)
+    block = code.parent(line)
+    if isinstance(block, cst.IndentedBlock) and len(block.body) == 1:
+        return (None,)  # nothing would be left of the block
+    first, last = code.place(line).start.row, code.place(line).end.row
+    rows = split_lines(code.source.text)[first - 1 : last]
+    if any(quotes in row for row in rows for quotes in ('"""', "'''")):
+        return (None,)
+    indent = code.indent(first)
+    there = code.indent(code.place(other).start.row)
+    content = "\n".join(there + row.removeprefix(indent) for row in rows).removeprefix(there)
+    return code.without_line(line), code.line_after(other, content) if after else code.line_before(other, content)

@@ -1,0 +1,68 @@
+"""Files that do not run by themselves: parts of real projects, with imports, data and devices that are not here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograd_lint.finding import Verdict
+from tests.confirm.conftest import Confirmed, confirm_paths
+
+PROJECTS = Path(__file__).parents[2] / "fixtures" / "projects"
+
+
+@pytest.fixture(scope="module")
+def projects() -> Confirmed:
+    return confirm_paths(PROJECTS)
+
+
+def test_most_findings_in_projects_get_a_verdict(projects: Confirmed) -> None:
+    assert projects.counts[Verdict.CONFIRMED] >= 0.75 * len(projects.findings), projects.not_confirmed()
+    assert projects.counts[Verdict.REFUTED] == 0
+    assert {f.confirmation.how for f in projects.findings if f.confirmation} <= {"slice", "program"}
+
+
+def test_reason_says_what_was_in_the_way(projects: Confirmed) -> None:
+    assert all("row" in evidence or "it ran" in evidence for *_, evidence in projects.not_confirmed())
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (
+            "import missing\nimport torch\n\ndef curve(n, offset):\n"
+            "    e = torch.ones(n, requires_grad=True).exp()\n    e += offset\n    e.sum().backward()\n",
+            "AGL101",
+        ),
+        (
+            "import missing\nfrom torch import nn\n\nclass Net(nn.Module):\n"
+            "    def __init__(self, channels):\n        super().__init__()\n"
+            "        self.conv = nn.Conv2d(channels, 16, 3)\n        self.fc = nn.Linear(16 * 26 * 26, 10)\n\n"
+            "    def forward(self, x):\n        x = self.conv(x).sigmoid()\n        x += 1\n"
+            "        return self.fc(x.flatten(1))\n",
+            "AGL101",
+        ),
+        (
+            "import missing\nfrom torch import nn\n\ndef train(loader, optimizer, criterion, device):\n"
+            "    model = nn.Linear(8, 1).to(device)\n    total = 0\n    for inputs, labels in loader:\n"
+            "        loss = nn.functional.mse_loss(model(inputs.to('cuda')), labels)\n        loss.backward(retain_graph=True)\n"
+            "        optimizer.step()\n",
+            "AGL201",
+        ),
+    ],
+    ids=["function", "images", "training"],
+)
+def test_definition_that_nobody_calls(confirm_text: Callable[..., Confirmed], text: str, code: str) -> None:
+    seen = confirm_text(text, only="slice")
+    assert [each.verdict for each in seen.of(code)] == [Verdict.CONFIRMED], seen.findings
+
+
+def test_nothing_is_refuted_by_what_was_made_up(confirm_text: Callable[..., Confirmed]) -> None:
+    seen = confirm_text(
+        "import missing\nimport torch\n\ndef f(x):\n    y = missing.transform(x)\n    y.exp()\n    z = torch.exp(x)\n"
+        "    z.add_(1)\n    return missing.loss(z)\n",
+        only="slice",
+    )
+    assert seen.counts[Verdict.REFUTED] == 0
