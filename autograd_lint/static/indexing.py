@@ -141,6 +141,21 @@ def _read_sequence(run: Run, base: Seq, index: Value) -> Value:
     return Unknown(tuple(item for item in base.items if type(item) is Tensor)[:4])
 
 
+def delete_item(base: Value, index: Value) -> None:
+    """`del base[index]`."""
+    if isinstance(base, Dict) and type(index) is Const:
+        base.items.pop(index.value, None)
+    elif isinstance(base, Seq):
+        where = slice_of(index) if type(index) is SliceValue else index.value if type(index) is Const else None
+        if isinstance(where, slice) and (where == slice(None) or not base.open):
+            base.open = base.open and where != slice(None)
+            del base.items[where]
+        elif isinstance(where, int) and -len(base.items) <= where < len(base.items):
+            del base.items[where]
+        else:
+            base.open = True
+
+
 def slice_of(index: SliceValue) -> slice | None:
     """The Python slice with the same constant bounds."""
     bounds: list[int | None] = []

@@ -62,6 +62,13 @@ def note_parameters(run: Run, function: Value, result: Value) -> None:
         run.watch.networks.parameters[id(result)] = (result, function.owner)
 
 
+def note_item(run: Run, given: Value, item: Value) -> None:
+    """`item` is one of `given`: of a network's parameters perhaps."""
+    parameters = run.watch.networks.parameters
+    if id(given) in parameters:
+        parameters[id(item)] = (item, parameters[id(given)][1])
+
+
 def note_optimizer(run: Run, optimizer: Value, given: Iterable[Value]) -> None:
     """`optimizer` was built from `given`."""
     networks = run.watch.networks
@@ -74,9 +81,10 @@ def note_optimizer(run: Run, optimizer: Value, given: Iterable[Value]) -> None:
 
 def _networks_in(networks: Networks, value: Value, depth: int) -> Iterator[Unknown]:
     if isinstance(value, Unknown):
-        known = networks.parameters.get(id(value))
-        if known is not None:
-            yield known[1]
+        if id(value) in networks.parameters:
+            yield networks.parameters[id(value)][1]
+        elif id(value) in networks.optimizers:  # `filter(wanted, network.parameters())`
+            yield from networks.optimizers[id(value)][1]
     elif depth < _DEPTH and isinstance(value, Seq | Dict):
         for item in value.items if isinstance(value, Seq) else list(value.items.values()):
             yield from _networks_in(networks, item, depth + 1)

@@ -42,7 +42,6 @@ from autograd_lint.static.values import (
     NNModule,
     RangeValue,
     Seq,
-    SliceValue,
     Tensor,
     Unknown,
     Value,
@@ -295,22 +294,8 @@ def _delete(run: Run, node: ir.Delete) -> Signal | None:
         elif type(target) is ir.Sequence:
             _delete(run, ir.Delete(node.cst, target.elts))
         elif type(target) is ir.Subscript:
-            _delete_item(evaluate(run, target.base), evaluate(run, target.index))
+            delete_item(evaluate(run, target.base), evaluate(run, target.index))
     return None
-
-
-def _delete_item(base: Value, index: Value) -> None:
-    if isinstance(base, Dict) and type(index) is Const:
-        base.items.pop(index.value, None)
-    elif isinstance(base, Seq):
-        where = slice_of(index) if type(index) is SliceValue else index.value if type(index) is Const else None
-        if isinstance(where, slice) and (where == slice(None) or not base.open):
-            base.open = base.open and where != slice(None)
-            del base.items[where]
-        elif isinstance(where, int) and -len(base.items) <= where < len(base.items):
-            del base.items[where]
-        else:
-            base.open = True
 
 
 # -------------------------------------------------------------- control flow

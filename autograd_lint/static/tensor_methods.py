@@ -20,7 +20,7 @@ from autograd_lint.static.revivals import flag, rewrap
 from autograd_lint.static.shape_arguments import integers
 from autograd_lint.static.splits import SPLITS, split_tensor
 from autograd_lint.static.state import Args, Pure, Run
-from autograd_lint.static.tensors import apply_effect, apply_named, describe, known_tensor, new_record
+from autograd_lint.static.tensors import INTEGERS, apply_effect, apply_named, describe, known_tensor, new_record
 from autograd_lint.static.traces import leave, unknown_from
 from autograd_lint.static.values import (
     NONE,
@@ -177,6 +177,8 @@ def call_tensor_method(run: Run, tensor: Tensor, name: str, args: Args, node: ir
         return _item(run, tensor, node)
     if name in _NUMBERS:
         return Unknown(kind="number")
+    if name == "is_floating_point" and tensor.dtype is not None:
+        return Const(tensor.dtype not in INTEGERS and not tensor.dtype.startswith("complex"))
     if name in _FLAGS:
         return Unknown()
     if name in CONVERSIONS:

@@ -485,6 +485,13 @@ def _is_tensor(run: Run, args: Args, node: ir.Node) -> Value:
     return value.attr("isinstance torch.Tensor") if isinstance(value, Unknown) else Const(False)
 
 
+def _is_floating_point(run: Run, args: Args, node: ir.Node) -> Value:
+    from autograd_lint.static.tensor_methods import call_tensor_method
+
+    value = args.get(0, "input")
+    return call_tensor_method(run, value, "is_floating_point", Args([]), node) if type(value) is Tensor else Unknown()
+
+
 def _set_default_dtype(run: Run, args: Args, node: ir.Node) -> Value:
     run.default_dtype = dtype_name(args.get(0, "d"))
     return NONE
@@ -532,6 +539,7 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.utils.checkpoint.checkpoint": call_checkpoint,
     "torch.utils.checkpoint.checkpoint_sequential": call_checkpoint_sequential,
     "torch.is_tensor": _is_tensor,
+    "torch.is_floating_point": _is_floating_point,
     **dict.fromkeys(_TRANSPARENT, _identity),
     **dict.fromkeys(
         ("torch.manual_seed", "torch.device", "torch.set_num_threads", "torch.Generator", "torch.Size"), _quiet
