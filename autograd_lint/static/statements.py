@@ -19,7 +19,7 @@ from autograd_lint.static.escape import escape
 from autograd_lint.static.expressions import combine, decide, evaluate, is_open, read_item
 from autograd_lint.static.gradients import flush_pending, note_zero
 from autograd_lint.static.imports import annotation_value, bind_fallbacks, bind_import, bind_import_from
-from autograd_lint.static.indexing import slice_of, write_index
+from autograd_lint.static.indexing import delete_item, write_index
 from autograd_lint.static.keeping import note_added, note_appended, note_assigned_sum
 from autograd_lint.static.machine import TorchError
 from autograd_lint.static.registration import HELD, note_bound
