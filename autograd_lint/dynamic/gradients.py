@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from autograd_lint.dynamic.first_writes import FirstWrites
 from autograd_lint.dynamic.forward_warnings import call_from
 from autograd_lint.dynamic.grad_syntax import GradUse, use_of_grad
 from autograd_lint.dynamic.guard import guarded
@@ -72,6 +73,7 @@ class Gradients:
     def __init__(self, watch: Watch, sources: Sources) -> None:
         self.optimizers = Optimizers(watch)
         self.unreached = Unreached(watch)
+        self.first_writes = FirstWrites(watch, sources)
         self._watch = watch
         self._sources = sources
         self._states: dict[int, LeafState] = {}
@@ -248,18 +250,19 @@ class Gradients:
     # --------------------------------------------------------------- steps
 
     def _will_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        refuse = self._watch.refuse
+        refuse, tracer = self._watch.refuse, self._watch.tracer
         if refuse is not None:
             for parameter in _with_gradients(optimizer):
                 refuse(parameter)
         if _has_closure(args, kwargs):
             return
+        paused = tracer.pause()
         self.unreached.will_step(optimizer, self._reached())
         lost = self._use(optimizer)
         if next(_with_gradients(optimizer), None) is None:
             self.optimizers.found_nothing(optimizer, sys._getframe(1), lost)
-        if type(optimizer).__module__.startswith("torch."):
-            self._watch.tracer.pause()
+        if paused and not type(optimizer).__module__.startswith("torch."):
+            tracer.resume()
 
     def _reached(self) -> Iterator[torch.Tensor]:
         """The leaves that are still there and got gradients since these were cleared."""

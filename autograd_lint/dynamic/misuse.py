@@ -42,6 +42,7 @@ class Misuse:
         self._watch = watch
         self._optimizers = gradients.optimizers
         self._unreached = gradients.unreached
+        self._first_writes = gradients.first_writes
         self._hooks: dict[tuple[Place, int], tuple[weakref.ref[Any], Any]] = {}
 
     def install(self, patches: Patches) -> None:
@@ -57,13 +58,16 @@ class Misuse:
     # ------------------------------------------------------------ hooks
 
     def _wrap_hook(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
-        watch = self._watch
+        watch, first_writes = self._watch, self._first_writes
 
         def register(*args: Any, **kwargs: Any) -> Any:
             handle = original(*args, **kwargs)
             frame = sys._getframe(1)
             if watch.is_direct(frame):
-                self._registered(args[0], handle, name, watch.frames.place(frame))
+                place = watch.frames.place(frame)
+                if name == "register_hook":
+                    first_writes.add_hook(args[-1], place)
+                self._registered(args[0], handle, name, place)
             return handle
 
         return dressed(register, original)

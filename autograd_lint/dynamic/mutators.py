@@ -175,6 +175,8 @@ class Writer:
                 grad_enabled=enabled,
             )
             self._watch.records.writes[facts] = None
+            if user is frame:
+                self._gradients.first_writes.look(target, op, user)
         return facts
 
     def through(self, target: torch.Tensor) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import singledispatch
 from typing import Final
 
+from autograd_lint.dynamic.first_writes import indexed_name
 from autograd_lint.dynamic.places import Places
 from autograd_lint.dynamic.records import (
     AnomalyNote,
@@ -14,7 +15,9 @@ from autograd_lint.dynamic.records import (
     CheckpointNote,
     ClipNote,
     DisorderNote,
+    HookWriteNote,
     KeptGraphs,
+    LostWriteNote,
     Place,
     RebuiltNote,
     StateNote,
@@ -26,7 +29,9 @@ from autograd_lint.events import (
     ClippedNothing,
     Event,
     GradientChecked,
+    GradientWritten,
     GraphKept,
+    LostWrite,
     Misordered,
     OptimizerRebuilt,
     StateKept,
@@ -98,6 +103,18 @@ def _(note: StateNote, places: Places) -> Event | None:
         stepped=places.site(note.stepped),
         read=places.site_of(read, note.place),
     )
+
+
+@event_of_note.register
+def _(note: LostWriteNote, places: Places) -> Event:
+    name = indexed_name(places.sources.node_at(note.place))
+    return LostWrite(site=places.site(note.place), target=TensorRef(name), op=note.op)
+
+
+@event_of_note.register
+def _(note: HookWriteNote, places: Places) -> Event:
+    name = name_of(_receiver(places.sources.node_at(note.place)))
+    return GradientWritten(site=places.site(note.place), op=note.op, registered=places.site(note.registered), name=name)
 
 
 @event_of_note.register

@@ -93,6 +93,7 @@ class Passes:
         self._index_reads = index_reads
         self._sites: dict[Place, _Site] = {}
         self._ran: deque[_Ran] = deque(maxlen=64)
+        self._keeping = False
         self._inside = threading.local()
 
     def install(self, patches: Patches) -> None:
@@ -101,13 +102,16 @@ class Passes:
         patches.set(torch.autograd, "grad", self._wrap(torch.autograd.grad, "grad", _of_grad))
 
     def _wrap(self, original: Any, call: str, read: Callable[..., Request]) -> Callable[..., Any]:
-        watch, inside = self._watch, self._inside
+        watch, inside, pause, resume = self._watch, self._inside, self._watch.tracer.pause, self._watch.tracer.resume
 
         def backward(*args: Any, **kwargs: Any) -> Any:
             frame = sys._getframe(1)
+            paused = pause()  # at once: each call that is traced costs, our own too
             user, _ = watch.reach(frame)
             # A pass inside a pass, as reentrant checkpoints run it, is part of the outer one.
             if user is None or getattr(inside, "pass_", False):
+                if paused:
+                    resume()
                 return original(*args, **kwargs)
             inside.pass_ = True
             try:
@@ -116,15 +120,14 @@ class Passes:
                 return self._run(original, request, user, args, kwargs)
             finally:
                 inside.pass_ = False
+                resume()
 
         return dressed(backward, original)
 
     def _run(self, original: Any, request: Request, user: FrameType, args: Any, kwargs: Any) -> Any:
         tracer = self._watch.tracer
-        tracer.resume()  # in case a step has failed
-        tracer.pause()
         begun = self._begin(request, user)
-        tracer.resume()
+        tracer.resume()  # also where a step has failed and left it paused
         self._saves.pass_begins(None if begun is None else begun.site.note.spot)
         try:
             result = original(*args, **kwargs)
@@ -153,7 +156,7 @@ class Passes:
             site.kept.pass_begins(request.walked(), root, site.note.spot.place, self._watch.records)
         leaves = request.walked().leaves if close and request.accumulates else ()
         self._gradients.before_pass(leaves)
-        if any(ran.kept for ran in self._ran):
+        if self._keeping and any(ran.kept for ran in self._ran):
             self._note_reuse(request, site)
         if close and self._watch.log.silent_tick:
             self._saves.find_silent(request.walked(), site.note.spot)
@@ -216,6 +219,7 @@ class Passes:
             site.note.retained = max(site.note.retained, held_bytes(walk(request.roots)))
         if numbers and (explicit or not kept):
             thread, tick = threading.get_ident(), self._watch.log.tick
+            self._keeping = self._keeping or bool(kept)
             self._ran.append(_Ran(numbers, site.note.spot.place, site.note, thread, tick, bool(kept)))
         site.note.in_loop = site.count > 1
 

@@ -271,6 +271,23 @@ class StateNote:
 
 
 @dataclass(frozen=True, slots=True)
+class LostWriteNote:
+    """What was written is a copy that indexing had made."""
+
+    place: Place
+    op: str
+
+
+@dataclass(frozen=True, slots=True)
+class HookWriteNote:
+    """A hook, registered at `registered`, wrote to the gradient it was given."""
+
+    place: Place
+    op: str
+    registered: Place
+
+
+@dataclass(frozen=True, slots=True)
 class KeptGraphs:
     """Graphs of earlier passes at `place` that were alive at a later one there: how many, with how many nodes."""
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from autograd_lint.static import ir
 from autograd_lint.static.escape import call_unknown, tensor_sources
+from autograd_lint.static.networks import note_item
 from autograd_lint.static.state import Args, Run, truth
 from autograd_lint.static.tensors import binary, known_tensor
 from autograd_lint.static.traces import leave, trace_of
@@ -57,7 +58,9 @@ def iterate(run: Run, value: Value, node: ir.Node, *, limit: int = _MOST_ITEMS) 
     elif known_tensor(value) is not None:
         yield from _rows(run, value, node)
     else:
-        yield from _unknown_items(value)
+        for item in _unknown_items(value):
+            note_item(run, value, item)
+            yield item
 
 
 def _unknown_items(value: Value) -> Iterator[Value]:

@@ -12,6 +12,7 @@ from typing import Final
 from autograd_lint.events import Backward, TensorRef
 from autograd_lint.static import ir
 from autograd_lint.static.keeping import note_stepped, state_dict
+from autograd_lint.static.networks import note_network_step
 from autograd_lint.static.order import Act, note_clear, note_cut, note_doubt, note_pass, note_step
 from autograd_lint.static.peek import peek
 from autograd_lint.static.state import Args, Run, truth
@@ -51,7 +52,7 @@ def note_unknown_call(run: Run, function: Value, last: str, args: Args, node: ir
         return _call_idle(run, owner, last, args, node)
     elif not (isinstance(owner, Unknown) and id(owner) in run.watch.backed):
         note_doubt(run)
-    _note_arguments(run, args, node)
+    _note_arguments(run, last, args, node)
     return None
 
 
@@ -70,9 +71,11 @@ def _is_false(args: Args) -> bool:
     return any(isinstance(value, Const) and value.value is False for value in args.all())
 
 
-def _note_arguments(run: Run, args: Args, node: ir.Node) -> None:
+def _note_arguments(run: Run, last: str, args: Args, node: ir.Node) -> None:
     loops = run.machine.loops
     for value in args.all():
+        if last == "step":  # `scaler.step(optimizer)`
+            note_network_step(run, value, run.site(node))
         if isinstance(value, OptimizerValue) or (isinstance(value, Unknown) and _is_optimizer(run, value)):
             note_cut(run, value)
         elif loops and isinstance(value, Unknown | NNModule | Instance):

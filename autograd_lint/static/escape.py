@@ -7,10 +7,11 @@ from typing import Final
 from autograd_lint.events import Refusal
 from autograd_lint.static import ir
 from autograd_lint.static.duck import note_unknown_call
+from autograd_lint.static.networks import note_forward_of_network, note_optimizer, note_parameters, passed_on
 from autograd_lint.static.passes import Request, forget_gradient, run_backward
 from autograd_lint.static.revivals import dead_end_of_unknown
 from autograd_lint.static.state import Args, Run
-from autograd_lint.static.tensors import known_tensor
+from autograd_lint.static.tensors import describe, known_tensor
 from autograd_lint.static.traces import joined, leave, unknown_from
 from autograd_lint.static.validation import note_forward
 from autograd_lint.static.values import (
@@ -65,7 +66,7 @@ def call_unknown(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
         known = _foreign(run, function.name, args, node)
         if known is not None:
             return known
-    sources = _all_sources(function, args)
+    sources = passed_on(run, function, last, args, _all_sources(function, args))
     known_kind = note_unknown_call(run, function, last, args, node)
     if known_kind is not None:
         return known_kind
@@ -80,11 +81,20 @@ def call_unknown(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
     if isinstance(function, Bound | Method):
         escape(run, function)
     result = Unknown(sources, kind=_KINDS.get(last, ""))
+    _note_network(run, function, last, args, result, node)
     if run.traced and _computes(function):
         result.trace = joined((*args.all(), function))
     if run.watch.evaluated:
         note_forward(run, function, result, node)
     return result
+
+
+def _note_network(run: Run, function: Value, last: str, args: Args, result: Unknown, node: ir.Node) -> None:
+    if last == "parameters":
+        note_parameters(run, function, result)
+    elif isinstance(node, ir.Call):
+        note_optimizer(run, result, args.all())
+        note_forward_of_network(run, function, result, run.site(node), describe(node.func))
 
 
 def _computes(function: Value) -> bool:

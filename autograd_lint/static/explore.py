@@ -347,17 +347,25 @@ def _tensors(value: Value, depth: int = 0) -> Iterator[Tensor]:
 # -------------------------------------------------------------------- entries
 
 
+_BUILD_GRAPHS: Final = frozenset({"__init__", "forward", "__call__", "training_step"})
+"""Methods that are there to be called with gradients on."""
+
+
 def _function_entry(env: Env, function: Function) -> Entry:
     def enter(run: Run) -> Value | None:
         run.frames.append(Frame(env))
+        run.machine.alone = True
         return _call_unknown_arguments(run, function, [])
 
     return enter
 
 
 def _method_entry(env: Env, cls: Class, method: Function) -> Entry:
+    alone = isinstance(method.node, ir.FunctionDef) and method.node.name not in _BUILD_GRAPHS
+
     def enter(run: Run) -> Value | None:
         run.frames.append(Frame(env))
+        run.machine.alone = alone
         if method.kind == "static" and is_function_class(cls) and takes_context(cls, method):
             return enter_function_method(run, cls, method, lambda env: _run_bound(run, method, env))
         if method.kind == "static":

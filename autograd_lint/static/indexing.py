@@ -19,6 +19,7 @@ from autograd_lint.static.tensors import (
     new_record,
     operand_tensors,
     overlaps,
+    shares_storage,
     uncertain_operands,
     write_array,
 )
@@ -140,6 +141,21 @@ def _read_sequence(run: Run, base: Seq, index: Value) -> Value:
     return Unknown(tuple(item for item in base.items if type(item) is Tensor)[:4])
 
 
+def delete_item(base: Value, index: Value) -> None:
+    """`del base[index]`."""
+    if isinstance(base, Dict) and type(index) is Const:
+        base.items.pop(index.value, None)
+    elif isinstance(base, Seq):
+        where = slice_of(index) if type(index) is SliceValue else index.value if type(index) is Const else None
+        if isinstance(where, slice) and (where == slice(None) or not base.open):
+            base.open = base.open and where != slice(None)
+            del base.items[where]
+        elif isinstance(where, int) and -len(base.items) <= where < len(base.items):
+            del base.items[where]
+        else:
+            base.open = True
+
+
 def slice_of(index: SliceValue) -> slice | None:
     """The Python slice with the same constant bounds."""
     bounds: list[int | None] = []
@@ -188,6 +204,16 @@ def write_index(
     _write_elements(run, base, tensor, index, value, node, how=how, target=target or node)
 
 
+def _as_assigned(source: Layout | None, region: Layout | None) -> Layout | None:
+    """What an index assignment copies: `source` without dimensions of size 1 in front, expanded to the region."""
+    if source is None or region is None or source.shape == region.shape:
+        return source
+    shape, strides = source.shape, source.strides
+    while len(shape) and shape[0] == 1:
+        shape, strides = shape[1:], strides[1:]
+    return layouts.expand(Layout(shape, strides, source.offset), region.shape)
+
+
 def _takes_part(tensor: Tensor, index: Value, region: Layout | None) -> bool:
     """Whether torch surely makes a view before it writes `tensor[index]`: not for `x[:]`, a mask or a list alone."""
     if index_kind(index) == "basic" and region is not None and tensor.layout is not None:
@@ -225,11 +251,11 @@ def _write_elements(
     record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
     record.part = _takes_part(tensor, index, region)
-    sharing = [t for t in operands.get("value", ()) if t.memory is tensor.memory]
+    sharing = [_as_assigned(t.layout, region) for t in operands.get("value", ()) if shares_storage(t, tensor)]
     if machine.admits(record, values):
         made = machine.record("[]=", effect, operands, site=site)
         uncertain_operands(made, params, effect)
-        unmoved = any(layouts.fully_overlap(region, t.layout) for t in sharing)  # `x[0] = x[0]` copies nothing
+        unmoved = any(layouts.fully_overlap(region, source) for source in sharing)  # `x[0] = x[0]` copies nothing
         machine.perform(record, made, overlaps=not unmoved and overlaps(record, region, sharing))
         if run.traced:
             carry_write(run, tensor, (base, value), made)

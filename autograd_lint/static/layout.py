@@ -244,6 +244,9 @@ def expand(layout: Layout, sizes: Sequence[int]) -> Layout | None:
         grown = wanted not in (-1, size)
         shape.append(wanted if grown else size)
         strides.append(0 if grown else stride)
+    for dim in reversed(range(extra)):
+        if shape[dim] == 1 and dim + 1 < len(shape):
+            strides[dim] = shape[dim + 1] * strides[dim + 1]
     return None if any(s < 0 for s in shape) else Layout(tuple(shape), tuple(strides), layout.offset)
 
 

@@ -128,6 +128,7 @@ class GraphNode:
     """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists.
 
     `higher`: its gradients, computed with a graph, have one; `spread`: edges whose gradient is one value expanded.
+    `reshapes`: its gradient is handed on as a view of what arrives.
     `overlapping`: the write through an expanded view that its backward cannot undo.
     """
 
@@ -142,6 +143,7 @@ class GraphNode:
     derivative: bool = True
     higher: Tri = True
     spread: tuple[GraphNode | Tensor, ...] = ()
+    reshapes: bool = False
     overlapping: WriteRecord | None = None
     freed: Site | None = None
     freed_certain: bool = True
@@ -175,6 +177,8 @@ class Machine:
     def __init__(self) -> None:
         self.modes = Modes()
         self.loops: LoopStack = ()
+        self.alone = False
+        """A function runs that nobody called: its callers may have switched gradients off."""
         self.events: list[tuple[Event, bool]] = []
         self.writes: list[WriteRecord] = []
         self.failed = False
@@ -418,6 +422,8 @@ class Machine:
             return False
         record.refusal = refusal
         record.origin = record.tensor.view_site
+        if self.alone and refusal in (Refusal.LEAF, Refusal.VIEW_OF_LEAF):
+            record.certain = record.certain and not (record.tensor.base or record.tensor).parameter
         self.fail()
         return True
 
@@ -467,6 +473,7 @@ class Machine:
         """Make `node` the history of the written tensor, and of its base when it is a view."""
         requires: Tri = True if node.certain else (tensor.requires_grad or None)
         base = tensor.base
+        tensor.detached = None
         if base is None:
             tensor.node = node
             tensor.requires_grad = requires

@@ -11,6 +11,7 @@ from autograd_lint.static.builtin_calls import is_open_iterable, iterate
 from autograd_lint.static.escape import call_unknown
 from autograd_lint.static.keeping import note_stepped
 from autograd_lint.static.modules import clear_gradients, write_inside
+from autograd_lint.static.networks import note_optimizer
 from autograd_lint.static.order import note_cut, note_step
 from autograd_lint.static.state import Args, Run
 from autograd_lint.static.tensors import describe, known_tensor
@@ -49,6 +50,7 @@ def construct_optimizer(run: Run, name: str, args: Args, node: ir.Node) -> Value
         optimizer.open = True
     else:
         _add(run, optimizer, given, node)
+    note_optimizer(run, optimizer, args.all())
     rebuilt.note_built(run, optimizer, name, args, node)
     return optimizer
 

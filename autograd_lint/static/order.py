@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from autograd_lint.events import Disorder, Misordered, Site
+from autograd_lint.static.networks import note_backward_of_networks, note_network_step
 from autograd_lint.static.values import LoopStack, OptimizerValue, Tensor, Value
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def note_pass(run: Run, site: Site, roots: Sequence[Value], leaves: Sequence[Ten
     """A backward ran; `leaves` got gradients, None when not known which."""
     tensors = None if leaves is None or any(t.requires_grad is not True for t in leaves) else leaves
     ids = None if tensors is None else frozenset(id(t) for t in tensors)
+    note_backward_of_networks(run, site, roots)
     _add(run, Act.PASS, site, roots=tuple(roots), tensors=ids)
 
 
@@ -189,6 +191,7 @@ def _judge_late_clip(run: Run, owner: Value, clear: Action) -> None:
 def note_step(run: Run, site: Site, owner: Value, name: str) -> None:
     """`step` of an optimizer: judge what it found."""
     order = run.gradients.order
+    note_network_step(run, owner, site)
     since = _since_step(order.actions, owner)
     before = list(order.actions) if since is None else since
     step = _add(run, Act.STEP, site, owner=owner, before=_bound(run), name=name)

@@ -389,8 +389,8 @@ def _deliver(
     for key, tensor in targets.items():
         if request.accumulate:
             _accumulate(machine, gradients, request, tensor, results[key])
-        elif not tensor.hooks and _is_spread(order, machine.edge(tensor)):
-            results[key].layout = layouts.spread(tensor.layout)
+        elif not tensor.hooks:
+            _shape_gradient(machine, request, results[key], _arrival(order, machine.edge(tensor)))
     return results
 
 
@@ -415,10 +415,26 @@ def _gradient(machine: Machine, request: Request, owner: Tensor, graph: GraphNod
     return result
 
 
-def _is_spread(order: Sequence[GraphNode], edge: GraphNode | Tensor | None) -> bool:
-    """The gradient that arrives at `edge` is one value expanded: from a single operation such as `sum`."""
+def _shape_gradient(machine: Machine, request: Request, gradient: Tensor, arrival: tuple[bool, bool]) -> None:
+    """A gradient that is a view was made so by the engine, without grad mode unless it must have a graph."""
+    viewed, spread = arrival
+    if spread:
+        gradient.layout = layouts.spread(gradient.layout)
+    if viewed and not request.create:
+        hidden = machine.tensor(request.site)
+        hidden.memory, hidden.counter, hidden.layout = gradient.memory, gradient.counter, gradient.layout
+        gradient.base, gradient.view_kind, gradient.view_site = hidden, "no_grad", request.site
+
+
+def _arrival(order: Sequence[GraphNode], edge: GraphNode | Tensor | None) -> tuple[bool, bool]:
+    """Whether the gradient that arrives at `edge` is a view, and whether it is one value expanded, as from `sum`."""
     arriving = [node for node in order for target in node.edges if target is edge]
-    return len(arriving) == 1 and any(target is edge for target in arriving[0].spread)
+    if len(arriving) != 1:
+        return False, False
+    node = arriving[0]
+    if any(target is edge for target in node.spread):
+        return True, True
+    return (True, _arrival(order, node)[1]) if node.reshapes else (False, False)
 
 
 def _gradient_graph(

@@ -48,6 +48,11 @@ def result_layout(name: str, out: Output, index: int, params: Params, operands: 
     return None
 
 
+def is_elementwise(name: str, out: Output) -> bool:
+    """The result has the shape that its operands have together, and is computed element by element."""
+    return name.rpartition(".")[2] not in _FAMILIES and (out.shape == "broadcast" or out.shape.startswith("same:"))
+
+
 def settled_alias(name: str, out: Output, source: Tensor, params: Params, shape: Layout | None) -> Output:
     """Whether what "may alias" does: a reshape of a known layout is a view or a copy for certain."""
     short = name.rpartition(".")[2]

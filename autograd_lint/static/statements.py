@@ -19,7 +19,7 @@ from autograd_lint.static.escape import escape
 from autograd_lint.static.expressions import combine, decide, evaluate, is_open, read_item
 from autograd_lint.static.gradients import flush_pending, note_zero
 from autograd_lint.static.imports import annotation_value, bind_fallbacks, bind_import, bind_import_from
-from autograd_lint.static.indexing import write_index
+from autograd_lint.static.indexing import delete_item, write_index
 from autograd_lint.static.keeping import note_added, note_appended, note_assigned_sum
 from autograd_lint.static.machine import TorchError
 from autograd_lint.static.registration import HELD, note_bound
@@ -294,18 +294,8 @@ def _delete(run: Run, node: ir.Delete) -> Signal | None:
         elif type(target) is ir.Sequence:
             _delete(run, ir.Delete(node.cst, target.elts))
         elif type(target) is ir.Subscript:
-            _delete_item(evaluate(run, target.base), evaluate(run, target.index))
+            delete_item(evaluate(run, target.base), evaluate(run, target.index))
     return None
-
-
-def _delete_item(base: Value, index: Value) -> None:
-    if isinstance(base, Dict) and type(index) is Const:
-        base.items.pop(index.value, None)
-    elif isinstance(base, Seq):
-        if type(index) is Const and isinstance(index.value, int) and -len(base.items) <= index.value < len(base.items):
-            del base.items[index.value]
-        else:
-            base.open = True
 
 
 # -------------------------------------------------------------- control flow

@@ -20,7 +20,7 @@ from autograd_lint.static.revivals import flag, rewrap
 from autograd_lint.static.shape_arguments import integers
 from autograd_lint.static.splits import SPLITS, split_tensor
 from autograd_lint.static.state import Args, Pure, Run
-from autograd_lint.static.tensors import apply_effect, apply_named, describe, known_tensor, new_record
+from autograd_lint.static.tensors import INTEGERS, apply_effect, apply_named, describe, known_tensor, new_record
 from autograd_lint.static.traces import leave, unknown_from
 from autograd_lint.static.values import (
     NONE,
@@ -177,6 +177,8 @@ def call_tensor_method(run: Run, tensor: Tensor, name: str, args: Args, node: ir
         return _item(run, tensor, node)
     if name in _NUMBERS:
         return Unknown(kind="number")
+    if name == "is_floating_point" and tensor.dtype is not None:
+        return Const(tensor.dtype not in INTEGERS and not tensor.dtype.startswith("complex"))
     if name in _FLAGS:
         return Unknown()
     if name in CONVERSIONS:
@@ -256,12 +258,13 @@ def _backward(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     name = describe(root) if root is not None else ""
     inputs = args.get(3, "inputs")
     gradient = args.get(0, "gradient")
+    retain = args.get(1, "retain_graph") or args.kw.get("retain_variables")  # its name before torch 0.3
     request = Request(
         site=run.site(node),
         roots=(tensor,),
         names=(name or tensor.name,),
         seeded=gradient is not None and not (isinstance(gradient, Const) and gradient.value is None),
-        retain=_flag(args.get(1, "retain_graph")),
+        retain=_flag(retain),
         create=bool(_flag(args.get(2, "create_graph"))),
         retain_site=run.site(args.nodes["retain_graph"]) if "retain_graph" in args.nodes else None,
         inputs=tensors_in(inputs) if inputs is not None and not isinstance(inputs, Const) else None,
@@ -418,6 +421,8 @@ def _convert(run: Run, tensor: Tensor, name: str, args: Args, node: ir.Node) -> 
     elif same is None and wanted is not None:
         same = None
     alias = Alias.FRESH if copies or same is False else Alias.SELF if same else Alias.MAYBE
+    if alias is Alias.SELF:
+        return tensor
     floating = wanted is None or wanted in _FLOATS
     effect = Effect(
         outputs=(Output(alias, of="self", differentiable=floating, shape="same:self"),), frees=_frees(alias)

@@ -15,6 +15,7 @@ from autograd_lint.static import ir
 from autograd_lint.static import layout as layouts
 from autograd_lint.static.layout import Layout
 from autograd_lint.static.machine import GraphNode, WriteRecord, labelled
+from autograd_lint.static.networks import inherit
 from autograd_lint.static.shapes import result_layout, settled_alias
 from autograd_lint.static.singularities import note_derivative
 from autograd_lint.static.state import Run
@@ -55,7 +56,17 @@ _SYMBOLS: Final = (
 )
 _COUNTING: Final = frozenset({"sum", "prod", "cumsum", "cumprod", "nansum"})
 """Operations that give int64 for any integers; torch's samples are floating."""
-_OVERLAP_ALLOWED: Final = frozenset({"fill_", "zero_"})
+_EXCHANGING: Final = frozenset({"set_"})
+"""Operations that give a tensor other memory and leave the old as it was: not modelled, so nothing is sure."""
+OVERLAP_ALLOWED: Final = frozenset(
+    {
+        *("fill_", "zero_", "fill_diagonal_", "index_fill_", "index_put_", "masked_fill_", "tril_", "triu_"),
+        *("squeeze_", "unsqueeze_", "swapaxes_", "swapdims_", "t_", "transpose_", "apply_", "map_", "set_"),
+    }
+)
+"""Operations that may write to an expanded tensor (a test runs torch)."""
+_FILLING: Final = frozenset({"fill_", "masked_fill_", "index_fill_"})
+"""They read a number before they write: `x.fill_(x[0])` is no overlap."""
 READS_ELSEWHERE: Final = frozenset(
     {
         *("index_copy_", "index_add_", "index_put_", "index_reduce_", "put_"),
@@ -75,6 +86,7 @@ def tensor_of(run: Run, value: Value) -> Tensor | None:
             tensor.loops = ()
             tensor.name = value.name
             value.tensor = tensor
+            inherit(run, value, tensor)
         return value.tensor
     return None
 
@@ -222,10 +234,12 @@ def apply_effect(
     uncertain_operands(made, params, effect)
     _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
     for record, others in writes:
-        sharing = [t for t in others if t.memory is record.tensor.memory]
+        sharing = [t.layout for t in others if shares_storage(t, record.tensor)]
         machine.perform(record, made, overlaps=overlaps(record, record.tensor.layout, sharing))
     specs = _all_outputs(effect)
     outputs = [_output(run, name, out, i, params, operands, made, site) for i, out in enumerate(specs)]
+    if made is not None and len(outputs) == 1:
+        made.reshapes = _shows_all(outputs[0])
     machine.save_outputs(made, effect, outputs)
     if made is not None:
         note_derivative(run, made.op, name, made, params, site)
@@ -234,6 +248,12 @@ def apply_effect(
     if run.traced or (made is None and loses(run, effect)):
         carry(run, display(name), effect, params, operands, made, outputs, site)
     return pack(effect, outputs)
+
+
+def _shows_all(result: Tensor) -> bool:
+    """A view of all elements of its base: its gradient is handed on as a view."""
+    layout, base = result.layout, result.base
+    return base is not None and layout is not None and base.layout is not None and layout.numel == base.layout.numel
 
 
 def _note_tested(condition: Tensor, operands: Mapping[str, list[Tensor]]) -> None:
@@ -260,6 +280,7 @@ def _planned_writes(
             record = new_record(run, tensor, site, how=how, op=display(name), name=target)
             record.value_in_graph = any(run.machine.requires(t) is True for t in others)
             record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
+            record.certain = record.certain and record.op not in _EXCHANGING
             yield record, others
 
 
@@ -341,13 +362,22 @@ def _argument(run: Run, tensor: Tensor) -> str:
     return ""
 
 
-def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Tensor]) -> bool:
+def shares_storage(one: Tensor, other: Tensor) -> bool:
+    """Torch looks for overlap in one storage only: a tensor made of an array has one of its own."""
+    return one.memory is other.memory and (one.alias_how == "numpy") == (other.alias_how == "numpy")
+
+
+def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Layout | None]) -> bool:
     """Whether `record` writes to memory that overlaps itself, or partly overlaps what is read, which torch refuses."""
-    if region is not None and region.overlapping and record.op not in _OVERLAP_ALLOWED:
+    if record.op in _EXCHANGING:
+        return False
+    if region is not None and region.overlapping and record.op not in OVERLAP_ALLOWED:
         return True
-    if record.op in READS_ELSEWHERE and any(layouts.fully_overlap(region, other.layout) for other in sharing):
+    if record.op in _FILLING:
+        return False
+    if record.op in READS_ELSEWHERE and any(layouts.fully_overlap(region, other) for other in sharing):
         return True
-    return any(layouts.partly_overlap(region, other.layout) for other in sharing)
+    return any(layouts.partly_overlap(region, other) for other in sharing)
 
 
 def _output(

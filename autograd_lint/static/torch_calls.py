@@ -15,6 +15,7 @@ from autograd_lint.static.checks import call_gradcheck, call_gradgradcheck, set_
 from autograd_lint.static.clipping import note_clipping
 from autograd_lint.static.distributions import construct_distribution, is_distribution_name
 from autograd_lint.static.escape import call_unknown
+from autograd_lint.static.layout import Layout
 from autograd_lint.static.modules import construct_module, is_module_name, write_inside
 from autograd_lint.static.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
 from autograd_lint.static.order import note_pass
@@ -22,15 +23,20 @@ from autograd_lint.static.passes import Request, run_backward
 from autograd_lint.static.registration import note_made
 from autograd_lint.static.revivals import rewrap
 from autograd_lint.static.shape_arguments import integers
+from autograd_lint.static.shapes import is_elementwise, result_layout
 from autograd_lint.static.splits import SPLITS, split_tensor
 from autograd_lint.static.state import Args, Run, truth
 from autograd_lint.static.tensor_methods import as_array, bind_parameters, dtype_name, owners, tensors_in
 from autograd_lint.static.tensors import (
     apply_named,
     describe,
+    kind_of,
     known_tensor,
     new_record,
+    operand_tensors,
+    overlaps,
     proven_tensor,
+    shares_storage,
 )
 from autograd_lint.static.traces import trace_of
 from autograd_lint.static.values import (
@@ -133,9 +139,22 @@ def _with_out(run: Run, name: str, params: dict[str, Value], node: ir.Node) -> V
         record.refusal = Refusal.OUT
         machine.keep(record)
         machine.fail()
-    else:
-        machine.write(record, operands, None)
+        return out
+    result = _elementwise_result(run, name, params)
+    fits = result is not None and target.layout is not None and result.shape == target.layout.shape
+    sources = [t.layout for t in operands if shares_storage(t, target)]
+    machine.write(record, operands, None, overlaps=fits and overlaps(record, target.layout, sources))
+    if not fits and (result is not None or (target.layout is not None and not target.layout.numel)):
+        target.layout = result  # torch resizes it
     return out
+
+
+def _elementwise_result(run: Run, name: str, params: dict[str, Value]) -> Layout | None:
+    """The layout of what an elementwise operation computes; None for others: not all of them look for overlap."""
+    effect = table.effect(name, {key: kind_of(value) for key, value in params.items()})
+    if effect is None or len(effect.outputs) != 1 or not is_elementwise(name, effect.outputs[0]):
+        return None
+    return result_layout(name, effect.outputs[0], 0, params, operand_tensors(run, params))
 
 
 # ------------------------------------------------------------------- creation
@@ -466,6 +485,13 @@ def _is_tensor(run: Run, args: Args, node: ir.Node) -> Value:
     return value.attr("isinstance torch.Tensor") if isinstance(value, Unknown) else Const(False)
 
 
+def _is_floating_point(run: Run, args: Args, node: ir.Node) -> Value:
+    from autograd_lint.static.tensor_methods import call_tensor_method
+
+    value = args.get(0, "input")
+    return call_tensor_method(run, value, "is_floating_point", Args([]), node) if type(value) is Tensor else Unknown()
+
+
 def _set_default_dtype(run: Run, args: Args, node: ir.Node) -> Value:
     run.default_dtype = dtype_name(args.get(0, "d"))
     return NONE
@@ -513,6 +539,7 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.utils.checkpoint.checkpoint": call_checkpoint,
     "torch.utils.checkpoint.checkpoint_sequential": call_checkpoint_sequential,
     "torch.is_tensor": _is_tensor,
+    "torch.is_floating_point": _is_floating_point,
     **dict.fromkeys(_TRANSPARENT, _identity),
     **dict.fromkeys(
         ("torch.manual_seed", "torch.device", "torch.set_num_threads", "torch.Generator", "torch.Size"), _quiet

@@ -61,7 +61,7 @@ class Unknown(Value):
             self.attrs = {}
         value = self.attrs.get(name)
         if value is None:
-            child = Unknown(self.sources)
+            child = Unknown(() if name == "data" else self.sources)
             child.owner, child.label, child.trace = self, name, self.trace
             value = self.attrs[name] = child
         return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from autograd_lint.events import Event, Site
+from autograd_lint.static.networks import Networks
 from autograd_lint.static.values import (
     Function,
     Instance,
@@ -96,6 +97,7 @@ class Watch:
     """Optimizers that stepped in the round that built them, by the place that did."""
     hooked: dict[object, list[tuple[Value, LoopStack]]] = field(default_factory=dict)
     """What hooks were registered on, with the loops, by the place that did."""
+    networks: Networks = field(default_factory=Networks)
     frozen: bool = False
     """Something not known was told not to require grad."""
     passes: int = 0

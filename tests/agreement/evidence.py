@@ -176,7 +176,7 @@ def _watched_and_traced(watch: Watch, trace: Trace) -> Iterator[None]:
 
 
 class _AliasProbe(Probe):
-    """Compares what has no gradient before and after; `shared` is the memory it shares with what has."""
+    """Compares what no operation made before and after; `shared` is the memory it shares with others that require grad."""
 
     def __init__(self, lines: range) -> None:
         super().__init__(lines)
@@ -188,12 +188,16 @@ class _AliasProbe(Probe):
             self._copies = [
                 (tensor, tensor.detach().clone(), storage_of(tensor))
                 for tensor in map(_as_tensor, _values(frame))
-                if tensor is not None and not tensor.requires_grad
+                if tensor is not None and tensor.grad_fn is None
             ]
 
     def after(self, frame: FrameType) -> None:
-        graph = {storage_of(t) for t in map(_as_tensor, _values(frame)) if t is not None and t.requires_grad}
-        shared = graph & {address for _, _, address in self._copies}
+        graph = [(storage_of(t), t) for t in map(_as_tensor, _values(frame)) if t is not None and t.requires_grad]
+        shared = {
+            address
+            for kept, _, address in self._copies
+            if any(place == address and other is not kept for place, other in graph)
+        }
         self.shared |= shared
         changed = {
             address

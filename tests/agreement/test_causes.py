@@ -55,6 +55,110 @@ CAUSES: Final = {
         w = torch.ones(3, requires_grad=True)
         (a.detach() * w).sum().backward()
     """,
+    "array's tensor and its source, assigned: ok": """
+        c = torch.ones(3)
+        t = torch.from_numpy(c.numpy())
+        t[None] = c
+        c[None] = c
+    """,
+    "gradient that is a view, one element: refused no_grad-view": """
+        x = torch.randn(1, requires_grad=True)
+        (g,) = torch.autograd.grad(x.sum(), x)
+        g -= x
+    """,
+    "gradient that is a reshaped view: refused no_grad-view": """
+        x = torch.randn(3, requires_grad=True)
+        (g,) = torch.autograd.grad((x.view(3, 1) * 2).sum(), x)
+        g -= 1.0
+        g -= x
+    """,
+    "gradient that is a view, made to require grad: refused no_grad-view": """
+        x = torch.rand(3, requires_grad=True)
+        (g,) = torch.autograd.grad(x.sum(), x)
+        g.requires_grad_()
+        g /= 2.0
+    """,
+    "gradient that is a sum's, spread and reshaped: refused overlap": """
+        x = torch.randn(3, 3, requires_grad=True)
+        (g,) = torch.autograd.grad(x.view(9).sum(), x)
+        g -= 1.0
+    """,
+    "gradient that is new memory: ok": """
+        x = torch.randn(3, requires_grad=True)
+        (g,) = torch.autograd.grad(((x + 1) * 2).sum(), x)
+        g -= x
+    """,
+    "detached in place, then written and saved: twice": """
+        q = torch.ones(3, requires_grad=True)
+        out = q * 2
+        out.detach_()
+        out[:2] = q[:2]
+        h = torch.dot(out, q)
+        h.backward()
+        out.sum().backward()
+    """,
+    "expanded tensor transposed in place: ok": """
+        a = torch.ones(2).expand(3, 2)
+        a.transpose_(0, 1)
+    """,
+    "pieces of data whose base was written, moved nowhere: ok": """
+        p = torch.tensor([0.5, 1.0, 2.0], requires_grad=True)
+        t = p.data
+        a, b, c = t
+        t.addcdiv_(p, p)
+        c.to()
+    """,
+    "detached leaf whose memory changes: ok": """
+        x = torch.randn(3, requires_grad=True)
+        y = x * 2
+        t = y.detach().requires_grad_()
+        y *= 2
+        t.sum().backward()
+    """,
+    "gradient of as many similarities: non-scalar": """
+        x = torch.full((2, 3), 0.5, requires_grad=True)
+        F.cosine_similarity(x, x).backward()
+    """,
+    "every second row of two, scaled: ok": """
+        x = torch.randn(2, 3, requires_grad=True)
+        y = x * 2
+        y[::2] *= 2.0
+        y.sum().backward()
+    """,
+    "given other memory: ok": """
+        x = torch.randn(3, 3, requires_grad=True)
+        h = x * 2
+        t = h.data
+        h.set_(x.sin().detach())
+        torch.zeros_like(t)
+        v = h.t()
+        v.set_(h.detach())
+    """,
+    "written out to what is expanded: refused overlap": """
+        a = torch.ones(1).expand(3)
+        torch.exp(a, out=a)
+    """,
+    "written out to a view of what is read: refused overlap": """
+        a = torch.zeros(4, 3)
+        torch.mul(a.view(-1), 2, out=a.view(-1)[:12].view(12, 1)[:, 0])
+        torch.add(a[0, :2], 1, out=a[0, 1:])
+    """,
+    "written out to the same elements, or resized: ok": """
+        a = torch.zeros(4, 3)
+        torch.mul(a, 2, out=a)
+        torch.mul(a, 2, out=a.view(4, 3))
+        torch.matmul(torch.ones(3, 3), torch.ones(3), out=torch.ones(1).expand(3))
+        b = torch.zeros(0)
+        torch.mul(torch.ones(1), 2, out=b)
+        (b * torch.ones(1, requires_grad=True)).backward()
+    """,
+    "broadcast to the shape it has: stale": """
+        p = torch.rand(3, requires_grad=True)
+        s = F.log_softmax(p, 0)
+        _, a = torch.broadcast_tensors(p, s)
+        a[0] = 0.0
+        s.sum().backward()
+    """,
 }
 """What the program does, its outcome under torch, and its text without imports."""
 

@@ -21,6 +21,7 @@ WITNESSED = {
     *(events.HookRegistered, events.AttributeBound, events.LeafLost, events.IndexRead),
     *(events.GradientChecked, events.Checkpointed, events.ClippedNothing, events.AnomalyMode),
     *(events.OptimizerRebuilt, events.Misordered, events.StateKept, events.GraphKept),
+    *(events.LostWrite, events.GradientWritten),
 }
 """The events that the observer tells of so far; rules that hear only others have no second witness yet."""
 each_mode = pytest.mark.parametrize("mode", MODES)

@@ -1,0 +1,64 @@
+"""Looks closer at what is written when a place writes for the first time: a copy nobody has, the gradient of a hook."""
+
+from __future__ import annotations
+
+import ast
+from types import CodeType, FrameType
+from typing import Any
+
+import torch
+
+from autograd_lint.dynamic.guard import guarded
+from autograd_lint.dynamic.records import HookWriteNote, LostWriteNote, Place
+from autograd_lint.dynamic.syntax import Sources, base_name
+from autograd_lint.dynamic.watch import Watch, address_of, is_plain
+
+
+class FirstWrites:
+    """What the user's own code writes to. `hooks` are the functions registered on tensors, and where."""
+
+    def __init__(self, watch: Watch, sources: Sources) -> None:
+        self._watch = watch
+        self._sources = sources
+        self._hooks: dict[int, tuple[CodeType, Place]] = {}
+
+    def add_hook(self, hook: Any, place: Place) -> None:
+        """A hook on a tensor was registered."""
+        code = getattr(hook, "__code__", None)
+        if isinstance(code, CodeType):
+            self._hooks[id(code)] = (code, place)
+
+    @guarded
+    def look(self, target: torch.Tensor, op: str, frame: FrameType) -> None:
+        """`frame` is about to write `target`."""
+        registered = self._hooks.get(id(frame.f_code))
+        if registered is not None and self._is_gradient(target, frame):
+            place = self._watch.frames.place(frame)
+            self._watch.records.note(HookWriteNote(place, op, registered[1]))
+        elif self._is_lost(target, frame):
+            self._watch.records.note(LostWriteNote(self._watch.frames.place(frame), op))
+
+    def _is_gradient(self, target: torch.Tensor, frame: FrameType) -> bool:
+        code = frame.f_code
+        given = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+        return isinstance(given, torch.Tensor) and address_of(given) == address_of(target)
+
+    def _is_lost(self, target: torch.Tensor, frame: FrameType) -> bool:
+        """Whether the statement writes to `x[…]`, and that has other memory than `x`."""
+        place = self._watch.frames.place(frame)
+        match self._sources.node_at(place):
+            case ast.Call(func=ast.Attribute(value=ast.Subscript(value=ast.Name(id=name)))) as call:
+                parent = self._sources.of(place.filename).parents.get(call)
+                base = frame.f_locals.get(name, frame.f_globals.get(name))
+                if not isinstance(base, torch.Tensor) or not is_plain(base):
+                    return False
+                return isinstance(parent, ast.Expr) and address_of(base) != address_of(target)
+        return False
+
+
+def indexed_name(node: ast.AST | None) -> str:
+    """The name of what `x[…].op(…)` indexes."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Subscript() as indexed)):
+            return base_name(indexed)
+    return ""
