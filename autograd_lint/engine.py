@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from autograd_lint.errors import FactsError, SourceError
@@ -104,7 +105,7 @@ def _with_fixes(verdicts: Verdicts, source: SourceFile, places: Places) -> list[
             findings.append(found)  # an imported file is mended when it is checked itself
             continue
         try:
-            fix = verdict.rule().fix(verdict.event, code)
+            fix = with_room(partial(verdict.rule().fix, verdict.event, code))
         except LookupError:  # a place of it is in an imported file
             fix = None
         except Exception as error:  # a fault in a fix must not hide the finding: reported as AGL003

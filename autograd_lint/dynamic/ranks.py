@@ -64,13 +64,16 @@ def joined(result: ProgramResult) -> Iterator[ProgramResult | None]:
     if not _is_first(ranks.folder / "reporting"):
         _await(ranks.folder / "reported", _PATIENCE)
         ranks.file_of(ranks.rank).unlink(missing_ok=True)
+        if not _still_there(ranks):
+            _remove(ranks.folder)
         yield None
         return
+    complete = len(_still_there(ranks)) == ranks.size
     try:
         yield _join(ranks)
     finally:
         (ranks.folder / "reported").touch()
-        _clear(ranks)
+        _clear(ranks, complete=complete)
 
 
 def _leave(ranks: Ranks, result: ProgramResult) -> None:
@@ -115,16 +118,25 @@ def _await(path: Path, seconds: float) -> None:
         time.sleep(_PAUSE)
 
 
-def _clear(ranks: Ranks) -> None:
-    """Remove the folder, once every rank has seen that the report is out."""
+def _clear(ranks: Ranks, *, complete: bool) -> None:
+    """Remove the folder, once every rank has seen that the report is out; one that comes late must still see it."""
     ranks.file_of(ranks.rank).unlink(missing_ok=True)
     end = time.monotonic() + _FAREWELL
-    while time.monotonic() < end and any(ranks.file_of(rank).exists() for rank in range(ranks.size)):
+    while time.monotonic() < end and _still_there(ranks):
         time.sleep(_PAUSE)
+    if complete:
+        _remove(ranks.folder)
+
+
+def _still_there(ranks: Ranks) -> list[int]:
+    return [rank for rank in range(ranks.size) if ranks.file_of(rank).exists()]
+
+
+def _remove(folder: Path) -> None:
     with suppress(OSError):
-        for path in ranks.folder.iterdir():
+        for path in folder.iterdir():
             path.unlink()
-        ranks.folder.rmdir()
+        folder.rmdir()
 
 
 def _join(ranks: Ranks) -> ProgramResult:

@@ -38,7 +38,8 @@ class WriteRecord:
     """One write while its consequences are not known yet; becomes a `Write` event when the path ends.
 
     `value` is the number that is written everywhere, if it is one; `changes` False: the memory held just that.
-    `part`: surely a view of the tensor is written, made on the way (`x[0] = v`).
+    `part`: surely a view of the tensor is written, made on the way (`x[0] = v`). `exchanges`: the tensor gets other
+    memory, and what shared the old one with it keeps its values.
     """
 
     site: Site
@@ -62,6 +63,7 @@ class WriteRecord:
     late: bool = False
     argument: str = ""
     part: bool = False
+    exchanges: bool = False
 
     def event(self) -> Write:
         """The finished event."""
@@ -456,7 +458,8 @@ class Machine:
         record.changes = record.value is None or record.value != memory.filled
         if record.changes:
             memory.filled = None
-        memory.writes.append((record, True))
+        if not record.exchanges:
+            memory.writes.append((record, True))
         if record.bumps:
             tensor.counter.writes.append((record, True))
         seen = {id(tensor)}

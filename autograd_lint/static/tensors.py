@@ -57,7 +57,7 @@ _SYMBOLS: Final = (
 _COUNTING: Final = frozenset({"sum", "prod", "cumsum", "cumprod", "nansum"})
 """Operations that give int64 for any integers; torch's samples are floating."""
 _EXCHANGING: Final = frozenset({"set_"})
-"""Operations that give a tensor other memory and leave the old as it was: not modelled, so nothing is sure."""
+"""Operations that give a tensor other memory and leave the old as it was; its counter moves all the same."""
 OVERLAP_ALLOWED: Final = frozenset(
     {
         *("fill_", "zero_", "fill_diagonal_", "index_fill_", "index_put_", "masked_fill_", "tril_", "triu_"),
@@ -280,7 +280,7 @@ def _planned_writes(
             record = new_record(run, tensor, site, how=how, op=display(name), name=target)
             record.value_in_graph = any(run.machine.requires(t) is True for t in others)
             record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
-            record.certain = record.certain and record.op not in _EXCHANGING
+            record.exchanges = record.op in _EXCHANGING
             yield record, others
 
 

@@ -229,15 +229,17 @@ def test_same_replay_in_another_process(tmp_path: Path) -> None:
         assert done.stdout.strip() == repr(texts)
 
 
-@pytest.mark.parametrize(("kind", "programs"), [("straight", 60), ("modules", 50), ("training", 60)])
-def test_most_errors_in_generated_programs_are_replayed(kind: str, programs: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "programs", "share"), [("straight", 60, 0.9), ("modules", 50, 0.9), ("training", 60, 0.85)]
+)
+def test_most_errors_in_generated_programs_are_replayed(kind: str, programs: int, share: float, tmp_path: Path) -> None:
     outcomes: list[Replay | NoReplay] = []
     for number in range(programs):
         source, found = errors_in(tmp_path / "program.py", generate(kind, seed=7, number=number))
         outcomes += [replay_of(source, finding, run_here) for finding in found if finding.code in RAISING]
     good = [outcome for outcome in outcomes if isinstance(outcome, Replay)]
     assert len(outcomes) >= 10
-    assert len(good) >= 0.9 * len(outcomes), [outcome for outcome in outcomes if isinstance(outcome, NoReplay)]
+    assert len(good) >= share * len(outcomes), [outcome for outcome in outcomes if isinstance(outcome, NoReplay)]
 
 
 def test_steps_are_kept_only_when_asked_for() -> None:
