@@ -14,10 +14,10 @@ from autograd_lint.finding import Finding, Range, Related, Severity
 from autograd_lint.rule import Report, Rule
 from autograd_lint.run_findings import crashed, describe_crash, unreadable
 from autograd_lint.source import SourceFile, has_torch_sign
-from autograd_lint.static.stack import with_room
+from autograd_lint.static.syntax.stack import with_room
 
 if TYPE_CHECKING:
-    from autograd_lint.static.places import Places
+    from autograd_lint.static.importing.places import Places
 
 Place: TypeAlias = tuple[str, object]
 
@@ -63,10 +63,10 @@ def check_source(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Findin
 
 
 def _check(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Finding]:
-    from autograd_lint.static.explore import explore, project_of
-    from autograd_lint.static.lower import lower_module
-    from autograd_lint.static.parse import parse
-    from autograd_lint.static.places import Places
+    from autograd_lint.static.importing.places import Places
+    from autograd_lint.static.interpret.explore import explore, project_of
+    from autograd_lint.static.syntax.lower import lower_module
+    from autograd_lint.static.syntax.parse import parse
 
     tree = parse(source.text)
     verdicts = Verdicts(rules)

@@ -23,7 +23,8 @@ from autograd_lint.runner import run
 from autograd_lint.selectors import Layer
 from autograd_lint.settings import Options, resolve_settings
 from autograd_lint.source import has_torch_sign, read_source
-from autograd_lint.static import explore, lower, parse
+from autograd_lint.static.interpret import explore
+from autograd_lint.static.syntax import lower, parse
 
 GOAL = 2.0
 FILES_A_TURN = 16

@@ -18,9 +18,9 @@ from autograd_lint.events import (
     TensorRef,
     Write,
 )
-from autograd_lint.static.modules import parameters_of
-from autograd_lint.static.tape import Step, Tape
-from autograd_lint.static.values import NNModule, Seq, Tensor, Unknown, Value
+from autograd_lint.static.model.tape import Step, Tape
+from autograd_lint.static.model.values import NNModule, Seq, Tensor, Unknown, Value
+from autograd_lint.static.operations.modules import parameters_of
 
 
 class Kind(enum.Enum):

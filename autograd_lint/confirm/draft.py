@@ -14,10 +14,9 @@ from autograd_lint.confirm.naming import Names
 from autograd_lint.confirm.rendering import ATOM, Renderer, Text
 from autograd_lint.confirm.slicing import Origin, Slice, Untold, slice_of
 from autograd_lint.confirm.traced import Trace
-from autograd_lint.static.machine import Modes
-from autograd_lint.static.modules import parameters_of, submodules
-from autograd_lint.static.tape import Step
-from autograd_lint.static.values import (
+from autograd_lint.static.model.machine import Modes
+from autograd_lint.static.model.tape import Step
+from autograd_lint.static.model.values import (
     Const,
     Dict,
     Instance,
@@ -28,6 +27,7 @@ from autograd_lint.static.values import (
     Unknown,
     Value,
 )
+from autograd_lint.static.operations.modules import parameters_of, submodules
 
 _WHOLE: Final = frozenset({"augment", "store", "write"})
 _EACH: Final = frozenset({"train", "eval", "requires_grad_", "zero_grad"})

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from autograd_lint.static.tape import Step
-from autograd_lint.static.values import Const, NNModule, Tensor, Unknown, Value
+from autograd_lint.static.model.tape import Step
+from autograd_lint.static.model.values import Const, NNModule, Tensor, Unknown, Value
 
 _CLASS_LOSSES: Final = ("cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss")
 _MOST_SIZES: Final = 6

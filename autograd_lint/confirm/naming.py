@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from autograd_lint.static.tape import Tape
-from autograd_lint.static.values import Distribution, NNModule, OptimizerValue, Tensor, Unknown, Value
+from autograd_lint.static.model.tape import Tape
+from autograd_lint.static.model.values import Distribution, NNModule, OptimizerValue, Tensor, Unknown, Value
 
 _RESERVED: Final = frozenset(
     {"torch", "nn", "before", "F", "math", "len", "int", "float", "sum", "max", "min", "abs", "round"}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from autograd_lint.confirm.slicing import Untold
-from autograd_lint.static.tape import Step
-from autograd_lint.static.values import Const, Dict, Instance, Seq, SliceValue, TorchName, Unknown, Value
+from autograd_lint.static.model.tape import Step
+from autograd_lint.static.model.values import Const, Dict, Instance, Seq, SliceValue, TorchName, Unknown, Value
 
 ATOM: Final = 100
 _PRECEDENCE: Final = {"|": 6, "^": 7, "&": 8, "<<": 9, ">>": 9, "+": 10, "-": 10, "*": 11, "/": 11, "//": 11, "%": 11}

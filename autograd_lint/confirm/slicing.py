@@ -8,9 +8,8 @@ from typing import Final
 
 from autograd_lint.confirm.traced import Trace
 from autograd_lint.errors import AutogradLintError
-from autograd_lint.static.modules import parameters_of, submodules
-from autograd_lint.static.tape import Step
-from autograd_lint.static.values import (
+from autograd_lint.static.model.tape import Step
+from autograd_lint.static.model.values import (
     Const,
     Dict,
     GradModeValue,
@@ -23,6 +22,7 @@ from autograd_lint.static.values import (
     Unknown,
     Value,
 )
+from autograd_lint.static.operations.modules import parameters_of, submodules
 
 _FLAGS: Final = frozenset({"requires_grad_", "retain_grad", "eval", "train", "detach_", "add_param_group"})
 _CLEARING: Final = frozenset({"zero_grad"})

@@ -13,12 +13,12 @@ from autograd_lint.finding import Finding
 from autograd_lint.rule import Report
 from autograd_lint.selectors import rules_by_code
 from autograd_lint.source import SourceFile
-from autograd_lint.static.explore import PathResult, explore
-from autograd_lint.static.lower import lower_module
-from autograd_lint.static.parse import parse
-from autograd_lint.static.positions import Positions
-from autograd_lint.static.stack import with_room
-from autograd_lint.static.tape import Tape
+from autograd_lint.static.interpret.explore import PathResult, explore
+from autograd_lint.static.model.tape import Tape
+from autograd_lint.static.syntax.lower import lower_module
+from autograd_lint.static.syntax.parse import parse
+from autograd_lint.static.syntax.positions import Positions
+from autograd_lint.static.syntax.stack import with_room
 
 _OF_LEAVES: Final = frozenset({Refusal.LEAF, Refusal.VIEW_OF_LEAF})
 """An index write to a leaf is one to a view of it."""

@@ -73,8 +73,8 @@ def _applied(now: Fixed, chosen: Sequence[Finding], check: Check) -> Fixed | Non
 
 def _is_whole(before: SourceFile, text: str, edits: Sequence[Edit]) -> bool:
     """Whether the new text parses and has every comment of the old one, those that an edit was about left out."""
-    from autograd_lint.static.parse import parse
-    from autograd_lint.static.stack import with_room
+    from autograd_lint.static.syntax.parse import parse
+    from autograd_lint.static.syntax.stack import with_room
 
     try:
         with_room(lambda: parse(text))

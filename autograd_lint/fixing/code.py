@@ -13,8 +13,8 @@ from autograd_lint.finding import Applicability, Edit, Fix, Position, Range
 from autograd_lint.fixing.edits import Offsets, are_apart
 from autograd_lint.layout import Comment, read_layout, split_lines
 from autograd_lint.source import SourceFile
-from autograd_lint.static.positions import Positions
-from autograd_lint.static.tables import UNKNOWN_NAME
+from autograd_lint.static.syntax.positions import Positions
+from autograd_lint.static.syntax.tables import UNKNOWN_NAME
 
 Scope = cst.FunctionDef | cst.ClassDef | cst.Lambda | cst.Module
 N = TypeVar("N", bound=cst.CSTNode)

@@ -18,9 +18,9 @@ from autograd_lint.confirm.replay import NoReplay, Ran, Replay, replay_of
 from autograd_lint.finding import Finding, Severity
 from autograd_lint.rule import all_rules
 from autograd_lint.source import SourceFile, read_source
-from autograd_lint.static.explore import explore
-from autograd_lint.static.lower import lower_module
-from autograd_lint.static.parse import parse
+from autograd_lint.static.interpret.explore import explore
+from autograd_lint.static.syntax.lower import lower_module
+from autograd_lint.static.syntax.parse import parse
 from tests.agreement.generate import generate
 
 RULES = [rule for rule in all_rules() if rule.on]

@@ -13,7 +13,7 @@ from autograd_lint.finding import Finding
 from autograd_lint.runner import RunResult, run
 from autograd_lint.selectors import Layer
 from autograd_lint.settings import Options, resolve_settings
-from autograd_lint.static import library
+from autograd_lint.static.importing import library
 
 MODEL = """
     import torch

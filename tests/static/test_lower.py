@@ -15,11 +15,11 @@ import click
 import libcst as cst
 import pytest
 
-from autograd_lint.static import ir
-from autograd_lint.static.lower import lower_module
-from autograd_lint.static.lower_expr import EXPRESSIONS
-from autograd_lint.static.lower_stmt import STATEMENTS
-from autograd_lint.static.positions import Positions
+from autograd_lint.static.syntax import ir
+from autograd_lint.static.syntax.lower import lower_module
+from autograd_lint.static.syntax.lower_expr import EXPRESSIONS
+from autograd_lint.static.syntax.lower_stmt import STATEMENTS
+from autograd_lint.static.syntax.positions import Positions
 
 SAMPLE_FILES = [
     *sorted(Path(click.__file__).parent.glob("*.py")),

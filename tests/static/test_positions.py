@@ -11,7 +11,7 @@ import pytest
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from autograd_lint.finding import Position, Range
-from autograd_lint.static.positions import Positions
+from autograd_lint.static.syntax.positions import Positions
 
 VARIED = '''# a comment first
 

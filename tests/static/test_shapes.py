@@ -9,12 +9,12 @@ from typing import Any, Final
 import pytest
 import torch
 
-from autograd_lint.static import explore
-from autograd_lint.static.lower import lower_module
-from autograd_lint.static.parse import parse
-from autograd_lint.static.state import Frame, Path, Run
-from autograd_lint.static.tensors import OVERLAP_ALLOWED
-from autograd_lint.static.values import Const, Env, Seq, Tensor, Value
+from autograd_lint.static.interpret import explore
+from autograd_lint.static.interpret.state import Frame, Path, Run
+from autograd_lint.static.model.values import Const, Env, Seq, Tensor, Value
+from autograd_lint.static.operations.tensors import OVERLAP_ALLOWED
+from autograd_lint.static.syntax.lower import lower_module
+from autograd_lint.static.syntax.parse import parse
 
 _IMPORTS: Final = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
 _OPERANDS: Final = {

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from autograd_lint.static.stack import on_large_stack, with_room
+from autograd_lint.static.syntax.stack import on_large_stack, with_room
 
 
 def depth(levels: int) -> int:

@@ -1,0 +1,118 @@
+"""Objects that are not known, judged by what is called on them.
+
+What has a `backward` is a loss, what has a `zero_grad` and a `step` is an optimizer. What is learned so is never
+certain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from autograd_lint.events import Backward, TensorRef
+from autograd_lint.static.interpret.peek import peek
+from autograd_lint.static.interpret.state import Args, Run, truth
+from autograd_lint.static.model.order import Act, note_clear, note_cut, note_doubt, note_pass, note_step
+from autograd_lint.static.model.values import (
+    Const,
+    Instance,
+    Method,
+    NNModule,
+    OptimizerValue,
+    Tensor,
+    TorchName,
+    Unknown,
+    Value,
+)
+from autograd_lint.static.operations.tensors import describe
+from autograd_lint.static.patterns.keeping import note_stepped, state_dict
+from autograd_lint.static.patterns.networks import note_network_step
+from autograd_lint.static.patterns.validation import set_mode
+from autograd_lint.static.syntax import ir
+
+_IDLE: Final = frozenset({"eval", "train", "state_dict", "requires_grad_", "parameters", "named_parameters", "modules"})
+"""Methods of a Module that run no backward."""
+
+
+def note_unknown_call(run: Run, function: Value, last: str, args: Args, node: ir.Node) -> Value | None:
+    """A call of something not known, whose last name is `last`; the value when its kind is clear from that."""
+    owner = function.owner if isinstance(function, Unknown | Method) else None
+    if last == "backward":
+        _note_backward(run, owner, args, node)
+    elif last == "zero_grad" and isinstance(owner, Unknown):
+        note_clear(run, run.site(node), owner, ())
+    elif last == "step" and isinstance(owner, Unknown) and not (args.pos or args.kw or args.open):
+        note_step(run, run.site(node), owner, _receiver(node))
+        if _is_optimizer(run, owner):
+            note_stepped(run, run.site(node), owner)
+    elif isinstance(function, TorchName) and function.name.startswith(("torch.autograd.", "torch.func.")):
+        run.watch.passes += 1
+        note_doubt(run)
+    elif last in _IDLE and isinstance(owner, Unknown):
+        return _call_idle(run, owner, last, args, node)
+    elif not (isinstance(owner, Unknown) and id(owner) in run.watch.backed):
+        note_doubt(run)
+    _note_arguments(run, last, args, node)
+    return None
+
+
+def _call_idle(run: Run, owner: Unknown, last: str, args: Args, node: ir.Node) -> Value | None:
+    """A method that Modules have and that runs no backward."""
+    if last in ("eval", "train"):
+        set_mode(run, owner, [owner], last == "train" and not _is_false(args), node)
+    elif last == "requires_grad_" and _is_false(args):
+        run.watch.frozen = True
+    elif last == "state_dict" and not (args.pos or args.kw) and not _is_optimizer(run, owner):
+        return state_dict(run, owner, node)
+    return None
+
+
+def _is_false(args: Args) -> bool:
+    return any(isinstance(value, Const) and value.value is False for value in args.all())
+
+
+def _note_arguments(run: Run, last: str, args: Args, node: ir.Node) -> None:
+    loops = run.machine.loops
+    for value in args.all():
+        if last == "step":  # `scaler.step(optimizer)`
+            note_network_step(run, value, run.site(node))
+        if isinstance(value, OptimizerValue) or (isinstance(value, Unknown) and _is_optimizer(run, value)):
+            note_cut(run, value)
+        elif loops and isinstance(value, Unknown | NNModule | Instance):
+            run.watch.handed.append((value, loops, run.site(node)))
+
+
+def _is_optimizer(run: Run, value: Unknown) -> bool:
+    """It was told to clear gradients."""
+    return any(action.owner is value and action.act is Act.CLEAR for action in run.gradients.order.actions)
+
+
+def _receiver(node: ir.Node) -> str:
+    return describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
+
+
+def _note_backward(run: Run, owner: Value | None, args: Args, node: ir.Node) -> None:
+    """`loss.backward()`, `scaler.scale(loss).backward()`, `accelerator.backward(loss)`."""
+    roots = list(_named(run, node)) if isinstance(node, ir.Call) else []
+    for root in (*roots, *args.pos[:1], *((owner,) if isinstance(owner, Unknown) else ())):
+        if isinstance(root, Unknown | Tensor):
+            run.watch.backed[id(root)] = (root, run.machine.loops, run.site(node))
+            roots.append(root)
+    site = run.site(node)
+    note_pass(run, site, roots, None)
+    run.watch.passes += 1
+    create = args.kw.get("create_graph")
+    if create is not None and truth(create) is True:
+        name = _receiver(node)
+        run.machine.emit(Backward(site=site, root=TensorRef(name), create_graph=True, certain=False))
+
+
+def _named(run: Run, node: ir.Call) -> Iterator[Value]:
+    """The values of the names among the arguments of a call and of the calls it is a method of."""
+    function: ir.Expr = node
+    while isinstance(function, ir.Call):
+        for arg in function.args:
+            value = peek(run, arg.value)
+            if value is not None:
+                yield value
+        function = function.func.base if isinstance(function.func, ir.Attr) else function.func

@@ -1,0 +1,444 @@
+"""Which programs a file holds, and along which paths each is executed.
+
+A file is run from the top, as a script; then every function, and every method of every class, that nobody called is
+run with unknown arguments. Each is run again and again, deciding unknown branches differently, until all paths or the
+budget are exhausted; paths with fewer decisions changed come first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+import libcst as cst
+
+from autograd_lint.events import (
+    Accumulation,
+    Backward,
+    ClippedNothing,
+    Cut,
+    DeadEnd,
+    EvalForward,
+    Event,
+    LostWrite,
+    MadeInForward,
+    Misordered,
+    Refused,
+    Site,
+    Unregistered,
+    Write,
+)
+from autograd_lint.static.importing.project import Project
+from autograd_lint.static.interpret.callers import called_without_gradients
+from autograd_lint.static.interpret.calls import call_hook, call_value, instantiate, is_function_class, run_frame
+from autograd_lint.static.interpret.classes import find_in_class
+from autograd_lint.static.interpret.expressions import evaluate
+from autograd_lint.static.interpret.state import Args, Frame, Language, Path, PathEnded, ProgramRaised, Run
+from autograd_lint.static.interpret.statements import assign, execute
+from autograd_lint.static.model.machine import GraphNode, TorchError
+from autograd_lint.static.model.passes import Request, needed_by_return
+from autograd_lint.static.model.tape import Tape
+from autograd_lint.static.model.values import NONE, Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
+from autograd_lint.static.operations.gradients import flush_pending
+from autograd_lint.static.patterns import registration, validation
+from autograd_lint.static.patterns.cuts import lost_gradients
+from autograd_lint.static.patterns.function_checks import enter_function_method, takes_context
+from autograd_lint.static.syntax import ir
+
+_LANGUAGE: Final = Language(evaluate, execute, assign, call_value, call_hook)
+_MOST_PATHS: Final = 48
+_STEPS_A_PATH: Final = 6_000
+_STEPS_AN_ENTRY: Final = 24_000
+_STEPS_A_FILE: Final = 150_000
+_MOST_REPEATS: Final = 3
+_ACCUSING: Final = (
+    Refused,
+    Accumulation,
+    ClippedNothing,
+    Cut,
+    DeadEnd,
+    LostWrite,
+    MadeInForward,
+    Misordered,
+    Unregistered,
+)
+"""Events that rules report as errors whatever they say."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathResult:
+    """What one path told: events, each with whether torch had already raised; what it executed; the leaves it `fed`.
+
+    `tape` keeps its steps, if that was asked for.
+    """
+
+    events: tuple[tuple[Event, bool], ...]
+    reached: frozenset[cst.CSTNode]
+    failed: bool
+    fed: frozenset[tuple[Site | None, str]] = frozenset()
+    tape: Tape | None = None
+
+
+@dataclass(slots=True)
+class Budget:
+    """Steps left for the file, what it imports, and whether the steps are kept."""
+
+    project: Project | None = None
+    steps: int = _STEPS_A_FILE
+    taped: bool = False
+
+
+Entry: TypeAlias = Callable[[Run], "Value | None"]
+
+
+def project_of(filename: str) -> Project:
+    """What the file can import from its own project."""
+    return Project(filename, _LANGUAGE)
+
+
+def explore(module: ir.Module, project: Project | None = None, *, taped: bool = False) -> Iterator[list[PathResult]]:
+    """The paths of every program in the file, one list a program; with their steps if `taped`.
+
+    Without a `project`, what is imported is not known.
+    """
+    programs = list(_programs(module, Budget(project, taped=taped)))
+    if not any(isinstance(event, Cut) for paths in programs for path in paths for event, _ in path.events):
+        return iter(programs)
+    fed = {leaf for paths in programs for path in paths for leaf in path.fed}
+    return iter([[_without_fed(path, fed) for path in paths] for paths in programs])
+
+
+def _without_fed(path: PathResult, fed: set[tuple[Site | None, str]]) -> PathResult:
+    """A leaf that gets its gradient along another path, or in another method, is not lost."""
+    events = tuple(
+        (event, late)
+        for event, late in path.events
+        if not (isinstance(event, Cut) and (event.leaf.made, event.leaf.name) in fed)
+    )
+    return replace(path, events=events)
+
+
+def _programs(module: ir.Module, budget: Budget) -> Iterator[list[PathResult]]:
+    called: set[int] = set()
+    if not module.scope.triggers:
+        return
+    scopes: list[Env] = []
+
+    def script(run: Run) -> Value | None:
+        env = Env()
+        scopes.append(env)
+        run.frames.append(Frame(env))
+        run.execute(module.body)
+        return None
+
+    yield _paths(module, script, budget, called)
+    relevant = _relevant_names(module)
+    env = scopes[0]
+    for function in _functions(module.body):
+        value = env.names.get(function.name)
+        if id(function) not in called and function.name in relevant and isinstance(value, Function):
+            if value.node is function:
+                yield _alone(module, value, _paths(module, _function_entry(env, value), budget, called))
+    for node in _classes(module.body):
+        value = env.names.get(node.name)
+        if isinstance(value, Class) and value.node is node and node.scope.triggers:
+            yield from _explore_class(module, env, value, budget, called)
+
+
+def _explore_class(
+    module: ir.Module, env: Env, cls: Class, budget: Budget, called: set[int]
+) -> Iterator[list[PathResult]]:
+    """Every method of a class that nobody called, `forward` first; the constructor alone when that is all there is."""
+    methods = [v for v in cls.attrs.values() if isinstance(v, Function) and v.owner is cls]
+    methods.sort(key=lambda f: _method_order(f))
+    ran = False
+    for method in methods:
+        if id(method.node) in called or not _worth(method) or _is_init(method):
+            continue
+        ran = True
+        yield _alone(module, method, _paths(module, _method_entry(env, cls, method), budget, called))
+    init, _ = find_in_class(cls, "__init__")
+    if not ran and isinstance(init, Function) and id(init.node) not in called and init.node.scope.triggers:
+        yield _paths(module, _construction_entry(env, cls), budget, called)
+
+
+def _alone(module: ir.Module, function: Function, results: list[PathResult]) -> list[PathResult]:
+    """What was told of a function nobody had called yet: its callers in this file may switch gradients off."""
+    if not any(isinstance(event, EvalForward) for result in results for event, _ in result.events):
+        return results
+    if isinstance(function.node, ir.Lambda) or function.node.name not in called_without_gradients(module):
+        return results
+    return [replace(r, events=tuple(e for e in r.events if not isinstance(e[0], EvalForward))) for r in results]
+
+
+def _method_order(function: Function) -> int:
+    return 0 if isinstance(function.node, ir.FunctionDef) and function.node.name == "forward" else 1
+
+
+def _is_init(function: Function) -> bool:
+    return isinstance(function.node, ir.FunctionDef) and function.node.name == "__init__"
+
+
+def _worth(function: Function) -> bool:
+    """The method could lead to a finding: by itself, or as the `forward` of a class that has something to find."""
+    return function.node.scope.triggers or _method_order(function) == 0
+
+
+def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) -> list[PathResult]:
+    """Run one program along its paths: first until every statement was reached, then, if torch seemed to raise, along
+    as many as the budget allows, to see whether it always does."""
+    limit = min(_STEPS_AN_ENTRY, budget.steps)
+    survey = Survey(module.filename, entry, limit, budget.project, taped=budget.taped)
+    before = survey.steps
+    survey.run(())
+    survey.cover()
+    if any(_is_accusation(event) for result in survey.results for event, _ in result.events):
+        survey.exhaust()
+    budget.steps -= before - survey.steps
+    called |= survey.called
+    return survey.results
+
+
+def _is_accusation(event: Event) -> bool:
+    """The event may become an error, which must then hold on every path."""
+    if isinstance(event, Write):
+        return event.stale is not None or event.refusal is not None or event.alias_read is not None
+    return isinstance(event, _ACCUSING) or (isinstance(event, Backward) and event.failure is not None)
+
+
+@dataclass(slots=True)
+class Survey:
+    """The paths of one program run so far, and the decisions not yet tried."""
+
+    filename: str
+    entry: Entry
+    steps: int
+    project: Project | None = None
+    taped: bool = False
+    results: list[PathResult] = field(default_factory=list)
+    called: set[int] = field(default_factory=set)
+    reached: set[cst.CSTNode] = field(default_factory=set)
+    waiting: deque[tuple[tuple[bool, ...], ir.Block]] = field(default_factory=deque)
+
+    def run(self, prefix: tuple[bool, ...]) -> None:
+        """Run the path that `prefix` begins, and note where it could have gone otherwise."""
+        run, result = self._once(prefix)
+        for _ in range(_MOST_REPEATS):
+            if not run.cut:
+                break
+            run, result = self._once(prefix)  # an imported function ended the path: now it is not known
+        if run.cut and self.project is not None:
+            self.project.steps = 0  # too many of them do: none is known any more
+            run, result = self._once(prefix)
+        path = run.path
+        self.results.append(result)
+        self.called |= run.called
+        self.reached |= run.reached
+        choices = path.choices
+        for i in range(len(prefix), min(len(choices), _MOST_PATHS)):
+            self.waiting.append(((*choices[:i], not choices[i]), path.untaken.get(i, ())))
+
+    def _once(self, prefix: tuple[bool, ...]) -> tuple[Run, PathResult]:
+        if self.project is not None:
+            self.project.begin_run()
+        path = Path(prefix, self.reached)
+        steps = min(_STEPS_A_PATH, self.steps)
+        run = Run(self.filename, path, steps=steps, language=_LANGUAGE, project=self.project)
+        run.tape = Tape() if self.taped else None
+        result = _one_path(run, self.entry)
+        self.steps -= steps - max(run.steps, 0) + 1
+        return run, result
+
+    def cover(self) -> None:
+        """Run the paths that lead to statements not yet reached."""
+        others: deque[tuple[tuple[bool, ...], ir.Block]] = deque()
+        while self.waiting and self._has_room():
+            prefix, block = self.waiting.popleft()
+            if block and block[0].cst not in self.reached:
+                self.run(prefix)
+            else:
+                others.append((prefix, ()))
+        self.waiting.extend(others)
+
+    def exhaust(self) -> None:
+        """Run the other paths, those with few decisions changed first."""
+        while self.waiting and self._has_room():
+            self.run(self.waiting.popleft()[0])
+
+    def _has_room(self) -> bool:
+        return self.steps > 0 and len(self.results) < _MOST_PATHS
+
+
+def _one_path(run: Run, entry: Entry) -> PathResult:
+    machine = run.machine
+    value: Value | None = None
+    try:
+        value = entry(run)
+        flush_pending(run)
+        if value is not None and run.last_return is not None:
+            _need_what_is_returned(run, value)
+    except (PathEnded, ProgramRaised):
+        flush_pending(run)
+    except TorchError:
+        machine.failed = True
+    _tell_sums_never_cleared(run)
+    registration.conclude(run)
+    validation.conclude(run)
+    events = list(machine.events)
+    events.extend((record.event(), record.late) for record in machine.writes)
+    events.extend((done.event, done.late) for done in run.gradients.passes)
+    events.extend((replace(lost, certain=_has_gradient(leaf)), late) for lost, leaf, late in run.lost)
+    events.extend((event, False) for event in lost_gradients(run, value))
+    if run.anomaly is not None:
+        events.append((run.anomaly, False))
+    events.extend((event, False) for judge in run.awaited if (event := judge()) is not None)
+    removed = {id(handle) for handle, _ in run.hooks if isinstance(handle, Unknown) and _was_removed(handle)}
+    events.extend((event, False) for handle, event in run.hooks if id(handle) not in removed)
+    fed = frozenset((leaf.site, leaf.name) for leaf in run.gradients.fed.values())
+    return PathResult(tuple(events), frozenset(run.reached), machine.failed, fed, run.tape)
+
+
+def _tell_sums_never_cleared(run: Run) -> None:
+    """A loop ends with gradients added to used ones that nothing ever cleared: its next round would step with them."""
+    for tensor in {id(t): t for t in run.gradients.touched}.values():
+        if tensor.grad_sum is not None and not tensor.grad_clears and tensor.grad_sum.in_loop:
+            run.machine.emit(tensor.grad_sum)
+
+
+def _has_gradient(leaf: Tensor) -> bool:
+    """A backward reached the leaf: its gradient was computed, and nobody can read it."""
+    return leaf.grad is not NONE
+
+
+def _was_removed(handle: Unknown) -> bool:
+    return handle.attrs is not None and "remove" in handle.attrs
+
+
+def _need_what_is_returned(run: Run, value: Value) -> None:
+    """A graph that leaves through `return` is needed by whoever runs backward through it."""
+    roots = tuple(t for t in _tensors(value) if _is_in_graph(run, t))
+    if not roots or run.last_return is None or run.machine.failed:
+        return
+    site = run.site(run.last_return)
+    names = tuple(root.name for root in roots)
+    request = Request(site, roots, names, seeded=True, retain=None, create=False, name="return")
+    needed_by_return(run.machine, request)
+    if run.tape is not None:
+        run.tape.end(roots, run.last_return)
+
+
+def _is_in_graph(run: Run, tensor: Tensor) -> bool:
+    edge = run.machine.edge(tensor)
+    return isinstance(edge, GraphNode) and edge.certain
+
+
+def _tensors(value: Value, depth: int = 0) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Seq) and depth < 3:
+        for item in value.items:
+            yield from _tensors(item, depth + 1)
+    elif isinstance(value, Dict) and depth < 3:
+        for item in value.items.values():
+            yield from _tensors(item, depth + 1)
+
+
+# -------------------------------------------------------------------- entries
+
+
+_BUILD_GRAPHS: Final = frozenset({"__init__", "forward", "__call__", "training_step"})
+"""Methods that are there to be called with gradients on."""
+
+
+def _function_entry(env: Env, function: Function) -> Entry:
+    def enter(run: Run) -> Value | None:
+        run.frames.append(Frame(env))
+        run.machine.alone = True
+        return _call_unknown_arguments(run, function, [])
+
+    return enter
+
+
+def _method_entry(env: Env, cls: Class, method: Function) -> Entry:
+    alone = isinstance(method.node, ir.FunctionDef) and method.node.name not in _BUILD_GRAPHS
+
+    def enter(run: Run) -> Value | None:
+        run.frames.append(Frame(env))
+        run.machine.alone = alone
+        if method.kind == "static" and is_function_class(cls) and takes_context(cls, method):
+            return enter_function_method(run, cls, method, lambda env: _run_bound(run, method, env))
+        if method.kind == "static":
+            return _call_unknown_arguments(run, method, [])
+        if method.kind == "class":
+            return _call_unknown_arguments(run, method, [cls])
+        instance = instantiate(run, cls, Args([], open=True), cls.node)
+        run.calls = ()
+        run.last_return = None
+        run.owner = instance
+        return _call_unknown_arguments(run, method, [instance])
+
+    return enter
+
+
+def _construction_entry(env: Env, cls: Class) -> Entry:
+    def enter(run: Run) -> Value | None:
+        run.frames.append(Frame(env))
+        instantiate(run, cls, Args([], open=True), cls.node)
+        return None
+
+    return enter
+
+
+def _call_unknown_arguments(run: Run, function: Function, first: list[Value]) -> Value:
+    from autograd_lint.static.interpret.calls import bind_parameters
+
+    env = Env(function.env)
+    bind_parameters(run, function, Args(first, open=True), env)
+    owner = first[0] if first and isinstance(first[0], Instance) else None
+    return _run_bound(run, function, env, owner)
+
+
+def _run_bound(run: Run, function: Function, env: Env, owner: Instance | None = None) -> Value:
+    frame = Frame(env, function, function.owner, owner, given=tuple(env.names.items()))
+    return run_frame(run, frame, None)
+
+
+def _functions(block: ir.Block) -> Iterator[ir.FunctionDef]:
+    """The functions a file defines at its top, under `if` and `try` too."""
+    for statement in block:
+        if isinstance(statement, ir.FunctionDef):
+            yield statement
+        else:
+            for inner in _inner_blocks(statement):
+                yield from _functions(inner)
+
+
+def _classes(block: ir.Block) -> Iterator[ir.ClassDef]:
+    for statement in block:
+        if isinstance(statement, ir.ClassDef):
+            yield statement
+        else:
+            for inner in _inner_blocks(statement):
+                yield from _classes(inner)
+
+
+def _inner_blocks(statement: ir.Stmt) -> tuple[ir.Block, ...]:
+    if isinstance(statement, ir.If):
+        return (statement.body, statement.orelse)
+    if isinstance(statement, ir.Try):
+        return (statement.body, *(h.body for h in statement.handlers), statement.orelse, statement.finalbody)
+    return (statement.body,) if isinstance(statement, ir.With) else ()
+
+
+def _relevant_names(module: ir.Module) -> set[str]:
+    """The functions that could lead to a finding, by themselves or by what they call in this file."""
+    scopes = {f.name: f.scope for f in _functions(module.body)}
+    relevant = {name for name, scope in scopes.items() if scope.triggers}
+    relevant |= {c.name for c in _classes(module.body) if c.scope.triggers}
+    while True:
+        more = {name for name, scope in scopes.items() if name not in relevant and scope.calls & relevant}
+        if not more:
+            return relevant
+        relevant |= more

@@ -1,0 +1,261 @@
+"""Indexing: `x[i]` and `x[i] = v`, of tensors and of Python's containers."""
+
+from __future__ import annotations
+
+from autograd_lint.events import How, IndexRead
+from autograd_lint.facts import table
+from autograd_lint.static.interpret.state import Run
+from autograd_lint.static.model.traces import carry_write, unknown_from
+from autograd_lint.static.model.values import (
+    Const,
+    Dict,
+    Instance,
+    NNModule,
+    Seq,
+    SliceValue,
+    Tensor,
+    Unknown,
+    Value,
+)
+from autograd_lint.static.operations.tensors import (
+    INTEGERS,
+    apply_effect,
+    describe,
+    kind_of,
+    known_tensor,
+    new_record,
+    operand_tensors,
+    overlaps,
+    shares_storage,
+    uncertain_operands,
+    write_array,
+)
+from autograd_lint.static.patterns.copies import surely_copies
+from autograd_lint.static.shapes import layout as layouts
+from autograd_lint.static.shapes.layout import Layout
+from autograd_lint.static.shapes.shapes import indexed_layout
+from autograd_lint.static.syntax import ir
+
+
+def index_kind(index: Value) -> str:
+    """Whether indexing with `index` gives a view ("basic", "full") or a copy ("advanced"); "?" when not known."""
+    if isinstance(index, Seq) and index.kind == "tuple":
+        kinds = {index_kind(item) for item in index.items} - {"full"}
+        for kind in ("advanced", "?"):
+            if kind in kinds:
+                return kind
+        return "basic" if index.items else "full"
+    if isinstance(index, SliceValue):
+        bounds = (index.lower, index.upper, index.step)
+        return "full" if all(type(b) is Const and b.value is None for b in bounds) else "basic"
+    if type(index) is Const:
+        if index.value is Ellipsis:
+            return "full"
+        return "advanced" if isinstance(index.value, bool) else "basic"
+    if type(index) is Tensor:
+        scalar = index.layout is not None and not index.layout.shape and index.dtype in INTEGERS - {"bool", "uint8"}
+        return "basic" if scalar else "advanced"
+    if isinstance(index, Seq):
+        return "advanced"
+    return "basic" if type(index) is Unknown and index.kind == "number" else "?"
+
+
+def index_tensors(index: Value) -> Value:
+    """What of an index a node can save."""
+    if isinstance(index, Seq) and index.kind == "tuple":
+        return Seq("list", [item for item in index.items if type(item) is Tensor])
+    return index
+
+
+def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
+    """`base[index]`."""
+    if isinstance(base, Seq):
+        return _read_sequence(run, base, index)
+    if isinstance(base, Dict):
+        return _read_dict(base, index)
+    if isinstance(base, NNModule):
+        return _read_module(base, index)
+    tensor = known_tensor(base)
+    if tensor is None:
+        if isinstance(base, Unknown):
+            return _read_unknown(base, index)
+        return run.call_hook(base, "__getitem__", [index], node) if isinstance(base, Instance) else Unknown()
+    if tensor.numpy:
+        return _array_view(run, tensor)
+    kind = index_kind(index)
+    effect = table.effect("Tensor.__getitem__", {"self": "T", "index": kind})
+    if effect is None:
+        return Unknown()
+    params = {"self": base, "index": index_tensors(index)}
+    result = apply_effect(run, "Tensor.__getitem__", effect, params, node)
+    if isinstance(result, Tensor) and result is not tensor:
+        result.layout = indexed_layout(tensor.layout, index)
+        result.dtype = tensor.dtype
+        name = describe(node)
+        result.name = name
+        if kind == "advanced" and surely_copies(index):
+            result.copied = run.site(node)
+        if kind in ("basic", "full") and run.machine.ref(tensor).in_graph:
+            run.machine.emit(IndexRead(site=run.site(node), target=run.machine.ref(tensor)))
+    return result
+
+
+def _read_module(base: NNModule, index: Value) -> Value:
+    """`modules[0]`, `modules["head"]`, `layers[:-1]`: a child of a container, or a container of some."""
+    children = list(base.children.values())
+    if type(index) is Const and isinstance(index.value, str):
+        return base.children.get(index.value) or Unknown()
+    if type(index) is Const and isinstance(index.value, int) and not base.open:
+        return children[index.value] if -len(children) <= index.value < len(children) else Unknown()
+    bounds = slice_of(index) if isinstance(index, SliceValue) else None
+    if bounds is None or base.open:
+        return Unknown()
+    part = NNModule(base.name, {}, {}, {}, {}, base.site, base.training, loops=base.loops)
+    part.children.update({str(i): child for i, child in enumerate(children[bounds])})
+    return part
+
+
+def _array_view(run: Run, array: Tensor) -> Tensor:
+    result = run.machine.tensor(array.site)
+    result.memory, result.counter, result.numpy = array.memory, array.counter, True
+    result.trace = array.trace
+    return result
+
+
+def _read_unknown(base: Unknown, index: Value) -> Value:
+    if type(index) is Const and isinstance(index.value, int | str):
+        return base.attr(f"[{index.value!r}]")
+    return unknown_from(base, sources=base.sources)
+
+
+def _read_sequence(run: Run, base: Seq, index: Value) -> Value:
+    if type(index) is Const and isinstance(index.value, int):
+        if -len(base.items) <= index.value < len(base.items) and not (base.open and index.value < 0):
+            return base.items[index.value]
+        return base.items[index.value] if base.open and -len(base.items) <= index.value < 0 else Unknown()
+    if isinstance(index, SliceValue):
+        bounds = slice_of(index)
+        if bounds is not None:
+            return Seq(base.kind, base.items[bounds], open=base.open)
+        return Seq(base.kind, list(base.items), open=True)
+    return Unknown(tuple(item for item in base.items if type(item) is Tensor)[:4])
+
+
+def delete_item(base: Value, index: Value) -> None:
+    """`del base[index]`."""
+    if isinstance(base, Dict) and type(index) is Const:
+        base.items.pop(index.value, None)
+    elif isinstance(base, Seq):
+        where = slice_of(index) if type(index) is SliceValue else index.value if type(index) is Const else None
+        if isinstance(where, slice) and (where == slice(None) or not base.open):
+            base.open = base.open and where != slice(None)
+            del base.items[where]
+        elif isinstance(where, int) and -len(base.items) <= where < len(base.items):
+            del base.items[where]
+        else:
+            base.open = True
+
+
+def slice_of(index: SliceValue) -> slice | None:
+    """The Python slice with the same constant bounds."""
+    bounds: list[int | None] = []
+    for bound in (index.lower, index.upper, index.step):
+        value = bound.value if type(bound) is Const else index
+        if value is not None and not isinstance(value, int):
+            return None
+        bounds.append(value)
+    return None if bounds[2] == 0 else slice(*bounds)
+
+
+def _read_dict(base: Dict, index: Value) -> Value:
+    if type(index) is Const:
+        try:
+            return base.items.get(index.value) or Unknown()
+        except TypeError:
+            return Unknown()
+    return Unknown()
+
+
+def write_index(
+    run: Run, base: Value, index: Value, value: Value, node: ir.Node, *, how: How, target: ir.Node | None = None
+) -> None:
+    """`base[index] = value`."""
+    if isinstance(base, Seq):
+        _write_sequence(base, index, value)
+        return
+    if isinstance(base, Dict):
+        if type(index) is Const and isinstance(index.value, str | int | float | bool | type(None)):
+            base.items[index.value] = value
+        else:
+            base.open = True
+        return
+    tensor = known_tensor(base)
+    if tensor is None:
+        if type(base) is Unknown and type(index) is Const and isinstance(index.value, int | str):
+            if base.attrs is None:
+                base.attrs = {}
+            base.attrs[f"[{index.value!r}]"] = value
+        elif isinstance(base, Instance):
+            run.call_hook(base, "__setitem__", [index, value], node)
+        return
+    if tensor.numpy:
+        write_array(run, tensor, node, op="[]=", how=How.INDEX, value=_number(value))
+        return
+    _write_elements(run, base, tensor, index, value, node, how=how, target=target or node)
+
+
+def _as_assigned(source: Layout | None, region: Layout | None) -> Layout | None:
+    """What an index assignment copies: `source` without dimensions of size 1 in front, expanded to the region."""
+    if source is None or region is None or source.shape == region.shape:
+        return source
+    shape, strides = source.shape, source.strides
+    while len(shape) and shape[0] == 1:
+        shape, strides = shape[1:], strides[1:]
+    return layouts.expand(Layout(shape, strides, source.offset), region.shape)
+
+
+def _takes_part(tensor: Tensor, index: Value, region: Layout | None) -> bool:
+    """Whether torch surely makes a view before it writes `tensor[index]`: not for `x[:]`, a mask or a list alone."""
+    if index_kind(index) == "basic" and region is not None and tensor.layout is not None:
+        return region.shape != tensor.layout.shape
+    items = index.items if isinstance(index, Seq) and index.kind == "tuple" else [index]
+    return any(type(item) is Const and type(item.value) in (int, type(None)) for item in items)
+
+
+def _number(value: Value) -> float | None:
+    number = value.value if type(value) is Const else None
+    return float(number) if isinstance(number, int | float) else None
+
+
+def _write_sequence(base: Seq, index: Value, value: Value) -> None:
+    if type(index) is Const and isinstance(index.value, int) and -len(base.items) <= index.value < len(base.items):
+        base.items[index.value] = value
+    elif type(index) is not Const:
+        base.open = True
+
+
+def _write_elements(
+    run: Run, base: Value, tensor: Tensor, index: Value, value: Value, node: ir.Node, *, how: How, target: ir.Node
+) -> None:
+    machine = run.machine
+    kinds = {"self": "T", "index": index_kind(index), "value": kind_of(value)}
+    effect = table.effect("Tensor.__setitem__", kinds)
+    if effect is None:
+        return
+    params = {"self": base, "index": index_tensors(index), "value": value}
+    operands = operand_tensors(run, params)
+    site = run.site(node)
+    named = describe(target.base) if isinstance(target, ir.Subscript) else ""
+    record = new_record(run, tensor, site, how=how, op="[]=", name=named)
+    values = [t for key in ("value", "index") for t in operands.get(key, ())]
+    record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
+    region = indexed_layout(tensor.layout, index)
+    record.part = _takes_part(tensor, index, region)
+    sharing = [_as_assigned(t.layout, region) for t in operands.get("value", ()) if shares_storage(t, tensor)]
+    if machine.admits(record, values):
+        made = machine.record("[]=", effect, operands, site=site)
+        uncertain_operands(made, params, effect)
+        unmoved = any(layouts.fully_overlap(region, source) for source in sharing)  # `x[0] = x[0]` copies nothing
+        machine.perform(record, made, overlaps=not unmoved and overlaps(record, region, sharing))
+        if run.traced:
+            carry_write(run, tensor, (base, value), made)

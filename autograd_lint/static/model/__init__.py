@@ -1,0 +1,1 @@
+"""The abstract autograd machine: values, memory, version counters, the graph, backward passes."""

@@ -1,0 +1,1 @@
+"""What torch's own names do when they are called: tensors, modules, optimizers, custom Functions."""

@@ -1,0 +1,66 @@
+"""`torch.utils.checkpoint`: the function runs, its inputs are saved, and it runs again in backward."""
+
+from __future__ import annotations
+
+from autograd_lint.events import Checkpointed
+from autograd_lint.static.interpret.escape import call_unknown
+from autograd_lint.static.interpret.state import Args, Run, truth
+from autograd_lint.static.model.values import Const, Tensor, TorchName, Unknown, Value, is_none
+from autograd_lint.static.operations.tensors import known_tensor
+from autograd_lint.static.syntax import ir
+
+_OWN_ARGUMENTS = frozenset(
+    {"use_reentrant", "context_fn", "determinism_check", "debug", "preserve_rng_state", "early_stop"}
+)
+
+
+def call_checkpoint(run: Run, args: Args, node: ir.Node) -> Value:
+    """`checkpoint(function, *inputs)`: a node that saved the inputs stands for the function's graph."""
+    if not args.pos or args.open:
+        return call_unknown(run, TorchName("torch.utils.checkpoint.checkpoint"), args, node)
+    given = {key: value for key, value in args.kw.items() if key not in _OWN_ARGUMENTS}
+    result = run.call(args.pos[0], Args(args.pos[1:], given), node)
+    machine = run.machine
+    inputs = [t for t in (known_tensor(value) for value in args.pos[1:]) if t is not None]
+    wanted = machine.wants_grad(inputs)
+    reentrant = args.kw.get("use_reentrant")
+    if _note_kind(run, "checkpoint", args, result, node):
+        return _without_graph(run, result, node)
+    if not isinstance(result, Tensor) or result.node is None or wanted is False:
+        return result
+    made = machine.node("checkpoint", run.site(node), machine.edges(inputs), frees=True)
+    made.certain = wanted is True and isinstance(reentrant, Const)
+    made.edges.extend(result.node.edges)
+    for tensor in inputs:
+        machine.save(made, tensor, tensor.name, result=False, certain=made.certain)
+    result.node = made
+    return result
+
+
+def call_checkpoint_sequential(run: Run, args: Args, node: ir.Node) -> Value:
+    """`checkpoint_sequential(functions, segments, input)`."""
+    if not args.open:
+        _note_kind(run, "checkpoint_sequential", Args(args.pos[1:], args.kw), Unknown(), node)
+    return call_unknown(run, TorchName("torch.utils.checkpoint.checkpoint_sequential"), args, node)
+
+
+def _note_kind(run: Run, function: str, args: Args, result: Value, node: ir.Node) -> bool:
+    """Whether the gradient is lost: the reentrant kind, which one gets unasked, wants an input that requires grad."""
+    asked = args.kw.get("use_reentrant")
+    reentrant = None if asked is None or is_none(asked) else truth(asked)
+    if asked is not None and not is_none(asked) and reentrant is not True:
+        return False
+    inputs = [known_tensor(value) for value in args.pos[1:]]
+    plain = bool(inputs) and all(t is not None and run.machine.requires(t) is False for t in inputs)
+    lost = plain and isinstance(result, Tensor) and result.node is not None and result.node.certain
+    if reentrant is None or lost:
+        run.machine.emit(Checkpointed(site=run.site(node), function=function, reentrant=reentrant, lost=lost))
+    return lost
+
+
+def _without_graph(run: Run, result: Value, node: ir.Node) -> Value:
+    if not isinstance(result, Tensor):
+        return result
+    plain = run.machine.tensor(run.site(node))
+    plain.layout, plain.dtype, plain.made_by = result.layout, result.dtype, "checkpoint"
+    return plain

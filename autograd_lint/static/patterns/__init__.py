@@ -1,0 +1,1 @@
+"""What no single operation shows: faults that only the course of a whole path tells."""

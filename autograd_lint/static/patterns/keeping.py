@@ -1,0 +1,188 @@
+"""What is kept from round to round of a loop: values with their graph, and state dicts that alias live weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from autograd_lint.events import GraphKept, Site, StateKept, TensorRef
+from autograd_lint.static.interpret.peek import peek, terms
+from autograd_lint.static.interpret.state import Run
+from autograd_lint.static.model.values import (
+    Const,
+    Dict,
+    Instance,
+    LoopStack,
+    NNModule,
+    OptimizerValue,
+    Seq,
+    StateDict,
+    Tensor,
+    Unknown,
+    Value,
+)
+from autograd_lint.static.model.watch import Kept
+from autograd_lint.static.operations.tensors import describe
+from autograd_lint.static.syntax import ir
+
+_MOST: Final = 16
+"""So many records are kept for one place."""
+
+# ------------------------------------------------------------------- graphs
+
+
+def note_added(run: Run, node: ir.Node, target: ir.Expr, old: Value, value: ir.Expr, result: Value) -> None:
+    """`target = old + value` in a loop: is `old` the sum of an earlier round, and was what it holds used up?"""
+    if run.machine.modes.grad is False or isinstance(result, Const | Seq):
+        return
+    records = run.watch.kept.setdefault(id(node), [])
+    for record in records:
+        if record.result is old and record.loops != run.machine.loops:
+            _judge(run, record, added=True)
+    _remember(run, records, node, describe(target), tuple(terms(run, value)), result, result)
+
+
+def note_appended(run: Run, node: ir.Node, holder: Seq | Dict, value: Value, expr: ir.Expr) -> None:
+    """`holder.append(value)` or `holder[key] = value` in a loop, where `holder` was made outside it."""
+    loops = run.machine.loops
+    if holder.loops == loops or run.machine.modes.grad is False:
+        return
+    records = run.watch.kept.setdefault(id(node), [])
+    held = holder.items if isinstance(holder, Seq) else holder.items.values()
+    for record in records:
+        still = not record.placed or any(item is record.value for item in held)
+        if record.result is holder and record.loops != loops and still:
+            _judge(run, record, added=False)
+    name = describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else describe(node)
+    kept = _remember(run, records, node, name, tuple(_elements(run, expr)), value, holder)
+    if kept is not None:
+        kept.placed = isinstance(holder, Seq) or any(item is value for item in held)
+
+
+def _elements(run: Run, expr: ir.Expr) -> Iterable[Value]:
+    if isinstance(expr, ir.Sequence):
+        for part in expr.elts:
+            yield from terms(run, part)
+    elif isinstance(expr, ir.DictExpr):
+        for _, part in expr.items:
+            yield from terms(run, part)
+    else:
+        yield from terms(run, expr)
+
+
+def _remember(
+    run: Run, records: list[Kept], node: ir.Node, holder: str, parts: tuple[Value, ...], value: Value, result: Value
+) -> Kept | None:
+    graphs = tuple(part for part in parts if _may_have_graph(part))
+    if not graphs or len(records) >= _MOST:
+        return None
+    record = Kept(run.site(node), run.machine.loops, holder, graphs, value, result, run.machine.failed)
+    records.append(record)
+    return record
+
+
+def _may_have_graph(value: Value) -> bool:
+    if isinstance(value, Tensor):
+        return value.node is not None and value.node.certain
+    return isinstance(value, Unknown) and value.kind != "number"
+
+
+def _judge(run: Run, record: Kept, *, added: bool) -> None:
+    """A later round finds what `record` kept: a backward has been through it, and not through the sum."""
+    if record.told or (added and _backed(run, record.result) is not None):
+        return
+    for part in record.parts:
+        backward = _backed(run, part)
+        if backward is None:
+            continue
+        record.told = True
+        ref = run.machine.ref(part) if isinstance(part, Tensor) else TensorRef(getattr(part, "name", ""))
+        event = GraphKept(site=record.site, value=ref, holder=record.holder, added=added, backward=backward)
+        run.machine.events.append((event, record.late))
+        return
+
+
+def _backed(run: Run, value: Value) -> Site | None:
+    """The backward that has been through the graph of `value` and freed it."""
+    if isinstance(value, Tensor):
+        return value.node.freed if value.node is not None else None
+    known = run.watch.backed.get(id(value))
+    return known[2] if known is not None else None
+
+
+# ---------------------------------------------------------------- state dicts
+
+
+def state_dict(run: Run, owner: Value, node: ir.Node) -> StateDict:
+    """`owner.state_dict()`: its tensors are the live ones."""
+    loops = run.machine.loops
+    result = StateDict({}, open=True, loops=loops, owner=owner, site=run.site(node))
+    result.conditional = bool(loops) and loops in run.branches
+    run.watch.states.append(result)
+    return result
+
+
+def note_stepped(run: Run, site: Site, optimizer: Value) -> None:
+    """Weights were written: state dicts of them hold other values now."""
+    watch = run.watch
+    if watch.states or run.machine.loops:
+        watch.steps.append((optimizer, run.machine.loops, site))
+    for state in watch.states:
+        if state.stepped is None and _writes(run, optimizer, state.owner):
+            state.stepped = site
+
+
+def _writes(run: Run, optimizer: Value, owner: Value | None) -> bool:
+    """The optimizer steps the weights of `owner`; one that is not known does when it is the only one."""
+    from autograd_lint.static.operations.modules import parameters_of
+
+    if isinstance(optimizer, OptimizerValue) and isinstance(owner, NNModule | Instance):
+        ours = {id(t) for t in parameters_of(owner)}
+        return any(id(t) in ours for t in optimizer.params)
+    return all(other is optimizer for other, _, _ in run.watch.steps)
+
+
+def note_state_read(run: Run, state: StateDict, node: ir.Node) -> None:
+    """A state dict is read by the name it is kept under."""
+    stepped = state.stepped or _stepped_around(run, state)
+    if stepped is None or state.site is None or state.told:
+        return
+    state.told = True
+    owner = state.owner.name if isinstance(state.owner, Unknown) else ""
+    event = StateKept(site=state.site, name=describe(node), owner=owner, stepped=stepped, read=run.site(node))
+    run.machine.emit(event)
+
+
+def _stepped_around(run: Run, state: StateDict) -> Site | None:
+    """Kept on a condition in a loop that goes on training, and read outside the round."""
+    loops, watch = state.loops, run.watch
+    if not state.conditional or run.machine.loops[: len(loops)] == loops:
+        return None
+    if len({s.loops for s in watch.states if s.owner is state.owner and _same_site(s, state)}) < 2:
+        return None
+    for optimizer, at, site in watch.steps:
+        if _same_loop(at, loops) and _writes(run, optimizer, state.owner):
+            return site
+    return next((site for value, at, site in watch.handed if value is state.owner and _same_loop(at, loops)), None)
+
+
+def _same_site(one: StateDict, other: StateDict) -> bool:
+    return one.site is not None and other.site is not None and one.site.key == other.site.key
+
+
+def _same_loop(inner: LoopStack, loops: LoopStack) -> bool:
+    """`inner` is in some round of the innermost loop of `loops`."""
+    depth = len(loops)
+    return len(inner) >= depth and inner[: depth - 1] == loops[:-1] and inner[depth - 1][0] == loops[-1][0]
+
+
+def note_assigned_sum(run: Run, node: ir.Assign, result: Value) -> None:
+    """`total = total + loss`, in a loop."""
+    value = node.value
+    if type(value) is not ir.BinOp or value.op != "+" or len(node.targets) != 1:
+        return
+    name = describe(node.targets[0])
+    if name and describe(value.left) == name:
+        old = peek(run, value.left)
+        if old is not None:
+            note_added(run, node, node.targets[0], old, value.right, result)
