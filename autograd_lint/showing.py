@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 from autograd_lint.evidence import Facts, Seen
@@ -120,6 +120,11 @@ def growth(numbers: Iterable[int]) -> str:
     found = list(numbers)
     grows = len(found) > 1 and all(first < second for first, second in pairwise(found))
     return ", ".join(map(str, found)) if grows else ""
+
+
+def of_quoted(seen: Seen, sentence: Callable[[Seen, str], str]) -> str:
+    """`sentence` of the first expression in the finding's message of which it has something to say."""
+    return next((text for name in seen.quoted() if (text := sentence(seen, name))), "")
 
 
 def names_in(seen: Seen) -> Iterator[str]:

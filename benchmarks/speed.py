@@ -88,7 +88,7 @@ def _tell_shares(files: list[Path]) -> None:
     _clock_stage(parse, "parse", spent, "parse")
     _clock_stage(lower, "lower_module", spent, "lower")
     _clock_stage(engine.Verdicts, "add", spent, "judge")
-    _clock_stage(engine.Verdicts, "findings", spent, "positions")
+    _clock_stage(engine, "_with_fixes", spent, "positions and fixes")
     _clock_steps(explore, "explore", spent, "interpret")
     total = _check(files)
     spent["rest"] = total - sum(spent.values())

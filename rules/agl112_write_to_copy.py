@@ -9,7 +9,7 @@ from autograd_lint.events import Event, LostWrite
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
-from autograd_lint.showing import value_changed, value_kept
+from autograd_lint.showing import of_quoted, value_changed, value_kept
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -70,7 +70,7 @@ class WriteToCopy(Rule):
 
     def refuted(self, seen: Seen) -> str:
         """The indexed tensor changed."""
-        return next((text for name in seen.quoted() if (text := value_changed(seen, name))), "")
+        return of_quoted(seen, value_changed)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such write."""

@@ -9,7 +9,7 @@ from autograd_lint.events import AttributeBound, Event
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
-from autograd_lint.showing import not_registered, registered
+from autograd_lint.showing import not_registered, of_quoted, registered
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -101,7 +101,7 @@ class ParameterComputedAtConstruction(Rule):
 
     def refuted(self, seen: Seen) -> str:
         """The attribute is registered."""
-        return next((text for name in seen.quoted() if (text := registered(seen, name))), "")
+        return of_quoted(seen, registered)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such binding; a move that may do nothing is a warning."""

@@ -9,7 +9,7 @@ from autograd_lint.events import Event, Holder, Unregistered
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
-from autograd_lint.showing import not_registered, registered
+from autograd_lint.showing import not_registered, of_quoted, registered
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -89,7 +89,7 @@ class TensorAttributeRequiresGrad(Rule):
 
     def refuted(self, seen: Seen) -> str:
         """The tensor is registered."""
-        return next((text for name in seen.quoted() if (text := registered(seen, name))), "")
+        return of_quoted(seen, registered)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Plain tensors that require grad."""

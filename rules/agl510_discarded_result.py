@@ -9,7 +9,7 @@ from autograd_lint.events import Discarded, Event
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
-from autograd_lint.showing import value_changed, value_kept
+from autograd_lint.showing import of_quoted, value_changed, value_kept
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -75,7 +75,7 @@ class DiscardedResult(Rule):
 
     def refuted(self, seen: Seen) -> str:
         """The tensor changed."""
-        return next((text for name in seen.quoted() if (text := value_changed(seen, name))), "")
+        return of_quoted(seen, value_changed)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A result that nobody takes."""

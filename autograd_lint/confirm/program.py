@@ -12,7 +12,7 @@ from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.finding import Finding
 from autograd_lint.source import STDIN_NAME, SourceFile
 
-SPARE: Final = 0.8
+_SPARE: Final = 0.8
 """The part of its time after which a program is stopped from inside, so that it can tell what it did."""
 
 
@@ -37,16 +37,21 @@ def attempt(source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, 
         source.text,
         filename,
         hook=f"autograd_lint.dynamic.{hook}",
-        options={
-            "aims": aims.aims,
-            "how": how,
-            "package": package,
-            "seconds": bounds.seconds * SPARE,
-            "index_reads": bounds.index_reads,
-        },
+        options=observing(bounds, how=how, aims=aims.aims, package=package),
         path=path,
     )
     return Attempt(job, numbers)
+
+
+def observing(bounds: Bounds, *, how: str, aims: Sequence[object] = (), package: str = "") -> dict[str, object]:
+    """What the observing hook of a run is told."""
+    return {
+        "aims": list(aims),
+        "how": how,
+        "package": package,
+        "seconds": bounds.seconds * _SPARE,
+        "index_reads": bounds.index_reads,
+    }
 
 
 def package_of(path: str) -> tuple[str, tuple[str, ...]]:

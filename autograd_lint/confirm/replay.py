@@ -19,6 +19,8 @@ from autograd_lint.confirm.traced import Explored, Trace, raises_as
 from autograd_lint.finding import Finding
 from autograd_lint.source import SourceFile
 
+REPLAY_NAME: Final = "<replay>"
+"""The file name under which replays run."""
 _MOST_LINES: Final = 60
 _MOST_RUNS: Final = 40
 _MOST_TRACES: Final = 3

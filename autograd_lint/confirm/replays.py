@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from autograd_lint.confirm.program import SPARE
-from autograd_lint.confirm.replay import Replay, replay_of
+from autograd_lint.confirm.program import observing
+from autograd_lint.confirm.replay import REPLAY_NAME, Replay, replay_of
 from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
 from autograd_lint.confirm.traced import Explored
 from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.errors import SourceError
 from autograd_lint.finding import Finding
 from autograd_lint.source import SourceFile
-
-_NAME = "<replay>"
 
 
 class Replays:
@@ -35,12 +33,6 @@ class Replays:
 
 
 def _attempt(replay: Replay, finding: Finding, bounds: Bounds) -> Attempt:
-    options = {
-        "aims": [],
-        "how": Replays.name,
-        "package": "",
-        "seconds": bounds.seconds * SPARE,
-        "index_reads": bounds.index_reads,
-    }
-    job = Job(replay.text, _NAME, hook="autograd_lint.dynamic.testify.testify", options=options)
+    options = observing(bounds, how=Replays.name)
+    job = Job(replay.text, REPLAY_NAME, hook="autograd_lint.dynamic.testify.testify", options=options)
     return Attempt(job, {finding: ()}, replay.rows)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from autograd_lint.atomic import write_whole
 from autograd_lint.confirm.interpreter import find_python
-from autograd_lint.confirm.replay import Ran, Replay, Runner, replay_of
+from autograd_lint.confirm.replay import REPLAY_NAME, Ran, Replay, Runner, replay_of
 from autograd_lint.confirm.traced import Explored
 from autograd_lint.dynamic.sandbox.limits import Limits
 from autograd_lint.dynamic.snippets.jobs import Job
@@ -20,7 +20,6 @@ from autograd_lint.selectors import rules_by_code
 from autograd_lint.settings import Settings
 from autograd_lint.source import STDIN_NAME, SourceFile, read_source
 
-_NAME: Final = "<replay>"
 _MARK: Final = "# autograd-lint witness\n"
 """How the files begin that may be overwritten."""
 
@@ -29,11 +28,11 @@ def runner_of(pool: Pool) -> Runner:
     """Runs replays in the pool's sandbox, one after the other."""
 
     def run(text: str) -> Ran:
-        result = pool.submit(Job(text, filename=_NAME)).result()
+        result = pool.submit(Job(text, filename=REPLAY_NAME)).result()
         failure = result.failure
         if failure is None:
             return Ran(message=result.reason if result.value is None else "")
-        rows = [frame.row for frame in failure.frames if frame.filename == _NAME]
+        rows = [frame.row for frame in failure.frames if frame.filename == REPLAY_NAME]
         return Ran(rows[-1] if rows else None, failure.message, failure.type)
 
     return run
@@ -102,10 +101,7 @@ def _write(path: str, mark: str, text: str) -> None:
         os.makedirs(folder, exist_ok=True)
         if os.path.isdir(path) or (os.path.isfile(path) and not _is_witness(path, mark)):
             raise OutputError(f"cannot write {path}: there is another file of that name")
-        with tempfile.NamedTemporaryFile("w", dir=folder, encoding="utf-8", suffix=".tmp", delete=False) as file:
-            file.write(mark + text)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
+        write_whole(path, (mark + text).encode(), mode=0o644)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 

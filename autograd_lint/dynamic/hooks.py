@@ -173,7 +173,7 @@ class SaveHooks:
 
     def _refusal(self, packed: Packed) -> str:
         place = self.place_of(packed)
-        where = "" if place is None else f" at {place.filename}:{place.range.start.row}"
+        where = "" if place is None else f" at {place.shown}"
         return f"autograd-lint: this changes a tensor that was saved for backward{where} and is still needed"
 
 

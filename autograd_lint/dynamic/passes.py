@@ -264,15 +264,11 @@ def _told(stale: StaleSave) -> str:
     """The three places, as a note to torch's error."""
     saved, written = stale.node.place, stale.write.spot.place
     places = [
-        "autograd-lint: saved for backward at " + ("a place unknown" if saved is None else _shown(saved)),
-        f"changed at {_shown(written)} by {stale.write.op}",
-        f"needed at {_shown(stale.needed.place)}",
+        "autograd-lint: saved for backward at " + ("a place unknown" if saved is None else saved.shown),
+        f"changed at {written.shown} by {stale.write.op}",
+        f"needed at {stale.needed.place.shown}",
     ]
     return ", ".join(places)
-
-
-def _shown(place: Place) -> str:
-    return f"{place.filename}:{place.range.start.row}"
 
 
 def _of_backward(

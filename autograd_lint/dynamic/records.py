@@ -17,6 +17,11 @@ class Place:
     range: Range
     exact: bool = True
 
+    @property
+    def shown(self) -> str:
+        """As a message names it: `file:row`."""
+        return f"{self.filename}:{self.range.start.row}"
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:

@@ -24,7 +24,7 @@ from autograd_lint.source import read_source
 
 if TYPE_CHECKING:
     from autograd_lint.dynamic.observer import Observer
-    from autograd_lint.dynamic.records import IdleParameter, Place, Records
+    from autograd_lint.dynamic.records import IdleParameter, Records
 
 _NAMES: Final = 4
 """So many parameters are named in a line."""
@@ -124,12 +124,12 @@ def remarks(observer: Observer) -> Iterator[str]:
 def _about_graphs(records: Records) -> Iterator[str]:
     for kept in records.kept.values():
         graphs = f"{count(kept.graphs, 'graph')} of earlier rounds with {count(kept.nodes, 'node')}"
-        yield f"note: {_shown(kept.place)}: {graphs} were still alive at this backward [graphs-kept]"
+        yield f"note: {kept.place.shown}: {graphs} were still alive at this backward [graphs-kept]"
     for note in records.passes:
         if note.retained:
             used = "used again" if note.reused else "not used again"
             size = f"{note.retained:,} bytes of saved tensors"
-            yield f"note: {_shown(note.spot.place)}: the graph kept {size}, and was {used} [bytes-retained]"
+            yield f"note: {note.spot.place.shown}: the graph kept {size}, and was {used} [bytes-retained]"
 
 
 def _about_parameters(records: Records) -> Iterator[str]:
@@ -147,9 +147,5 @@ def _fate(idle: IdleParameter) -> str:
         return "got a gradient, and no optimizer has it"
     if idle.cut_at is None:
         return "stepped without a gradient: no backward reached it"
-    cut = f"leaves the graph at {_shown(idle.cut_at)} by `{idle.cut_by}`"
+    cut = f"leaves the graph at {idle.cut_at.shown} by `{idle.cut_by}`"
     return f"stepped without a gradient: what is computed from it {cut}"
-
-
-def _shown(place: Place) -> str:
-    return f"{place.filename}:{place.range.start.row}"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import os
-import tempfile
 
+from autograd_lint.atomic import write_whole
 from autograd_lint.errors import OutputError
 from autograd_lint.source import SourceFile, read_source
 
@@ -33,22 +32,8 @@ def write_fixed(before: SourceFile, after: SourceFile) -> None:
 
 
 def _replace(path: str, data: bytes) -> None:
-    """Write beside the file, then rename: whoever reads `path` finds the old file or the new one."""
+    """Put `data` in place of what the file holds; mode and owner stay."""
     status = os.stat(path)
     if not os.access(path, os.W_OK):
         raise PermissionError(13, "it is read-only")
-    handle, beside = tempfile.mkstemp(prefix=".autograd-lint-", dir=os.path.dirname(path))
-    try:
-        with open(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if hasattr(os, "chown"):
-            with contextlib.suppress(PermissionError):  # only the owner's own groups, or root, may do that
-                os.chown(beside, status.st_uid, status.st_gid)
-        os.chmod(beside, status.st_mode & 0o7777)
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
+    write_whole(path, data, mode=status.st_mode & 0o7777, owner=(status.st_uid, status.st_gid))

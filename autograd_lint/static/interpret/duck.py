@@ -24,7 +24,7 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
-from autograd_lint.static.operations.tensors import describe
+from autograd_lint.static.operations.tensors import receiver
 from autograd_lint.static.patterns.keeping import note_stepped, state_dict
 from autograd_lint.static.patterns.networks import note_network_step
 from autograd_lint.static.patterns.validation import set_mode
@@ -42,7 +42,7 @@ def note_unknown_call(run: Run, function: Value, last: str, args: Args, node: ir
     elif last == "zero_grad" and isinstance(owner, Unknown):
         note_clear(run, run.site(node), owner, ())
     elif last == "step" and isinstance(owner, Unknown) and not (args.pos or args.kw or args.open):
-        note_step(run, run.site(node), owner, _receiver(node))
+        note_step(run, run.site(node), owner, receiver(node))
         if _is_optimizer(run, owner):
             note_stepped(run, run.site(node), owner)
     elif isinstance(function, TorchName) and function.name.startswith(("torch.autograd.", "torch.func.")):
@@ -87,10 +87,6 @@ def _is_optimizer(run: Run, value: Unknown) -> bool:
     return any(action.owner is value and action.act is Act.CLEAR for action in run.gradients.order.actions)
 
 
-def _receiver(node: ir.Node) -> str:
-    return describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
-
-
 def _note_backward(run: Run, owner: Value | None, args: Args, node: ir.Node) -> None:
     """`loss.backward()`, `scaler.scale(loss).backward()`, `accelerator.backward(loss)`."""
     roots = list(_named(run, node)) if isinstance(node, ir.Call) else []
@@ -103,7 +99,7 @@ def _note_backward(run: Run, owner: Value | None, args: Args, node: ir.Node) -> 
     run.watch.passes += 1
     create = args.kw.get("create_graph")
     if create is not None and truth(create) is True:
-        name = _receiver(node)
+        name = receiver(node)
         run.machine.emit(Backward(site=site, root=TensorRef(name), create_graph=True, certain=False))
 
 

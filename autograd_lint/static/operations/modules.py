@@ -29,7 +29,7 @@ from autograd_lint.static.model.values import (
     Value,
 )
 from autograd_lint.static.operations.named import named_parameters_of
-from autograd_lint.static.operations.tensors import apply_effect, describe, kind_of, new_record, proven_tensor
+from autograd_lint.static.operations.tensors import apply_effect, describe, kind_of, new_record, proven_tensor, receiver
 from autograd_lint.static.patterns.validation import set_mode
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.shape_arguments import integers
@@ -260,7 +260,7 @@ def register_hook(run: Run, owner: NNModule | Instance | Tensor, name: str, node
     earlier.append((owner, machine.loops))
     repeated = again and owner.loops != machine.loops
     outlives = not isinstance(owner, Tensor) or owner.node is None
-    label = describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
+    label = receiver(node)
     if isinstance(owner, Tensor):
         owner.hooks += 1
     parameter = isinstance(owner, Tensor) and owner.parameter

@@ -24,7 +24,7 @@ from autograd_lint.static.model.values import (
     Value,
 )
 from autograd_lint.static.operations.modules import clear_gradients, write_inside
-from autograd_lint.static.operations.tensors import describe, known_tensor
+from autograd_lint.static.operations.tensors import known_tensor, receiver
 from autograd_lint.static.patterns import rebuilt
 from autograd_lint.static.patterns.keeping import note_stepped
 from autograd_lint.static.patterns.networks import note_optimizer
@@ -123,15 +123,11 @@ def _step(run: Run, owner: OptimizerValue, args: Args, node: ir.Node) -> Value:
             tensor.grad_stepped = site
     note_stepped(run, site, owner)
     if closure is None:
-        rebuilt.note_stepped(run, owner, site, _name(node))
-        note_step(run, site, owner, _name(node))
+        rebuilt.note_stepped(run, owner, site, receiver(node))
+        note_step(run, site, owner, receiver(node))
     else:
         note_cut(run, owner)
     return result
-
-
-def _name(node: ir.Node) -> str:
-    return describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
 
 
 def _step_one(run: Run, owner: OptimizerValue, tensor: Tensor, node: ir.Node) -> None:

@@ -115,6 +115,11 @@ def annotated(run: Run, value: Unknown, annotation: Value | None) -> Value:
     return value
 
 
+def receiver(node: ir.Node) -> str:
+    """The source of what a method is called on; empty where `node` is no such call."""
+    return describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
+
+
 def describe(node: ir.Node) -> str:
     """The source of a short expression, for messages."""
     if isinstance(node, ir.Name):
@@ -369,7 +374,7 @@ def shares_storage(one: Tensor, other: Tensor) -> bool:
 
 def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Layout | None]) -> bool:
     """Whether `record` writes to memory that overlaps itself, or partly overlaps what is read, which torch refuses."""
-    if record.op in _EXCHANGING:
+    if record.exchanges:
         return False
     if region is not None and region.overlapping and record.op not in OVERLAP_ALLOWED:
         return True
