@@ -28,6 +28,7 @@ from autograd_lint.static.model.values import (
     Value,
 )
 from autograd_lint.static.operations.tensors import describe, known_tensor
+from autograd_lint.static.patterns import weights
 from autograd_lint.static.patterns.networks import note_forward_of_network, note_optimizer, note_parameters, passed_on
 from autograd_lint.static.patterns.revivals import dead_end_of_unknown
 from autograd_lint.static.patterns.validation import note_forward
@@ -83,6 +84,7 @@ def call_unknown(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
         escape(run, function)
     result = Unknown(sources, kind=_KINDS.get(last, ""))
     _note_network(run, function, last, args, result, node)
+    weights.note_call(run, function, last, result, node)
     if run.traced and _computes(function):
         result.trace = joined((*args.all(), function))
     if run.watch.evaluated:
