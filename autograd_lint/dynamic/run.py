@@ -56,7 +56,10 @@ class ProgramResult:
 def run_observed(request: RunRequest, settings: Settings) -> ProgramResult:
     """Run the program under the observer."""
     if importlib.util.find_spec("torch") is None:
-        raise RunError(f"`run` needs torch in the Python that runs autograd-lint, and {sys.executable} has none")
+        raise RunError(
+            f"`run` needs torch in the Python that runs autograd-lint, and {sys.executable} has none: "
+            "install autograd-lint beside the torch of the program"
+        )
     started = time.monotonic()
     prepare(request.target, request.arguments, as_module=request.as_module)
     program = _find(request)
