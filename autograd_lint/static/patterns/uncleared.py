@@ -41,7 +41,7 @@ def note_uncleared(run: Run, step: Site, owner: Value, name: str, first: Site, a
     )
 
 
-def _shows_all(function: cst.CSTNode, step: cst.CSTNode, optimizer: str, others: set[str]) -> bool:
+def _shows_all(function: cst.CSTNode, step: object, optimizer: str, others: set[str]) -> bool:
     """Nothing in `function` is called as if it cleared, and nothing in the loop is handed what it would clear."""
     for node in _walk(function):
         if isinstance(node, cst.Attribute | cst.Name | cst.Arg) and _CLEARING.search(_last(node)):
