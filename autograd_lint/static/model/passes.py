@@ -283,6 +283,8 @@ def _stale(machine: Machine, node: GraphNode, saved: SavedRecord, request: Reque
         return certain
     moved = saved.counter.writes[saved.version :]
     if moved:
+        if _is_refused_view(machine, node, saved, request):
+            return True
         record, certain = next((m for m in moved if m[1] and m[0].certain), moved[0])
         certain = certain and record.certain and saved.certain and node.certain and request.known
         _blame(machine, record, node, saved, request, certain=certain, silent=False)
@@ -301,6 +303,14 @@ def _stale(machine: Machine, node: GraphNode, saved: SavedRecord, request: Reque
         certain = record.certain and saved.certain and node.certain and saved.elementwise
         _blame(machine, record, node, saved, request, certain=certain, silent=True)
     return False
+
+
+def _is_refused_view(machine: Machine, node: GraphNode, saved: SavedRecord, request: Request) -> bool:
+    """Before it looks at versions, torch asks what was saved for its history, which not every written view has."""
+    base = saved.tensor.base
+    if base is None or saved.result or not (saved.certain and node.certain and request.known):
+        return False
+    return machine.refuses_view(saved.tensor, base) is True
 
 
 def _blame(
@@ -449,7 +459,8 @@ def _gradient_graph(
         return None
     edges: list[GraphNode | Tensor] = [*leaves]
     for node in order:
-        edges.extend(node.edges)
+        if node.higher is not False:  # of what it saved the gradient is computed; of what no tensor shows, from all
+            edges.extend(machine.edges(s.tensor for s in node.saved) if node.saved else node.edges)
     graph = machine.node("backward", request.site, edges, frees=True)
     graph.certain = True in higher and all(root.requires_grad is True for root in request.roots)
     for node in order:

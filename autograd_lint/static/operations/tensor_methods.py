@@ -199,10 +199,11 @@ def call_tensor_method(run: Run, tensor: Tensor, name: str, args: Args, node: ir
 
 def bind_method(name: str, tensor: Value, args: Args) -> dict[str, Value]:
     """The arguments of a method by the names the table knows, the tensor first; ints in a row become one sequence."""
-    names = table.parameters(name) or ("self",)
-    if names[0] != "self" and "self" in names:  # `x.where(condition, other)`
-        names = ("self", *(other for other in names if other != "self"))
-    return bind_parameters(names, [tensor, *args.pos], args.kw)
+    names, keywords = table.parameters(name) or ("self",), args.kw
+    if names[0] != "self" and "self" in names:  # `x.where(condition, other)`: the facts call them as the function does
+        labels = dict(zip(("self", *(other for other in names if other != "self")), names, strict=True))
+        keywords = {labels.get(key, key): value for key, value in keywords.items()}
+    return bind_parameters(names, [tensor, *args.pos], keywords)
 
 
 def bind_parameters(names: tuple[str, ...], pos: list[Value], keywords: Mapping[str, Value]) -> dict[str, Value]:
