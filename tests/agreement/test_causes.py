@@ -285,6 +285,47 @@ CAUSES: Final = {
         h[1] = h[0]
         b.size()
     """,
+    "view made without gradients of what joined the graph since: ok": """
+        y = torch.rand(1, requires_grad=True)
+        target = torch.randn(3)
+        piece = torch.tensor_split(target, 2)[0]
+        target[:] = y
+        piece[-1] = 0.0
+        piece.sum().backward()
+    """,
+    "filled with an element of its own: ok": """
+        z = torch.rand(3).sum()
+        h = z.flatten()
+        h[:] = z
+        c = torch.rand(3)
+        c[:] = c[0]
+        (c * torch.ones(1, requires_grad=True)).sum().backward()
+    """,
+    "no derivative, asked for before all else: not-implemented": """
+        w = torch.randn(1, requires_grad=True)
+        out = w.floor_divide(10)
+        h = w * 2
+        h += h**2
+        torch.autograd.backward([out, h])
+    """,
+    "multiplied with a view that has no edge: ok": """
+        y = torch.full((3, 3), 0.5, requires_grad=True)
+        c = torch.rand(3, 3)
+        c[1] = y[1]
+        y.sum().backward()
+        with torch.no_grad():
+            u = c.mT
+        h = y.grad * u
+        y.sum().backward()
+        h.mean().backward()
+    """,
+    "elements picked by a mask, saved: stale": """
+        y = torch.rand(3, requires_grad=True)
+        h = y[y > 0]
+        loss = h @ h
+        h -= h
+        loss.backward()
+    """,
 }
 """What the program does, its outcome under torch, and its text without imports."""
 

@@ -334,13 +334,17 @@ class Machine:
             answer = None if verdict is None else answer
         return answer
 
+    def _takes_gradient(self, tensor: Tensor) -> Tri:
+        """Whether it has an edge: a view made under `no_grad` has none, though it requires grad when its base does."""
+        return tensor.requires_grad if tensor.node is None else self.requires(tensor)
+
     def _any_requires(self, tensors: list[Tensor]) -> Tri:
-        answers = [self.requires(t) for t in tensors]
+        answers = [self._takes_gradient(t) for t in tensors]
         return True if True in answers else (None if None in answers else False)
 
     def _all_require(self, tensors: list[Tensor]) -> Tri:
         """Whether all require grad; None where only some do: such mixtures are not measured."""
-        answers = {self.requires(t) for t in tensors}
+        answers = {self._takes_gradient(t) for t in tensors}
         return answers.pop() if len(answers) == 1 else None
 
     def save_outputs(self, node: GraphNode | None, effect: Effect, outputs: Sequence[Tensor]) -> None:
@@ -453,6 +457,7 @@ class Machine:
             refused = _REFUSED_VIEWS.get(tensor.view_kind)
             if refused is not None:
                 return refused  # also when its base was written since: this write is what torch names
+            self.edge(tensor)
             if base.node is None and self.requires(tensor):
                 return Refusal.VIEW_OF_LEAF
         if tensor.node is None and self.requires(tensor):

@@ -203,7 +203,7 @@ def _first_fault(
 ) -> tuple[Backward, bool] | None:
     """The event with the failure torch meets first, and whether it surely raises; None when nothing is wrong."""
     arriving = _arriving_grads(order, request)
-    for node in order:
+    for node in _as_run(order):
         if node.freed is not None and node.frees is not False:
             certain = (node.frees is True and node.certain and node.freed_certain and request.known) or False
             if certain:
@@ -221,6 +221,15 @@ def _first_fault(
             if _stale(machine, node, saved, request):
                 return event, True
     return None
+
+
+def _as_run(order: Sequence[GraphNode]) -> Sequence[GraphNode]:
+    """The nodes in the order in which they run: those without a derivative have the highest priority once ready."""
+    if all(node.derivative for node in order):
+        return order
+    last = {id(edge): place for place, node in enumerate(order) for edge in node.edges}
+    places = {id(node): place if node.derivative else last.get(id(node), -1) for place, node in enumerate(order)}
+    return sorted(order, key=lambda node: (places[id(node)], not node.derivative))
 
 
 def _arriving_grads(order: Sequence[GraphNode], request: Request) -> dict[int, int]:
