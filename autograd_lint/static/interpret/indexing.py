@@ -31,6 +31,7 @@ from autograd_lint.static.operations.tensors import (
     uncertain_operands,
     write_array,
 )
+from autograd_lint.static.patterns import weights
 from autograd_lint.static.patterns.copies import surely_copies
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.layout import Layout
@@ -79,7 +80,9 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
     tensor = known_tensor(base)
     if tensor is None:
         if isinstance(base, Unknown):
-            return _read_unknown(base, index)
+            item = _read_unknown(base, index)
+            weights.note_item(run, base, index, item)
+            return item
         return run.call_hook(base, "__getitem__", [index], node) if isinstance(base, Instance) else Unknown()
     if tensor.numpy:
         return _array_view(run, tensor)
@@ -200,6 +203,7 @@ def write_index(
         return
     tensor = known_tensor(base)
     if tensor is None:
+        weights.note_write(run, base, target or node, how)
         if type(base) is Unknown and type(index) is Const and isinstance(index.value, int | str):
             if base.attrs is None:
                 base.attrs = {}

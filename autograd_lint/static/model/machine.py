@@ -17,6 +17,8 @@ from autograd_lint.facts.model import Alias, Effect, Output, Saved
 from autograd_lint.static.model.traces import Trace
 from autograd_lint.static.model.values import LoopStack, Tensor, Tri
 
+_UNRECORDED: Final = frozenset({"logical_and_", "logical_not_", "logical_or_", "logical_xor_"})
+"""Writes that autograd knows nothing of: it neither refuses nor records them; the version counter moves."""
 _REFUSED_VIEWS: Final = {
     "multi": Refusal.MULTI_VIEW,
     "no_grad": Refusal.NO_GRAD_VIEW,
@@ -450,7 +452,7 @@ class Machine:
         unversioned = tensor.unversioned or (record.part and tensor.inference)
         if unversioned and not self.modes.inference and not tensor.numpy:
             return Refusal.INFERENCE
-        if self.wants_grad([tensor, *values]) is not True or tensor.numpy:
+        if self.wants_grad([tensor, *values]) is not True or tensor.numpy or record.op in _UNRECORDED:
             return None
         base = tensor.base
         if base is not None:

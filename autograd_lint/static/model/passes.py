@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from autograd_lint.events import Accumulation, Backward, Failure, How, Refusal, Site, Stale, TensorRef
 from autograd_lint.static.model.machine import GraphNode, Machine, SavedRecord, WriteRecord
 from autograd_lint.static.model.order import Order
+from autograd_lint.static.model.silent import certainly_wrong, follows_reseating
 from autograd_lint.static.model.traces import Trace, first_cut
 from autograd_lint.static.model.values import NONE, Const, Tensor, Tri, Unknown
 from autograd_lint.static.shapes import layout as layouts
@@ -306,10 +307,12 @@ def _stale(machine: Machine, node: GraphNode, saved: SavedRecord, request: Reque
     if silent:
         record, certain = silent[0]
         certain = certain and record.certain and saved.certain and node.certain and request.known
+        certain = certain and certainly_wrong(node)
         _blame(machine, record, node, saved, request, certain=certain, silent=True)
     elif saved.tensor.memory is not saved.memory and saved.tensor.reseated is not None:
         record = saved.tensor.reseated
-        certain = record.certain and saved.certain and node.certain and saved.elementwise
+        certain = record.certain and saved.certain and node.certain and follows_reseating(node, saved)
+        certain = certain and certainly_wrong(node)
         _blame(machine, record, node, saved, request, certain=certain, silent=True)
     return False
 
