@@ -66,7 +66,7 @@ _NEW_OBJECTS: Final = 100_000
 """How many may come into being between two garbage collections. A syntax tree is that many, and none of it garbage."""
 
 _OF_ONE_FILE: Final = 1
-"""The generation that holds what one file has left behind: its trees are in cycles, and the next file needs the room."""
+"""The generation that holds what a file leaves behind: its trees are in cycles, and the next file needs the room."""
 
 
 @contextmanager
