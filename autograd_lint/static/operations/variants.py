@@ -13,10 +13,8 @@ _AVERAGES: Final = {f"torch.nn.functional.adaptive_avg_pool{rank}d": rank for ra
 
 def settled(name: str, params: Mapping[str, Value]) -> tuple[str, Mapping[str, Value]]:
     """The operation that `name(params)` really does, and its arguments as the table calls them."""
-    if name == "Tensor.where":  # the tensor is the second argument of the function
-        return "torch.where", params
-    if name == "Tensor.polygamma" and "n" in params:  # measured with the tensor first
-        return name, {**params, "n": params["self"], "self": params["n"]}
+    if name == "torch.polygamma" and "n" in params:  # measured as a method, the tensor first
+        return "Tensor.polygamma", {**params, "n": params["self"], "self": params["n"]}
     rank = _AVERAGES.get(name)
     if rank is not None and "output_size" in params and _all_ones(params["output_size"]):
         dims = Seq("tuple", [Const(-place) for place in range(rank, 0, -1)])
