@@ -64,6 +64,7 @@ class WriteRecord:
     argument: str = ""
     part: bool = False
     exchanges: bool = False
+    spare: bool = False
 
     def event(self) -> Write:
         """The finished event."""
@@ -82,6 +83,7 @@ class WriteRecord:
             refusal=self.refusal,
             alias_read=self.alias_read,
             argument=self.argument,
+            spare=self.spare,
         )
 
 
