@@ -46,6 +46,8 @@ def find_script(path: str) -> Program:
     """The script at `path`, or the `__main__.py` of the folder there."""
     if os.path.isdir(path):
         path = os.path.join(path, "__main__.py")
+    if path.endswith(".ipynb"):
+        raise RunError(f"{path} is a notebook: convert it to a script to run it")
     full = os.path.abspath(path)
     try:
         with open(full, "rb") as stream:

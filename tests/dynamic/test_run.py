@@ -122,7 +122,7 @@ def test_comments_and_selection_are_heeded(project: Path) -> None:
 
 def test_what_cannot_be_run(project: Path) -> None:
     broken = write(project, "broken.py", "def\n")
-    for arguments in (["missing.py"], ["-m", "missing.module"]):
+    for arguments in (["missing.py"], ["-m", "missing.module"], [write(project, "a.ipynb", "{}")], ["."]):
         ran = lint(project, *arguments)
         assert ran.returncode == 2
         assert ran.stderr.startswith("error: ")
