@@ -22,24 +22,39 @@ class Decision:
     nearness: Nearness
 
 
-def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]]) -> Decision:
-    """The verdict of one run on one finding; `rounds` are those of its own statement, then of its related ones."""
+def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]], *, text: str = "") -> Decision:
+    """The verdict of one run on one finding; `rounds` are those of its own statement, then of its related ones.
+
+    `text` is the source of its place.
+    """
     own, elsewhere = (rounds[0], tuple(rounds[1:])) if rounds else ((), ())
     for rule in rules_for(finding):
         event = find_event(rule, finding, run)
-        seen = Seen(finding, run, event, own, elsewhere)
+        seen = Seen(finding, run, event, own, elsewhere, text)
         evidence = rule().confirmed(seen) if event is not None or rule.code == finding.code else ""
         if evidence:
             return Decision(_verdict(Verdict.CONFIRMED, seen, evidence), Nearness.DECIDED)
         if event is not None:
             return Decision(_verdict(Verdict.CONFIRMED, seen, _observed(rule, event, seen)), Nearness.DECIDED)
-    seen = Seen(finding, run, None, own, elsewhere)
+    seen = Seen(finding, run, None, own, elsewhere, text)
     rule = next(iter(rules_for(finding)))
     opposite = rule().refuted(seen) if run.has_reached(finding.filename, rows_of(finding.range)) else ""
     if opposite:
         return Decision(_verdict(Verdict.REFUTED, seen, opposite), Nearness.DECIDED)
     nearness, reason = _why_not(seen)
     return Decision(_verdict(Verdict.INCONCLUSIVE, seen, reason), nearness)
+
+
+def decide_claim(finding: Finding, run: Testimony, claim: str, rows: int) -> Decision:
+    """The verdict of a replay of `rows` rows that ends with an assertion: that it holds confirms the finding."""
+    seen = Seen(finding, run)
+    if run.ended:
+        nearness = (
+            Nearness.REACHED if run.has_reached(finding.filename, rows_of(finding.range)) else Nearness.NOT_REACHED
+        )
+        return Decision(_verdict(Verdict.INCONCLUSIVE, seen, f"the replay ended early: {run.ended}"), nearness)
+    told = f"`{claim}` holds after the {rows} rows that lead there, run under torch {run.torch}"
+    return Decision(_verdict(Verdict.CONFIRMED, seen, told), Nearness.DECIDED)
 
 
 def _observed(rule: type[Rule], event: Event, seen: Seen) -> str:
@@ -67,7 +82,8 @@ def _why_not(seen: Seen) -> tuple[Nearness, str]:
     if missing:
         rows = ", ".join(map(str, sorted(set(missing))))
         return Nearness.PARTLY_REACHED, f"it ran, but row {rows}, which it also takes, did not{ended}"
-    return Nearness.REACHED, f"it ran, and torch showed neither this nor the opposite{ended}"
+    nearness = Nearness.INTERRUPTED if run.ended else Nearness.REACHED
+    return nearness, f"it ran, and torch showed neither this nor the opposite{ended}"
 
 
 def details(seen: Seen) -> dict[str, object]:

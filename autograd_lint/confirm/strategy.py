@@ -18,8 +18,9 @@ class Nearness(enum.IntEnum):
     NOT_RUN = 0
     NOT_REACHED = 1
     PARTLY_REACHED = 2
-    REACHED = 3
-    DECIDED = 4
+    INTERRUPTED = 3
+    REACHED = 4
+    DECIDED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,13 @@ class Attempt:
     """One run and the findings that it is made for, each with the numbers of the statements to look at for it.
 
     `rows` maps the rows of a program that is not the user's file to those of the file; None where it is the file.
+    `claim` is what such a program asserts in its last row, which holds because of the fault; empty if nothing.
     """
 
     job: Job
     findings: Mapping[Finding, tuple[int, ...]]
     rows: Mapping[int, int] | None = None
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)

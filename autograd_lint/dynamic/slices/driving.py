@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import torch
 
-from autograd_lint.dynamic.slices.cutting import ENOUGH, ROUNDS, Cutter, Enough, rounds
-from autograd_lint.dynamic.slices.guesses import Guesses
+from autograd_lint.dynamic.slices.cutting import ENOUGH, OVER, REFUSED, ROUNDS, Cutter, Enough, Over, rounds
+from autograd_lint.dynamic.slices.guesses import Guesses, is_autograds
 from autograd_lint.dynamic.slices.inventing import Inventor
 from autograd_lint.dynamic.slices.stubs import Stub
 from autograd_lint.dynamic.snippets.failures import message_of
@@ -39,11 +39,13 @@ class Slice:
     names: dict[str, Any]
     guesses: Guesses = field(default_factory=Guesses)
     failures: list[str] = field(default_factory=list)
+    over: Over = field(default_factory=lambda: Over(is_autograds))
     tree: ast.Module = field(init=False)
 
     def __post_init__(self) -> None:
         self.tree = ast.parse(self.text)
-        self.names.update({ROUNDS: rounds, ENOUGH: Enough(), "__builtins__": builtins})
+        given = {ROUNDS: rounds, ENOUGH: Enough(), REFUSED: (RuntimeError, ValueError), OVER: self.over}
+        self.names.update({**given, "__builtins__": builtins})
         linecache.cache[DRIVER] = (len(_DRIVER_TEXT), None, _DRIVER_TEXT.splitlines(keepends=True), DRIVER)
 
     def run_module(self, *, script: bool) -> None:

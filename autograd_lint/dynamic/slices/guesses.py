@@ -58,7 +58,7 @@ class Guesses:
 
         What autograd says is what the run is for, and no other shape would change it.
         """
-        if any(word in message for word in _AUTOGRAD):
+        if is_autograds(message):
             return False
         for pattern, change in _LESSONS:
             found = re.search(pattern, message)
@@ -83,6 +83,11 @@ class Guesses:
             if not spec.target:
                 self.specs[name] = replace(spec, shape=_USUAL[self._tried], whole=False)
         return True
+
+
+def is_autograds(message: str) -> bool:
+    """Whether `message` is what a finding may be about."""
+    return any(word in message for word in _AUTOGRAD)
 
 
 _Lesson = Callable[[Spec, "re.Match[str]"], Spec | None]

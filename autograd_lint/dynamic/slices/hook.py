@@ -35,6 +35,7 @@ def testify(program: Program) -> object:
         finally:
             sys.settrace(trace)
             allow_report()
-        return (*modules.made, *sliced.guesses.specs), sliced.failures
+        over = [f"row {row} raises, and is stepped over" for row in sliced.over.rows]
+        return (*modules.made, *sliced.guesses.specs, *over), sliced.failures
 
     return observed(program, run, extra=(DRIVER,))
