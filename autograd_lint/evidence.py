@@ -39,8 +39,9 @@ class Said:
 
 
 _ADVICE: Final = re.compile(
-    r"(?<=[.;:)]) (?:Hint: |Specify |Saved intermediate values |If you |Use |Please |See |Refer to |For more |You should |"
-    r"This is not allowed|In order to |To work around |We recommend |Such functions |This check will |Starting in ).*"
+    r"(?<=[.;:)]) (?:Hint: |Specify |Saved intermediate values |If you |Use |Please |See |Refer to |For more |"
+    r"You should |This is not allowed|In order to |To work around |We recommend |Such functions |"
+    r"This check will |Starting in ).*"
 )
 """What torch's messages say beside what happened: what to try, and where to read more."""
 

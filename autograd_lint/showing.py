@@ -140,7 +140,9 @@ def missed_gradient(seen: Seen) -> str:
 def never_registered(seen: Seen, name: str) -> str:
     """What is trained in the attribute `name` of `self`, bound or filled by the statement, is not registered."""
     held = next((facts for facts in _filled(seen, f"self.{name}") if facts.leaves or _is_trained(facts)), None)
-    for module in seen.results("self") if held is not None else ():
+    if held is None:
+        return ""
+    for module in seen.results("self"):
         if module.parameters is not None and not any(each.split(".")[0] == name for each in module.parameters):
             has = listed(module.parameters)
             return f"`self.{name}` is a {held.type}; named_parameters() of `{module.type}` has {has}"

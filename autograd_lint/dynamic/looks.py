@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import ctypes
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import FrameType
