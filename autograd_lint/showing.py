@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
-from autograd_lint.evidence import Facts, Seen, rows_of
+from autograd_lint.evidence import Facts, Round, Seen, rows_of
 
 
 def version_moved(seen: Seen, name: str) -> str:
@@ -138,21 +138,23 @@ def missed_gradient(seen: Seen) -> str:
 
 
 def never_registered(seen: Seen, name: str) -> str:
-    """What is trained in the attribute `name` of `self`, bound or filled by the statement, is not registered."""
-    held = next((facts for facts in _filled(seen, f"self.{name}") if facts.leaves or _is_trained(facts)), None)
-    if held is None:
-        return ""
-    for module in seen.results("self"):
-        if module.parameters is not None and not any(each.split(".")[0] == name for each in module.parameters):
-            has = listed(module.parameters)
-            return f"`self.{name}` is a {held.type}; named_parameters() of `{module.type}` has {has}"
+    """What is trained in the attribute `name` of `self`, where it is bound or filled, is not registered."""
+    for each in (*seen.rounds, *(found for rounds in seen.elsewhere for found in rounds)):
+        after = each.after or {}
+        held, module = after.get(f"self.{name}"), after.get("self")
+        if held is None or module is None or module.parameters is None or not _is_filled(each, f"self.{name}"):
+            continue
+        if (held.leaves or _is_trained(held)) and not any(part.split(".")[0] == name for part in module.parameters):
+            return (
+                f"`self.{name}` is a {held.type}; named_parameters() of `{module.type}` has {listed(module.parameters)}"
+            )
     return ""
 
 
-def _filled(seen: Seen, name: str) -> Iterator[Facts]:
-    """What `name` is after a statement that binds it, or puts more into it."""
-    yield from seen.made(name)
-    yield from (after for before, after in seen.changes(name) if after.count > before.count)
+def _is_filled(each: Round, name: str) -> bool:
+    """Whether a statement binds `name`, or puts more into it."""
+    before, after = each.before.get(name), (each.after or {})[name]
+    return before is None or before.identity != after.identity or after.count > before.count
 
 
 def _is_trained(facts: Facts) -> bool:
@@ -191,10 +193,10 @@ def times(number: int) -> str:
 
 
 def growth(numbers: Iterable[int]) -> str:
-    """`1, 2, 3` of numbers that grow; empty if they do not."""
+    """`1, 2, 3` of numbers that grow, as far as they do; empty if not even the second is larger."""
     found = list(numbers)
-    grows = len(found) > 1 and all(first < second for first, second in pairwise(found))
-    return ", ".join(map(str, found)) if grows else ""
+    grown = found[:1] + [second for _, second in takewhile(lambda pair: pair[0] < pair[1], pairwise(found))]
+    return ", ".join(map(str, grown)) if len(grown) > 1 else ""
 
 
 def of_quoted(seen: Seen, sentence: Callable[[Seen, str], str]) -> str:

@@ -113,7 +113,8 @@ class Confirmer:
         known = self.decisions.get(finding)
         # A confirmation stands; a refutation gives way to it, since one run that shows a fault is enough.
         confirmed = decision.confirmation.verdict is Verdict.CONFIRMED
-        if known is None or decision.nearness > known.nearness or confirmed:
+        # Of runs that came as near, the later one tells more: it was made for the finding.
+        if known is None or decision.nearness >= max(known.nearness, Nearness.NOT_REACHED) or confirmed:
             self.decisions[finding] = decision
 
     def _tell(self) -> None:
