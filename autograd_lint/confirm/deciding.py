@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autograd_lint.confirm.aims import Tree
 from autograd_lint.confirm.matching import find_event, rules_for
+from autograd_lint.confirm.reasons import why_not_reached
 from autograd_lint.confirm.strategy import Nearness
 from autograd_lint.events import Event
 from autograd_lint.evidence import Round, Seen, Testimony, rows_of
 from autograd_lint.finding import Confirmation, Finding, Verdict
 from autograd_lint.rule import Rule
 from autograd_lint.showing import times
+from autograd_lint.source import SourceFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,12 @@ class Decision:
     nearness: Nearness
 
 
-def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]], *, text: str = "") -> Decision:
+def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]], *, source: SourceFile) -> Decision:
     """The verdict of one run on one finding; `rounds` are those of its own statement, then of its related ones.
 
-    `text` is the source of its place.
+    `source` is the file that it is in.
     """
+    text = source.text_of(finding.range)
     own, elsewhere = (rounds[0], tuple(rounds[1:])) if rounds else ((), ())
     for rule in rules_for(finding):
         event = find_event(rule, finding, run)
@@ -41,7 +45,7 @@ def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]]
     opposite = rule().refuted(seen) if run.has_reached(finding.filename, rows_of(finding.range)) else ""
     if opposite:
         return Decision(_verdict(Verdict.REFUTED, seen, opposite), Nearness.DECIDED)
-    nearness, reason = _why_not(seen)
+    nearness, reason = _why_not(seen, source)
     return Decision(_verdict(Verdict.INCONCLUSIVE, seen, reason), nearness)
 
 
@@ -73,11 +77,13 @@ def _verdict(verdict: Verdict, seen: Seen, evidence: str) -> Confirmation:
     return Confirmation(verdict, seen.run.how, evidence, details(seen))
 
 
-def _why_not(seen: Seen) -> tuple[Nearness, str]:
+def _why_not(seen: Seen, source: SourceFile) -> tuple[Nearness, str]:
     run, finding = seen.run, seen.finding
     ended = f"; the {run.how} ended early: {run.ended}" if run.ended else ""
     if not run.has_reached(finding.filename, rows_of(finding.range)):
-        return Nearness.NOT_REACHED, f"row {finding.range.start.row} did not run{ended}"
+        row = finding.range.start.row
+        turned = "" if ended else why_not_reached(Tree(source.text), row, run.reached.get(finding.filename, ()))
+        return Nearness.NOT_REACHED, f"row {row} did not run{f': {turned}' if turned else ended}"
     missing = [place.start.row for name, place in seen.places() if not run.has_reached(name, rows_of(place))]
     if missing:
         rows = ", ".join(map(str, sorted(set(missing))))

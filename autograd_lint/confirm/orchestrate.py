@@ -104,7 +104,7 @@ class Confirmer:
             numbers = attempt.findings.get(finding, ())
             source = self._files[finding.filename].source
             rounds = [run.rounds.get(number, ()) for number in numbers]
-            decision = decide(finding, run, rounds, text=source.text_of(finding.range))
+            decision = decide(finding, run, rounds, source=source)
             if attempt.rows is not None and decision.confirmation.verdict is Verdict.REFUTED:
                 continue  # a program written anew may lack what the fault takes
             self._note(finding, decision)
