@@ -17,10 +17,11 @@ class Nearness(enum.IntEnum):
 
     NOT_RUN = 0
     NOT_REACHED = 1
-    PARTLY_REACHED = 2
-    INTERRUPTED = 3
-    REACHED = 4
-    DECIDED = 5
+    CUT_SHORT = 2
+    PARTLY_REACHED = 3
+    INTERRUPTED = 4
+    REACHED = 5
+    DECIDED = 6
 
 
 @dataclass(frozen=True, slots=True)
