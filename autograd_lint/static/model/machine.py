@@ -67,6 +67,7 @@ class WriteRecord:
     argument: str = ""
     part: bool = False
     exchanges: bool = False
+    spare: bool = False
 
     def event(self) -> Write:
         """The finished event."""
@@ -85,6 +86,7 @@ class WriteRecord:
             refusal=self.refusal,
             alias_read=self.alias_read,
             argument=self.argument,
+            spare=self.spare,
         )
 
 

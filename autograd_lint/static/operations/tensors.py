@@ -24,6 +24,7 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
+from autograd_lint.static.operations.holders import is_spare
 from autograd_lint.static.operations.laid_out import leave_out_copies
 from autograd_lint.static.operations.variants import settled
 from autograd_lint.static.patterns.networks import inherit
@@ -361,6 +362,7 @@ def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name:
         grad_enabled=machine.modes.grad is not False and not machine.modes.inference,
         through=through,
         argument=_argument(run, tensor),
+        spare=is_spare(run, tensor),
     )
 
 
