@@ -6,14 +6,9 @@ imported unless the flag is given.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-MARKER = "autograd_lint_allow"
+from autograd_lint.dynamic.pytest_marker import MARKER
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,13 +30,3 @@ def pytest_configure(config: pytest.Config) -> None:
 
         fail = bool(config.getoption("--autograd-lint-fail"))
         config.pluginmanager.register(TestWatch(config, fail=fail), "autograd-lint-watch")
-
-
-def allowed_rules(item: pytest.Item) -> Sequence[str] | None:
-    """The selectors that markers of a test allow; None when a marker without arguments allows everything."""
-    selectors: list[str] = []
-    for marker in item.iter_markers(MARKER):
-        if not marker.args:
-            return None
-        selectors += [str(argument) for argument in marker.args]
-    return selectors
