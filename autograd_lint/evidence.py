@@ -94,7 +94,8 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """What one run showed. `ended` tells why it did not run to its end; `invented`, what of it was not the user's.
+    """What one run showed. `ended` tells why it did not run to its end; `invented`, what of it was not the user's;
+    `replaced`, which functions of torch the program has exchanged for others, so that its silence is not torch's.
 
     `rounds` are those of each statement that the run was to look at, by its number.
     """
@@ -107,6 +108,7 @@ class Testimony:
     rounds: Mapping[int, tuple[Round, ...]] = field(default_factory=dict)
     ended: str = ""
     invented: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     def has_reached(self, filename: str, rows: Iterable[int]) -> bool:
         """Whether any of `rows` ran."""

@@ -327,6 +327,7 @@ class Records:
     kept: dict[Place, KeptGraphs] = field(default_factory=dict)
     idle: list[IdleParameter] = field(default_factory=list)
     ran_eagerly: bool = False
+    replaced: tuple[str, ...] = ()
 
     def note(self, item: object) -> None:
         """Keep a note, once."""

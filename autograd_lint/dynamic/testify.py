@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,8 +22,10 @@ from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.looks import Aim
 from autograd_lint.dynamic.observer import HookObserver, SequenceObserver, can_count_nodes
 from autograd_lint.dynamic.records import Records
+from autograd_lint.dynamic.sandbox.guards import Refused
 from autograd_lint.dynamic.snippets.failures import classify, message_of
 from autograd_lint.dynamic.snippets.program import Program
+from autograd_lint.dynamic.tracer import set_trace
 from autograd_lint.dynamic.watch import Files
 from autograd_lint.evidence import Said, Testimony
 
@@ -150,7 +154,7 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
     witness = Witness(observer.frames, observer.records, aims)
     observer.accompany(witness)
     torch.manual_seed(0)
-    with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer:
+    with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer, _tracing_kept():
         invented, failures = run(witness)
     witness.finish()
     return to_json(
@@ -163,6 +167,7 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
             rounds={number: tuple(aim.rounds) for number, aim in enumerate(aims)},
             ended=_end_of(program.error) or (failures[-1] if failures else ""),
             invented=tuple(invented),
+            replaced=observer.records.replaced,
         )
     )
 
@@ -188,6 +193,23 @@ def _warnings_to(witness: Witness) -> Iterator[None]:
         warnings.simplefilter("always")
         warnings.showwarning = show
         yield
+
+
+@contextmanager
+def _tracing_kept() -> Iterator[None]:
+    """Let nobody else trace: what the program does afterwards would be told of wrong places."""
+
+    def refuse(function: Any) -> None:
+        # New threads call it too, with what is meant for them.
+        if function is not threading.gettrace():
+            raise Refused(errno.EPERM, "wanted to trace what runs")
+        set_trace(function)
+
+    sys.settrace = refuse
+    try:
+        yield
+    finally:
+        sys.settrace = set_trace
 
 
 @contextmanager

@@ -159,6 +159,173 @@ CAUSES: Final = {
         a[0] = 0.0
         s.sum().backward()
     """,
+    "assigned as a whole, which saves nothing: ok": """
+        y = torch.randn(2, requires_grad=True)
+        k = torch.rand(2)
+        k[:] = y
+        k[0:2] = y
+        k[...] = 0.0
+        (k * 1.0).sum()
+        k.sum().backward()
+        k.sum().backward()
+    """,
+    "assigned in part: twice": """
+        y = torch.randn(2, requires_grad=True)
+        k = torch.rand(3)
+        k[:2] = y
+        k.sum().backward()
+        k.sum().backward()
+    """,
+    "operands of which copies are saved: ok": """
+        w = torch.rand(3, requires_grad=True)
+        k = torch.rand(2, 2, 3)
+        s = k.transpose(0, 1)
+        loss = torch.inner(s, w).sum() + (s @ w).sum() + nn.Linear(3, 2)(s).sum()
+        loss = loss + nn.GroupNorm(1, 2)(s).sum() + nn.LSTM(3, 2)(s)[0].sum()
+        k.mul_(2.0)
+        loss.backward()
+    """,
+    "operand with gaps, saved itself: stale": """
+        w = torch.rand(3, requires_grad=True)
+        k = torch.rand(2, 2, 4)
+        loss = (k[:, :, :3] @ w).sum()
+        k.mul_(2.0)
+        loss.backward()
+    """,
+    "gradient that is spread, copied to itself: ok": """
+        x = torch.randn(3, requires_grad=True)
+        (g,) = torch.autograd.grad(x.sum(), x)
+        g.copy_(g)
+        g.data.copy_(g)
+    """,
+    "expanded view copied to itself: stale": """
+        w = torch.randn(3, 3, requires_grad=True)
+        v = torch.randn(3).expand(3, 3)
+        y = v * w
+        v.copy_(v)
+        y.sum().backward()
+    """,
+    "drawn around a mean: ok": """
+        x = torch.randn(3, requires_grad=True)
+        torch.normal(x, 1.0).sum().backward()
+    """,
+    "gradient of what `PReLU` gives: non-scalar": """
+        x = torch.randn(3, requires_grad=True)
+        torch.autograd.grad(nn.PReLU()(x), x)
+    """,
+    "two losses, one of them stepped with: ok": """
+        net = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(net.parameters())
+        x = torch.ones(1, 2)
+        for _ in range(2):
+            net(x).sum().backward()
+            optimizer.step()
+            (-net(x)).sum().backward()
+    """,
+    "helper given a leaf where nobody calls it so: ok": """
+        def scaled(value):
+            value.mul_(2.0)
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.shift = nn.Parameter(torch.ones(2))
+
+            def forward(self, x):
+                scaled(self.shift)
+
+        scaled(torch.zeros(3))
+    """,
+    "piece saved, its base written: refused multi-view": """
+        s = torch.randn(3, requires_grad=True) * 2
+        z, v = s.split(2)
+        loss = (z * z).sum()
+        s[1] = 0.0
+        loss.backward()
+    """,
+    "view of a leaf detached in place: ok": """
+        x = torch.zeros(3, requires_grad=True)
+        v = x.unsqueeze(0)
+        v.detach()[0] = 9.0
+        x.detach_()
+        v.sum().backward()
+    """,
+    "condition of the method `where`: stale": """
+        w = torch.randn(3, requires_grad=True)
+        mask = torch.tensor([False, True, True])
+        loss = w.where(mask, other=3.0).sum()
+        mask.logical_not_()
+        loss.backward()
+    """,
+    "gradient that needs only what was saved: ok": """
+        x = torch.tensor(4.0, requires_grad=True)
+        t = x.clamp(1)
+        (g,) = torch.autograd.grad((x * t).sum(), x, create_graph=True)
+        t.sqrt_()
+        g.backward()
+    """,
+    "gradient of a gradient, its graph given up: ok": """
+        x = torch.tensor(4.0, requires_grad=True)
+        b = F.relu6(x)
+        (g,) = torch.autograd.grad(b.sum(), x, create_graph=True)
+        b.backward()
+        g.backward()
+    """,
+    "gradient that runs through a graph given up: twice": """
+        x = torch.tensor(4.0, requires_grad=True)
+        b = x.sin() * x
+        (g,) = torch.autograd.grad(b.sum(), x, create_graph=True)
+        b.backward()
+        g.backward()
+    """,
+    "alias that joined the graph: ok": """
+        h = -torch.ones(3, requires_grad=True)
+        b = h.detach()
+        b.add_(h)
+        h[1] = h[0]
+        b.size()
+    """,
+    "view made without gradients of what joined the graph since: ok": """
+        y = torch.rand(1, requires_grad=True)
+        target = torch.randn(3)
+        piece = torch.tensor_split(target, 2)[0]
+        target[:] = y
+        piece[-1] = 0.0
+        piece.sum().backward()
+    """,
+    "filled with an element of its own: ok": """
+        z = torch.rand(3).sum()
+        h = z.flatten()
+        h[:] = z
+        c = torch.rand(3)
+        c[:] = c[0]
+        (c * torch.ones(1, requires_grad=True)).sum().backward()
+    """,
+    "no derivative, asked for before all else: not-implemented": """
+        w = torch.randn(1, requires_grad=True)
+        out = w.floor_divide(10)
+        h = w * 2
+        h += h**2
+        torch.autograd.backward([out, h])
+    """,
+    "multiplied with a view that has no edge: ok": """
+        y = torch.full((3, 3), 0.5, requires_grad=True)
+        c = torch.rand(3, 3)
+        c[1] = y[1]
+        y.sum().backward()
+        with torch.no_grad():
+            u = c.mT
+        h = y.grad * u
+        y.sum().backward()
+        h.mean().backward()
+    """,
+    "elements picked by a mask, saved: stale": """
+        y = torch.rand(3, requires_grad=True)
+        h = y[y > 0]
+        loss = h @ h
+        h -= h
+        loss.backward()
+    """,
 }
 """What the program does, its outcome under torch, and its text without imports."""
 

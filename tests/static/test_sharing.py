@@ -21,7 +21,7 @@ F.threshold(x, 0.5, 0.0, inplace=True) | nn.Threshold(0.5, 0.0, inplace=True)(x)
 nn.ReLU(inplace=True)(x) | F.relu(x, inplace=True) | F.leaky_relu_(x) | F.dropout(x, inplace=True) | x += 1 | x *= x
 x.uniform_() | x.normal_() | x.random_() | x.bernoulli_(0.5) | x.zero_() | x.fill_(2.0) | x.tril_() | x.fill_diagonal_(0.0)
 x.masked_fill_(x > 0.5, 0.0) | x.index_fill_(0, torch.tensor([0]), 1.0) | x.copy_(torch.rand(4, 4)) | x.t_() | x.unsqueeze_(0)
-x.apply_(lambda value: value) | x.map_(torch.ones(4, 4), lambda one, other: one) | x.clamp_(0.0) | x.set_(torch.ones(3))
+x.copy_(x) | x.apply_(lambda value: value) | x.map_(torch.ones(4, 4), lambda one, other: one) | x.clamp_(0.0) | x.set_(torch.ones(3))
 x[:] = 0.0 | x[0] = 0.0 | x[:, 0] = 0.0 | x[0, 0] = 0.0 | x[[0, 1]] = 0.0 | x[x > 0.5] = 0.0 | x[1:, 1:] = 0.0
 torch.add(torch.rand(4, 4), 1.0, out=x) | torch._foreach_zero_([x]) | torch._foreach_add_([x], 1.0)
 x.index_put_((torch.tensor([0]),), torch.ones(4)) | x.scatter_(0, torch.zeros(4, 4, dtype=torch.long), torch.rand(4, 4))

@@ -17,6 +17,7 @@ from autograd_lint.static.model.values import (
     Seq,
     SliceValue,
     Tensor,
+    Tri,
     Unknown,
     Value,
 )
@@ -31,6 +32,7 @@ from autograd_lint.static.operations.tensors import (
     uncertain_operands,
     write_array,
 )
+from autograd_lint.static.patterns import weights
 from autograd_lint.static.patterns.copies import surely_copies
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.layout import Layout
@@ -79,7 +81,9 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
     tensor = known_tensor(base)
     if tensor is None:
         if isinstance(base, Unknown):
-            return _read_unknown(base, index)
+            item = _read_unknown(base, index)
+            weights.note_item(run, base, index, item)
+            return item
         return run.call_hook(base, "__getitem__", [index], node) if isinstance(base, Instance) else Unknown()
     if tensor.numpy:
         return _array_view(run, tensor)
@@ -91,6 +95,7 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
     result = apply_effect(run, "Tensor.__getitem__", effect, params, node)
     if isinstance(result, Tensor) and result is not tensor:
         result.layout = indexed_layout(tensor.layout, index)
+        result.rank = _masked_rank(tensor, index)
         result.dtype = tensor.dtype
         name = describe(node)
         result.name = name
@@ -99,6 +104,13 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
         if kind in ("basic", "full") and run.machine.ref(tensor).in_graph:
             run.machine.emit(IndexRead(site=run.site(node), target=run.machine.ref(tensor)))
     return result
+
+
+def _masked_rank(tensor: Tensor, index: Value) -> int | None:
+    """A mask picks as many elements as it has True ones, which no layout tells."""
+    if type(index) is not Tensor or index.dtype != "bool" or index.layout is None or tensor.layout is None:
+        return None
+    return len(tensor.layout.shape) - len(index.layout.shape) + 1
 
 
 def _read_module(base: NNModule, index: Value) -> Value:
@@ -192,6 +204,7 @@ def write_index(
         return
     tensor = known_tensor(base)
     if tensor is None:
+        weights.note_write(run, base, target or node, how)
         if type(base) is Unknown and type(index) is Const and isinstance(index.value, int | str):
             if base.attrs is None:
                 base.attrs = {}
@@ -217,18 +230,23 @@ def _as_assigned(source: Layout | None, region: Layout | None) -> Layout | None:
     """What an index assignment copies: `source` without dimensions of size 1 in front, expanded to the region."""
     if source is None or region is None or source.shape == region.shape:
         return source
+    if not source.shape:
+        return None  # torch fills with it, by way of a copy where it lies in what it fills
     shape, strides = source.shape, source.strides
     while len(shape) and shape[0] == 1:
         shape, strides = shape[1:], strides[1:]
     return layouts.expand(Layout(shape, strides, source.offset), region.shape)
 
 
-def _takes_part(tensor: Tensor, index: Value, region: Layout | None) -> bool:
-    """Whether torch surely makes a view before it writes `tensor[index]`: not for `x[:]`, a mask or a list alone."""
-    if index_kind(index) == "basic" and region is not None and tensor.layout is not None:
+def _takes_part(tensor: Tensor, index: Value, region: Layout | None) -> Tri:
+    """Whether torch makes a view before it writes `tensor[index]`: not for `x[:]`, a mask or a list alone."""
+    kind = index_kind(index)
+    if kind == "basic" and region is not None and tensor.layout is not None:
         return region.shape != tensor.layout.shape
     items = index.items if isinstance(index, Seq) and index.kind == "tuple" else [index]
-    return any(type(item) is Const and type(item.value) in (int, type(None)) for item in items)
+    if any(type(item) is Const and type(item.value) in (int, type(None)) for item in items):
+        return True
+    return False if kind in ("full", "advanced") else None
 
 
 def _number(value: Value) -> float | None:
@@ -259,11 +277,14 @@ def _write_elements(
     values = [t for key in ("value", "index") for t in operands.get(key, ())]
     record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
-    record.part = _takes_part(tensor, index, region)
+    part = _takes_part(tensor, index, region)
+    record.part = part is True
     sharing = [_as_assigned(t.layout, region) for t in operands.get("value", ()) if shares_storage(t, tensor)]
     if machine.admits(record, values):
         made = machine.record("[]=", effect, operands, site=site)
         uncertain_operands(made, params, effect)
+        if made is not None and kinds["index"] in ("basic", "full"):
+            made.frees = part  # only `CopySlices` gives up what it wraps; a copy to the whole saves nothing
         machine.perform(record, made, overlaps=_refuses_copy(region, sharing))
         if run.traced:
             carry_write(run, tensor, (base, value), made)

@@ -408,9 +408,11 @@ class Tensor(Value):
     `node` is its `grad_fn` when it has one (`grad_node` regenerates a view's after a write); `requires_grad` None means
     not known. `base` is the root of a differentiable view, `view_kind` how it was made ("plain", "multi", "no_grad",
     "custom"). `alias_how`/`alias_of` tell how memory is shared outside the graph (detach, data, numpy).
+    `rank`: the number of its dimensions, where no more of its layout is known.
     `copied`: where indexing made it as a copy. `maybe_of`: it may be the same tensor as, or a view of, another.
     `detached`: the `detach_()` that took its history, `reseated`: the `.data =` that gave it other memory.
-    `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient.
+    `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient; `grad_used`: how many of
+    `grad_passes` a step has used.
     `trace` tells where its numbers left the graph, `tested` what a condition was computed from; `revived` is where
     computed numbers were made a leaf that requires grad.
     """
@@ -435,6 +437,7 @@ class Tensor(Value):
         "grad_reads",
         "grad_stepped",
         "grad_sum",
+        "grad_used",
         "hooks",
         "inference",
         "layout",
@@ -446,6 +449,7 @@ class Tensor(Value):
         "node",
         "numpy",
         "parameter",
+        "rank",
         "requires_grad",
         "reseated",
         "retains_grad",
@@ -466,6 +470,7 @@ class Tensor(Value):
         self.requires_grad: Tri = requires_grad
         self.node: GraphNode | None = None
         self.layout: Layout | None = None
+        self.rank: int | None = None
         self.dtype: str | None = None
         self.device: str | None = None
         self.base: Tensor | None = None
@@ -486,6 +491,7 @@ class Tensor(Value):
         self.grad_differenced = False
         self.grad_stepped: Site | None = None
         self.grad_sum: Accumulation | None = None
+        self.grad_used = 0
         self.detached: WriteRecord | None = None
         self.reseated: WriteRecord | None = None
         self.retains_grad = False

@@ -25,6 +25,7 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
+from autograd_lint.static.operations.laid_out import leave_out_copies
 from autograd_lint.static.operations.sharing import refuses_memory, shares_storage
 from autograd_lint.static.patterns.networks import inherit
 from autograd_lint.static.shapes import layout as layouts
@@ -132,7 +133,7 @@ def kind_of(value: Value) -> str:
 
 
 def _tensor_kind(tensor: Tensor) -> str:
-    rank = len(tensor.layout.shape) if tensor.layout is not None else None
+    rank = len(tensor.layout.shape) if tensor.layout is not None else tensor.rank
     return tensor_kind(floating=tensor.dtype not in INTEGERS, rank=rank)
 
 
@@ -218,6 +219,7 @@ def apply_effect(
             return Unknown()
     made = machine.record(display(name), effect, operands, site=site)
     uncertain_operands(made, params, effect)
+    leave_out_copies(made, name, operands)
     _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
     for written, record, _ in writes:
         machine.perform(record, made, overlaps=_refuses_memory(effect, written, record, operands))
@@ -272,12 +274,18 @@ def _planned_writes(
 def _refuses_memory(effect: Effect, written: str, record: WriteRecord, operands: Mapping[str, list[Tensor]]) -> bool:
     target = record.tensor
     reads = [
-        (label, t.layout)
+        (label, t)
         for label, group in operands.items()
         for t in group
         if (t is not target or label != written) and shares_storage(t, target)
     ]
-    return not record.exchanges and refuses_memory(effect, written, target.layout, reads)
+    if record.exchanges or (record.op == "copy_" and any(_are_same_elements(t, target) for _, t in reads)):
+        return False
+    return refuses_memory(effect, written, target.layout, [(label, t.layout) for label, t in reads])
+
+
+def _are_same_elements(one: Tensor, other: Tensor) -> bool:
+    return one is other or layouts.fully_overlap(one.layout, other.layout)
 
 
 def _apply_to_each(run: Run, name: str, effect: Effect, params: Mapping[str, Value], node: ir.Node) -> Value:
