@@ -355,6 +355,8 @@ def run(target: str, arguments: tuple[str, ...], **options: Any) -> int:
     )
     beginning = Beginning()
     result = run_observed(request, settings)
+    if not beginning.is_of_this_process:
+        return result.status
     with beginning.again(), joined(result) as told:
         if told is not None:
             for remark in told.remarks:

@@ -9,7 +9,7 @@ from autograd_lint.events import Event, How, Write
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
-from autograd_lint.showing import never_in_graph, version_moved
+from autograd_lint.showing import made_changed, never_in_graph, of_quoted, rewritten, version_moved
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -75,7 +75,9 @@ class InplaceOnGraphTensor(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The tensor is in the graph, and its version moved."""
-        return version_moved(seen, seen.event.target.name) if isinstance(seen.event, Write) else ""
+        if isinstance(seen.event, Write):
+            return version_moved(seen, seen.event.target.name)
+        return rewritten(seen) or of_quoted(seen, made_changed)
 
     def refuted(self, seen: Seen) -> str:
         """The tensor was not in the graph."""
