@@ -24,6 +24,10 @@ CONVERTERS: Final = {
     "bool": "bool",
 }
 """Methods of tensors that convert, which are also names of dtypes."""
+_OF_COMPLEX: Final = frozenset(
+    {"abs", "absolute", "angle", "imag", "real", "view_as_real", "irfft", "irfft2", "irfftn", "hfft"}
+)
+"""What gives real numbers of complex ones."""
 _OPERANDS: Final = ("self", "other", "exponent", "min", "max")
 """Parameters that take a number in the place of a tensor."""
 _SYNONYMS: Final = CONVERTERS | {"cfloat": "complex64", "cdouble": "complex128"}
@@ -51,9 +55,15 @@ def result_dtype(
         return measured
     if measured == "same" and len(dtypes) == 1:
         only = next(iter(dtypes))
-        return _of_integers(name, only, params, default) if only in INTEGERS else only
+        return _of_integers(name, only, params, default) if only in INTEGERS else _of_floats(name, only)
     floats = dtypes - INTEGERS
-    return next(iter(floats)) if len(floats) == 1 and None not in dtypes else None
+    return _of_floats(name, next(iter(floats))) if len(floats) == 1 and None not in dtypes else None
+
+
+def _of_floats(name: str, dtype: str | None) -> str | None:
+    if dtype is None or not dtype.startswith("complex") or name.rpartition(".")[2].strip("_") not in _OF_COMPLEX:
+        return dtype
+    return "float64" if dtype == "complex128" else "float32"
 
 
 def _of_integers(name: str, dtype: str | None, params: Mapping[str, Value], default: str | None) -> str | None:

@@ -25,8 +25,10 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
+from autograd_lint.static.operations.holders import is_spare
 from autograd_lint.static.operations.laid_out import leave_out_copies
 from autograd_lint.static.operations.sharing import refuses_memory, shares_storage
+from autograd_lint.static.operations.variants import settled
 from autograd_lint.static.patterns.networks import inherit
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.layout import Layout
@@ -173,6 +175,7 @@ def apply_named(
     constructor: Site | None = None,
 ) -> Value | None:
     """Do what the table says that `name` does; None when the table does not know it."""
+    name, params = settled(name, params)
     kinds = {key: kind_of(value) for key, value in params.items()}
     effect = table.effect(name, kinds)
     if effect is None:
@@ -350,6 +353,7 @@ def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name:
         grad_enabled=machine.modes.grad is not False and not machine.modes.inference,
         through=through,
         argument=_argument(run, tensor),
+        spare=is_spare(run, tensor),
     )
 
 
@@ -379,7 +383,7 @@ def _output(
     sources = labelled(operands, out.of) if out.of else []
     source = sources[min(index, len(sources) - 1)] if sources else None
     shape = result_layout(name, out, index, params, operands)
-    if out.alias in (Alias.MAYBE, Alias.VIEW) and source is not None:
+    if source is not None and (out.alias in (Alias.MAYBE, Alias.VIEW) or display(name) == "real"):
         out = settled_alias(name, out, source, params, shape)
     result = run.machine.output(out, source, made, site=site)
     if result is source:
