@@ -15,9 +15,15 @@ class Beginning:
     """What stood when it was made; a report after the program goes there, wherever the program went meanwhile."""
 
     def __init__(self) -> None:
+        self._process = os.getpid()
         self._folder = os.getcwd()
         self._streams = sys.stdout, sys.stderr
         self._copies = tuple(map(_copy, self._streams))
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """False in a process that the program has forked, and that came to its end as the program does."""
+        return os.getpid() == self._process
 
     @contextlib.contextmanager
     def again(self) -> Iterator[None]:

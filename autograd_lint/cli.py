@@ -150,7 +150,7 @@ class _Check(click.Command):
 @click.option("--isolated", is_flag=True, help="Use no configuration file.")
 @click.option("--force-exclude", is_flag=True, help="Apply exclusions to files named on the command line too.")
 @click.option("--stdin-filename", type=_PATHS, metavar="NAME", help="What to call standard input (`-`).")
-@click.option("--fix", is_flag=True, help="Apply the safe fixes.")
+@click.option("--fix", is_flag=True, help="Apply the safe fixes; with --confirm not those of refuted findings.")
 @click.option("--unsafe-fixes", is_flag=True, help="Apply the unsafe fixes too, which change what is computed.")
 @click.option("--fix-only", is_flag=True, help="Apply the safe fixes, and report nothing of what is left.")
 @click.option("--diff", is_flag=True, help="Show what the fixes would change as a diff; change and report nothing.")
@@ -365,6 +365,8 @@ def run(target: str, arguments: tuple[str, ...], **options: Any) -> int:
     )
     beginning = Beginning()
     result = run_observed(request, settings)
+    if not beginning.is_of_this_process:
+        return result.status
     with beginning.again(), joined(result) as told:
         if told is not None:
             for remark in told.remarks:

@@ -23,7 +23,9 @@ class InplaceOnGraphTensor(Rule):
     Reports in-place methods, augmented assignments and modules with `inplace=True` whose target has a `grad_fn`, where
     no operation is known to have saved that tensor. Where one has, it is AGL101.
 
-    Writes under `torch.no_grad()`, and writes to tensors outside the graph, are left alone.
+    Writes under `torch.no_grad()`, and writes to tensors outside the graph, are left alone. So is a write to what a
+    layer, a matrix product, a sum or `cat` has given, while one name at most holds it: `out += identity` after a
+    convolution, `ReLU(inplace=True)` after a normalisation. None of these saves its result.
 
     ## Why is this bad
 
@@ -87,7 +89,7 @@ class InplaceOnGraphTensor(Rule):
         """A recorded write to a graph tensor that did no harm so far; one that is not certain would be noise."""
         if not isinstance(event, Write) or not event.certain or not event.target.in_graph or not event.grad_enabled:
             return
-        if event.stale or event.refusal or event.alias_read or event.how in _JUDGED_ELSEWHERE:
+        if event.stale or event.refusal or event.alias_read or event.spare or event.how in _JUDGED_ELSEWHERE:
             return
         name = quoted(event.target.name, otherwise="a tensor")
         yield Report(event.site, f"{writer(event)} changes {name}, which is in the graph", ways_in(event), _help(event))

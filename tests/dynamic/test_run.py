@@ -313,3 +313,13 @@ def test_processes_that_the_program_spawns(project: Path) -> None:
     assert lines[:2] == ["[4.0, 6.0]"] * 2
     assert [line.split(":")[1] for line in lines[2:]] == ["6"]
     assert ran.stderr == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+def test_forked_process_that_ends_as_the_program_does_is_silent(project: Path) -> None:
+    fork = "import os\nchild = os.fork()\nif child:\n    print('child:', os.waitpid(child, 0)[1])\n"
+    ran = lint(project, "--output-format=concise", "--select=AGL103", write(project, "train.py", ONE_FINDING + fork))
+    assert ran.stdout.splitlines() == [
+        "child: 0",
+        "train.py:4:1: AGL103 `add_` changes `x`, which is in the graph",
+    ]
