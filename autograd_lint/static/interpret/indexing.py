@@ -277,8 +277,7 @@ def _write_elements(
     values = [t for key in ("value", "index") for t in operands.get(key, ())]
     record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
-    part = _takes_part(tensor, index, region)
-    record.part = part is True
+    record.part = part = _takes_part(tensor, index, region)
     sharing = [_as_assigned(t.layout, region) for t in operands.get("value", ()) if shares_storage(t, tensor)]
     if machine.admits(record, values):
         made = machine.record("[]=", effect, operands, site=site)

@@ -41,7 +41,7 @@ class WriteRecord:
     """One write while its consequences are not known yet; becomes a `Write` event when the path ends.
 
     `value` is the number that is written everywhere, if it is one; `changes` False: the memory held just that.
-    `part`: surely a view of the tensor is written, made on the way (`x[0] = v`). `exchanges`: the tensor gets other
+    `part`: a view of the tensor is written (None: perhaps), made on the way (`x[0] = v`). `exchanges`: the tensor gets other
     memory, and what shared the old one with it keeps its values.
     """
 
@@ -65,7 +65,7 @@ class WriteRecord:
     alias_read: AliasRead | None = None
     late: bool = False
     argument: str = ""
-    part: bool = False
+    part: Tri = False
     exchanges: bool = False
     spare: bool = False
 
@@ -463,7 +463,8 @@ class Machine:
             refused = _REFUSED_VIEWS.get(tensor.view_kind)
             if refused is not None:
                 return refused  # also when its base was written since: this write is what torch names
-            self.edge(tensor)
+            if record.part is not False and self.modes.grad is not False:
+                self.edge(tensor)  # the view that it writes to is made first
             if base.node is None and self.requires(tensor):
                 return Refusal.VIEW_OF_LEAF
         if tensor.node is None and self.requires(tensor):
