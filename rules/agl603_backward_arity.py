@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import Event, FunctionReturned
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule
 
@@ -86,6 +87,14 @@ class BackwardArity(Rule):
     on = (FunctionReturned,)
     raises = True
     says = ("number of gradients",)
+
+    def confirmed(self, seen: Seen) -> str:
+        """Torch raised at the backward that ran the flagged `return`."""
+        function = seen.quoted()[0].partition(".")[0]
+        if not seen.rounds or not seen.text.lstrip().startswith("return"):
+            return ""
+        said = (said for said in seen.run.said if f"function {function}Backward returned" in said.text)
+        return next((each.quote() for each in said if any(word in each.text for word in self.says)), "")
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A number of gradients that does not fit the inputs."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autograd_lint.confirm.matching import find_event, rules_for
 from autograd_lint.confirm.strategy import Nearness
 from autograd_lint.events import Event
-from autograd_lint.evidence import Round, Seen, Testimony, rows_of
-from autograd_lint.finding import Confirmation, Finding, Verdict
+from autograd_lint.evidence import Seen, Testimony, rows_of
+from autograd_lint.finding import Confirmation, Finding, Range, Verdict
 from autograd_lint.rule import Rule
 from autograd_lint.showing import times
 
@@ -22,24 +22,42 @@ class Decision:
     nearness: Nearness
 
 
-def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]]) -> Decision:
-    """The verdict of one run on one finding; `rounds` are those of its own statement, then of its related ones."""
-    own, elsewhere = (rounds[0], tuple(rounds[1:])) if rounds else ((), ())
+def decide(finding: Finding, run: Testimony, numbers: Sequence[int], text: str) -> Decision:
+    """The verdict of one run on one finding in the file `text`.
+
+    `numbers` are those of its own statement, then of its related ones, among those that the run looked at.
+    """
+    bare = seen_of(finding, run, numbers, text)
     for rule in rules_for(finding):
         event = find_event(rule, finding, run)
-        seen = Seen(finding, run, event, own, elsewhere)
+        seen = replace(bare, event=event)
         evidence = rule().confirmed(seen) if event is not None or rule.code == finding.code else ""
         if evidence:
             return Decision(_verdict(Verdict.CONFIRMED, seen, evidence), Nearness.DECIDED)
         if event is not None:
             return Decision(_verdict(Verdict.CONFIRMED, seen, _observed(rule, event, seen)), Nearness.DECIDED)
-    seen = Seen(finding, run, None, own, elsewhere)
     rule = next(iter(rules_for(finding)))
-    opposite = rule().refuted(seen) if run.has_reached(finding.filename, rows_of(finding.range)) else ""
+    opposite = rule().refuted(bare) if run.has_reached(finding.filename, rows_of(finding.range)) else ""
     if opposite:
-        return Decision(_verdict(Verdict.REFUTED, seen, opposite), Nearness.DECIDED)
-    nearness, reason = _why_not(seen)
-    return Decision(_verdict(Verdict.INCONCLUSIVE, seen, reason), nearness)
+        return Decision(_verdict(Verdict.REFUTED, bare, opposite), Nearness.DECIDED)
+    nearness, reason = _why_not(bare, rule)
+    return Decision(_verdict(Verdict.INCONCLUSIVE, bare, reason), nearness)
+
+
+def seen_of(finding: Finding, run: Testimony, numbers: Sequence[int], text: str) -> Seen:
+    """What `run` showed of `finding`, without an event."""
+    rounds = [run.rounds.get(number, ()) for number in numbers]
+    own, elsewhere = (rounds[0], tuple(rounds[1:])) if rounds else ((), ())
+    ends = run.ends.get(numbers[0], ()) if numbers else ()
+    return Seen(finding, run, None, own, elsewhere, ends, _text_at(finding.range, text))
+
+
+def _text_at(place: Range, text: str) -> str:
+    lines = text.splitlines()[place.start.row - 1 : place.end.row]
+    if lines:
+        lines[-1] = lines[-1][: place.end.column - 1]
+        lines[0] = lines[0][place.start.column - 1 :]
+    return "\n".join(lines)
 
 
 def _observed(rule: type[Rule], event: Event, seen: Seen) -> str:
@@ -58,7 +76,7 @@ def _verdict(verdict: Verdict, seen: Seen, evidence: str) -> Confirmation:
     return Confirmation(verdict, seen.run.how, evidence, details(seen))
 
 
-def _why_not(seen: Seen) -> tuple[Nearness, str]:
+def _why_not(seen: Seen, rule: type[Rule]) -> tuple[Nearness, str]:
     run, finding = seen.run, seen.finding
     ended = f"; the {run.how} ended early: {run.ended}" if run.ended else ""
     if not run.has_reached(finding.filename, rows_of(finding.range)):
@@ -67,7 +85,8 @@ def _why_not(seen: Seen) -> tuple[Nearness, str]:
     if missing:
         rows = ", ".join(map(str, sorted(set(missing))))
         return Nearness.PARTLY_REACHED, f"it ran, but row {rows}, which it also takes, did not{ended}"
-    return Nearness.REACHED, f"it ran, and torch showed neither this nor the opposite{ended}"
+    reason = rule().undecided(seen) or "torch showed neither this nor the opposite"
+    return Nearness.REACHED, f"it ran, and {reason}{ended}"
 
 
 def details(seen: Seen) -> dict[str, object]:

@@ -302,6 +302,15 @@ class KeptGraphs:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftNote:
+    """Numbers left a graph at `place` by `how`; `leaves` are the ids of the first few leaves it ends at."""
+
+    place: Place
+    how: str
+    leaves: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IdleParameter:
     """A Parameter that was stepped without ever having a gradient; or else one with a gradient in no optimizer.
 
@@ -326,6 +335,7 @@ class Records:
     crashes: dict[str, None] = field(default_factory=dict)
     kept: dict[Place, KeptGraphs] = field(default_factory=dict)
     idle: list[IdleParameter] = field(default_factory=list)
+    left: list[LeftNote] = field(default_factory=list)
     ran_eagerly: bool = False
 
     def note(self, item: object) -> None:

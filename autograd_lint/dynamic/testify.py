@@ -19,11 +19,11 @@ from autograd_lint.dynamic.frames import Frames, shown_filename
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.looks import Aim
 from autograd_lint.dynamic.observer import HookObserver, SequenceObserver, can_count_nodes
-from autograd_lint.dynamic.records import Records
+from autograd_lint.dynamic.records import LeftNote, Records
 from autograd_lint.dynamic.snippets.failures import classify, message_of
 from autograd_lint.dynamic.snippets.program import Program
 from autograd_lint.dynamic.watch import Files
-from autograd_lint.evidence import Said, Testimony
+from autograd_lint.evidence import Left, Said, Testimony
 
 _MOST_SAID: Final = 200
 _QUIET: Final = (StopIteration, StopAsyncIteration, GeneratorExit)
@@ -115,6 +115,7 @@ class Witness:
         for aim in self._all:
             for running, _ in list(aim.pending):
                 aim.after(running)
+            aim.finish()
 
 
 def _calls(outer: FrameType, inner: FrameType) -> bool:
@@ -161,10 +162,16 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
             said=tuple(witness.said),
             reached={shown_filename(name): frozenset(rows) for name, rows in witness.reached.items()},
             rounds={number: tuple(aim.rounds) for number, aim in enumerate(aims)},
+            ends={number: aim.ends for number, aim in enumerate(aims) if aim.ends},
+            left=tuple(_left(note) for note in observer.records.left),
             ended=_end_of(program.error) or (failures[-1] if failures else ""),
             invented=tuple(invented),
         )
     )
+
+
+def _left(note: LeftNote) -> Left:
+    return Left(note.how, note.place.filename, note.place.range.start.row, note.leaves)
 
 
 def _end_of(error: BaseException | None) -> str:
