@@ -49,6 +49,15 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """A module with hooks was called at `row`, as `module(…)`; `identity` is its own."""
+
+    filename: str
+    row: int
+    identity: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What could be seen of a value: of a tensor, its counters and first elements; of a module, what it registered.
 
@@ -123,6 +132,7 @@ class Testimony:
     rounds: Mapping[int, tuple[Round, ...]] = field(default_factory=dict)
     ends: Mapping[int, tuple[Facts, ...]] = field(default_factory=dict)
     left: tuple[Left, ...] = ()
+    called: tuple[Called, ...] = ()
     ended: str = ""
     invented: tuple[str, ...] = ()
 
@@ -135,8 +145,9 @@ class Testimony:
 class Seen:
     """What a run showed of one finding; `event` is what its rule was told there, if anything.
 
-    `rounds` are those of the flagged statement, `elsewhere` those of the statements of the related places; `ends` are
-    the leaves that the former reached, at the end of the run; for rules that are not about graphs, the tensors there. `text` is the source of the flagged place.
+    `rounds` are those of the flagged statement, `elsewhere` those of the statements of the related places. `ends` are
+    the leaves that the former reached, at the end of the run; for rules that are not about graphs, the tensors there.
+    `text` is the source of the flagged place.
     """
 
     finding: Finding

@@ -85,7 +85,7 @@ class TensorAttributeRequiresGrad(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The tensor is missing from the parameters."""
-        return not_registered(seen, seen.event.attribute) if isinstance(seen.event, Unregistered) else ""
+        return not_registered(seen, f"self.{seen.event.attribute}") if isinstance(seen.event, Unregistered) else ""
 
     def refuted(self, seen: Seen) -> str:
         """The tensor is registered."""

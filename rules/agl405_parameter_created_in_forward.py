@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import Event, MadeInForward
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule
 
@@ -76,6 +77,14 @@ class ParameterCreatedInForward(Rule):
     name = "parameter-created-in-forward"
     severity = Severity.ERROR
     on = (MadeInForward,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The observer saw two calls make two, and the module has neither, or the second in place of the first."""
+        if not isinstance(seen.event, MadeInForward):
+            return ""
+        event = seen.event
+        has = "the module has the later one only" if event.kept else f"`{event.owner}` has no parameter of theirs"
+        return f"two calls of `forward` made two objects of `{event.made}` in this row, and after the second {has}"
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such object."""

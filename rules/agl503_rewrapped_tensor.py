@@ -9,7 +9,7 @@ from autograd_lint.events import Cut, DeadEnd, Event
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
-from autograd_lint.showing import dead_end, gradient_found, gradient_missing
+from autograd_lint.showing_cuts import dead_end, gradient_found, gradient_missing
 
 if TYPE_CHECKING:
     import libcst as cst

@@ -9,7 +9,7 @@ from autograd_lint.events import ConstantTerm, Cut, Event
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
-from autograd_lint.showing import gradient_found, gradient_missing
+from autograd_lint.showing_cuts import gradient_found, gradient_missing
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -62,7 +62,8 @@ class GraphCut(Rule):
     ## Confirmation
 
     Confirmed when the gradient before the cut is None after the backward; of a term of the loss, when its numbers were
-    taken out of a graph and a backward ran after they had been added. Refuted when the leaf before the cut has a gradient.
+    taken out of a graph and a backward ran after they had been added. Refuted when the leaf before the cut has a
+    gradient.
 
     ## References
 
@@ -115,7 +116,11 @@ class GraphCut(Rule):
 
 def _taken_out(seen: Seen) -> str:
     """The flagged place took numbers out of a graph, the sum was computed, and backward ran through the rest."""
-    left, added, ran = next(seen.left(), None), seen.rounds_at("added to the loss here"), seen.rounds_at("backward runs here")
+    left, added, ran = (
+        next(seen.left(), None),
+        seen.rounds_at("added to the loss here"),
+        seen.rounds_at("backward runs here"),
+    )
     if left is None or not added or not any(each.after is not None for each in ran):
         return ""
     number = len(left.leaves)

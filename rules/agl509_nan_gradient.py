@@ -10,7 +10,7 @@ from autograd_lint.events import Event, InfiniteDerivative, Singularity
 from autograd_lint.evidence import Facts, Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
-from autograd_lint.showing import leaves_of
+from autograd_lint.showing_cuts import leaves_of
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code

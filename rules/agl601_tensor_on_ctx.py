@@ -101,11 +101,10 @@ class TensorOnCtx(Rule):
         for each in seen.rounds:
             for name, kept in (each.after or {}).items():
                 owner, _, last = name.rpartition(".")
-                context = (each.after or {}).get(owner)
-                if last != attribute or name in each.before or not kept.is_tensor or context is None:
-                    continue
-                if not context.is_tensor and kept.identity not in {saved.identity for saved in context.leaves}:
-                    return f"`{name}` is a {kept.type} at version {kept.version}, which `{context.type}` does not save{_later(seen, kept)}"
+                if last == attribute and name not in each.before and kept.is_tensor:
+                    text = _unsaved(name, kept, (each.after or {}).get(owner))
+                    if text:
+                        return text + _later(seen, kept)
         return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
@@ -142,6 +141,13 @@ class TensorOnCtx(Rule):
         saved = code.replace(assign, f"{context}.save_for_backward({code.text(assign.value)})")
         reads = (code.replace(found, f"{code.text(found.value)}.saved_tensors[0]") for found in kept)
         return code.unsafe("save it for backward", saved, *reads)
+
+
+def _unsaved(name: str, kept: Facts, context: Facts | None) -> str:
+    """The context keeps a tensor that it does not save."""
+    if context is None or context.is_tensor or any(saved.identity == kept.identity for saved in context.leaves):
+        return ""
+    return f"`{name}` is a {kept.type} at version {kept.version}, which `{context.type}` does not save"
 
 
 def _later(seen: Seen, kept: Facts) -> str:

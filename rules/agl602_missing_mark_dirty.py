@@ -102,7 +102,9 @@ class MissingMarkDirty(Rule):
                 if before.version != after.version and before.grad_fn:
                     used = _used(seen, after)
                     if used:
-                        return f"`{name}` went from version {before.version} to {after.version} at the write, and {used}"
+                        return (
+                            f"`{name}` went from version {before.version} to {after.version} at the write, and {used}"
+                        )
         return ""
 
     def refuted(self, seen: Seen) -> str:

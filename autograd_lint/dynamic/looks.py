@@ -31,6 +31,8 @@ _LEAVES: Final = 16
 _ATTRIBUTES: Final = 16
 _ELEMENTS: Final = 100
 _MISSING: Final = object()
+FORWARD_HOOKS: Final = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+"""The hooks of a module that run when it is called."""
 
 
 class Aim:
@@ -152,11 +154,19 @@ def _name(value: object) -> str:
 
 def _module(module: torch.nn.Module) -> Facts:
     named = list(torch.nn.Module.named_parameters(module))
-    hooks = sum(len(table) for name, table in vars(module).items() if name.endswith("_hooks") and table)
+    hooks = sum(len(table) for name, table in vars(module).items() if name in FORWARD_HOOKS and table)
     leaves = _leaves_of(parameter for _, parameter in named)
     names, own = tuple(name for name, _ in named), _attributes(module)
     training = module.training
-    return Facts(_name(module), parameters=names, hooks=hooks, leaves=leaves, attributes=own, training=training)
+    return Facts(
+        _name(module),
+        parameters=names,
+        hooks=hooks,
+        leaves=leaves,
+        identity=id(module),
+        attributes=own,
+        training=training,
+    )
 
 
 def _attributes(value: object) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from autograd_lint.events import Disorder, Failure, Refusal
+from autograd_lint.events import Disorder, Failure, Holder, Refusal
 from autograd_lint.finding import Position, Range
 
 
@@ -56,7 +56,8 @@ class Via(enum.Enum):
 class WriteFacts:
     """Everything about a write but when it happened; equal for every round of a loop.
 
-    `in_graph` and `leaf` describe the target before the write. `through` names the alias it went through.
+    `in_graph` and `leaf` describe the target before the write. `through` names the alias it went through, `argument`
+    that of the function around it which holds the target, if the caller holds it too.
     """
 
     spot: Spot
@@ -72,6 +73,7 @@ class WriteFacts:
     refusal: Refusal | None = None
     silent: bool = False
     origin: Place | None = None
+    argument: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +301,37 @@ class KeptGraphs:
     place: Place
     graphs: int
     nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnregisteredNote:
+    """A constructor has ended, and `count` members of what it bound to `attribute` at `place` are not registered."""
+
+    place: Place
+    attribute: str
+    owner: str
+    holder: Holder
+    member: str
+    parameter: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MadeNote:
+    """The forward of an `owner` made a Parameter, as part of a `made`, at `spot` in each of two calls."""
+
+    spot: Spot
+    owner: str
+    made: str
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EvalNote:
+    """A module, in evaluation mode since `mode`, has built graphs at `place`, and no backward came after."""
+
+    place: Place
+    mode: Place
 
 
 @dataclass(frozen=True, slots=True)
