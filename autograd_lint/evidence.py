@@ -118,7 +118,8 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """What one run showed. `ended` tells why it did not run to its end; `invented`, what of it was not the user's.
+    """What one run showed. `ended` tells why it did not run to its end; `invented`, what of it was not the user's;
+    `replaced`, which functions of torch the program has exchanged for others, so that its silence is not torch's.
 
     `rounds` are those of each statement that the run was to look at, by its number; `ends` tells what the leaves (or
     tensors) that were reached there are when all is over.
@@ -135,6 +136,7 @@ class Testimony:
     called: tuple[Called, ...] = ()
     ended: str = ""
     invented: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     def has_reached(self, filename: str, rows: Iterable[int]) -> bool:
         """Whether any of `rows` ran."""

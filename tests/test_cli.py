@@ -357,3 +357,12 @@ def test_output_that_the_terminal_cannot_say() -> None:
     done = spawn("rule", "AGL001", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0
     assert "ignore[\\u2026]" in done.stdout
+
+
+def test_what_is_checked_is_not_imported(project: Path) -> None:
+    """Python puts the current folder before its own library when it runs a module."""
+    for name in ("socket", "json", "libcst", "click", "torch"):
+        (project / f"{name}.py").write_text(f"open('{name} was executed', 'w')\nx = 1\n")
+    done = spawn("--select=ALL", "-j2", cwd=project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not list(project.glob("*executed"))

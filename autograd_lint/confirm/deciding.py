@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from autograd_lint.confirm.matching import find_event, rules_for
 from autograd_lint.confirm.strategy import Nearness
@@ -12,6 +13,8 @@ from autograd_lint.evidence import Seen, Testimony, rows_of
 from autograd_lint.finding import Confirmation, Finding, Range, Verdict
 from autograd_lint.rule import Rule
 from autograd_lint.showing import times
+
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ def decide(finding: Finding, run: Testimony, numbers: Sequence[int], text: str) 
         if event is not None:
             return Decision(_verdict(Verdict.CONFIRMED, seen, _observed(rule, event, seen)), Nearness.DECIDED)
     rule = next(iter(rules_for(finding)))
-    opposite = rule().refuted(bare) if run.has_reached(finding.filename, rows_of(finding.range)) else ""
+    ran = run.has_reached(finding.filename, rows_of(finding.range))
+    opposite = rule().refuted(bare) if ran and not run.replaced else ""
     if opposite:
         return Decision(_verdict(Verdict.REFUTED, bare, opposite), Nearness.DECIDED)
     nearness, reason = _why_not(bare, rule)
@@ -67,9 +71,9 @@ def _observed(rule: type[Rule], event: Event, seen: Seen) -> str:
     return f"observed under torch {seen.run.torch}: {message} ({ran})"
 
 
-def not_run(how: str, reason: str) -> Decision:
-    """A run that told nothing."""
-    return Decision(Confirmation(Verdict.INCONCLUSIVE, how, reason), Nearness.NOT_RUN)
+def not_run(how: str, reason: str, *, nearness: Nearness = Nearness.NOT_RUN) -> Decision:
+    """No run, or one that told nothing."""
+    return Decision(Confirmation(Verdict.INCONCLUSIVE, how, reason), nearness)
 
 
 def _verdict(verdict: Verdict, seen: Seen, evidence: str) -> Confirmation:
@@ -79,8 +83,10 @@ def _verdict(verdict: Verdict, seen: Seen, evidence: str) -> Confirmation:
 def _why_not(seen: Seen, rule: type[Rule]) -> tuple[Nearness, str]:
     run, finding = seen.run, seen.finding
     ended = f"; the {run.how} ended early: {run.ended}" if run.ended else ""
+    ended += f"; it replaced {', '.join(run.replaced[:_NAMED])}" if run.replaced else ""
     if not run.has_reached(finding.filename, rows_of(finding.range)):
-        return Nearness.NOT_REACHED, f"row {finding.range.start.row} did not run{ended}"
+        nearness = Nearness.CUT_SHORT if ended else Nearness.NOT_REACHED
+        return nearness, f"row {finding.range.start.row} did not run{ended}"
     missing = [place.start.row for name, place in seen.places() if not run.has_reached(name, rows_of(place))]
     if missing:
         rows = ", ".join(map(str, sorted(set(missing))))

@@ -82,8 +82,9 @@ class Confirmer:
         result = future.result()
         run = _testimony(result)
         if run is None:
+            reason = f"the {strategy.name} told nothing: {_reason(result)}"
             for finding in attempt.findings:
-                self._note(finding, not_run(strategy.name, f"the {strategy.name} told nothing: {_reason(result)}"))
+                self._note(finding, not_run(strategy.name, reason, nearness=Nearness.CUT_SHORT))
         else:
             self._judge(run, attempt, strategy)
         self._tell()
@@ -129,6 +130,6 @@ def _testimony(result: JobResult) -> Testimony | None:
 
 
 def _reason(result: JobResult) -> str:
-    if result.status in (Status.FINISHED, Status.RAISED, Status.EXITED):
+    if result.status in (Status.FINISHED, Status.RAISED):
         return "what it sent is no observation"
     return result.reason

@@ -17,9 +17,10 @@ class Nearness(enum.IntEnum):
 
     NOT_RUN = 0
     NOT_REACHED = 1
-    PARTLY_REACHED = 2
-    REACHED = 3
-    DECIDED = 4
+    CUT_SHORT = 2
+    PARTLY_REACHED = 3
+    REACHED = 4
+    DECIDED = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ class TorchObserver(Observer):
         run_eagerly(watch.records, patches)
         rest_inside_modules(watch.tracer, patches)
         gradients.optimizers.install(patches)
+        patches.keep_an_eye_on(torch.Tensor, "backward")
         watch.tracer.start()
 
     def _save_check(self) -> SaveCheck:
@@ -103,6 +104,7 @@ class TorchObserver(Observer):
     def stop(self) -> None:
         """Put everything back."""
         self._watch.tracer.stop()
+        self.records.replaced = self._patches.displaced()
         for end in self._ends:
             end()
         self._patches.undo()

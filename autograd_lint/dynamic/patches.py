@@ -15,11 +15,25 @@ class Patches:
         self._done: list[tuple[Any, str, Any]] = []
         self._actions: list[Callable[[], object]] = []
         self._items: list[tuple[dict[Any, Any], Any]] = []
+        self._latest: dict[tuple[int, str], tuple[Any, Any]] = {}
 
     def set(self, owner: Any, name: str, value: Any) -> None:
         """Replace an attribute of `owner` itself; one that it only inherits is hidden."""
         self._done.append((owner, name, vars(owner).get(name, _ABSENT)))
         setattr(owner, name, value)
+        self._latest[id(owner), name] = owner, value
+
+    def keep_an_eye_on(self, owner: Any, name: str) -> None:
+        """Count an attribute among those that nobody else should replace, and leave it as it is."""
+        self._latest[id(owner), name] = owner, vars(owner).get(name)
+
+    def displaced(self) -> tuple[str, ...]:
+        """The attributes that somebody else has replaced since."""
+        return tuple(
+            f"{_shown(owner)}.{name}"
+            for (_, name), (owner, value) in self._latest.items()
+            if vars(owner).get(name) is not value
+        )
 
     def set_item(self, owner: dict[Any, Any], key: Any, value: Any) -> None:
         """Add an item to a dictionary that must not have it yet."""
@@ -32,6 +46,7 @@ class Patches:
 
     def undo(self) -> None:
         """Put everything back, the latest first."""
+        self._latest.clear()
         while self._actions:
             self._actions.pop()()
         while self._items:
@@ -43,6 +58,10 @@ class Patches:
                 delattr(owner, name)
             else:
                 setattr(owner, name, old)
+
+
+def _shown(owner: Any) -> str:
+    return f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else getattr(owner, "__name__", "")
 
 
 def dressed(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:

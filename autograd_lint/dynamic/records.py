@@ -370,6 +370,7 @@ class Records:
     idle: list[IdleParameter] = field(default_factory=list)
     left: list[LeftNote] = field(default_factory=list)
     ran_eagerly: bool = False
+    replaced: tuple[str, ...] = ()
 
     def note(self, item: object) -> None:
         """Keep a note, once."""

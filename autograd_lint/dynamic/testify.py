@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,8 +23,10 @@ from autograd_lint.dynamic.looks import FORWARD_HOOKS, Aim
 from autograd_lint.dynamic.observer import HookObserver, SequenceObserver, can_count_nodes
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import LeftNote, Records
+from autograd_lint.dynamic.sandbox.guards import Refused
 from autograd_lint.dynamic.snippets.failures import classify, message_of
 from autograd_lint.dynamic.snippets.program import Program
+from autograd_lint.dynamic.tracer import set_trace
 from autograd_lint.dynamic.watch import Files
 from autograd_lint.evidence import Called, Left, Said, Testimony
 
@@ -172,7 +176,7 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
     observer.accompany(witness)
     torch.manual_seed(0)
     patches = Patches()
-    with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer:
+    with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer, _tracing_kept():
         witness.watch_calls(patches)
         try:
             invented, failures = run(witness)
@@ -192,6 +196,7 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
             called=tuple(witness.called),
             ended=_end_of(program.error) or (failures[-1] if failures else ""),
             invented=tuple(invented),
+            replaced=observer.records.replaced,
         )
     )
 
@@ -221,6 +226,23 @@ def _warnings_to(witness: Witness) -> Iterator[None]:
         warnings.simplefilter("always")
         warnings.showwarning = show
         yield
+
+
+@contextmanager
+def _tracing_kept() -> Iterator[None]:
+    """Let nobody else trace: what the program does afterwards would be told of wrong places."""
+
+    def refuse(function: Any) -> None:
+        # New threads call it too, with what is meant for them.
+        if function is not threading.gettrace():
+            raise Refused(errno.EPERM, "wanted to trace what runs")
+        set_trace(function)
+
+    sys.settrace = refuse
+    try:
+        yield
+    finally:
+        sys.settrace = set_trace
 
 
 @contextmanager

@@ -20,6 +20,9 @@ from autograd_lint.dynamic.records import Moment, Place, row_of
 from autograd_lint.dynamic.store import WriteLog
 
 RETURNING: Final = frozenset(("__init__", "forward"))
+set_trace: Final = sys.settrace
+"""The function itself: programs may replace it, and those in the sandbox get another."""
+
 _KEPT: Final = 1 << 17
 """Entries kept a thread; older nodes lose their place."""
 
@@ -132,7 +135,7 @@ class SetTrace(Tracer):
     def start(self) -> None:
         """Begin with the frames that are running already."""
         threading.settrace(self._call)
-        sys.settrace(self._call)
+        set_trace(self._call)
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if frame.f_trace is None:
@@ -144,13 +147,13 @@ class SetTrace(Tracer):
         self._paused.clear()
         threading.settrace(None)
         if sys.gettrace() is self._call:
-            sys.settrace(None)
+            set_trace(None)
 
     def pause(self) -> bool:
         """Stop following this thread for a while."""
         if sys.gettrace() is not self._call:
             return False
-        sys.settrace(None)
+        set_trace(None)
         self._paused.add(threading.get_ident())
         return True
 
@@ -159,7 +162,7 @@ class SetTrace(Tracer):
         if self._paused and threading.get_ident() in self._paused:
             self._paused.discard(threading.get_ident())
             if sys.gettrace() is None:
-                sys.settrace(self._call)
+                set_trace(self._call)
 
     # Python calls these functions all the time: what they need is bound in closures, and each thread has its own.
 

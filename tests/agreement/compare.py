@@ -6,8 +6,8 @@ The two agree when
   the line that raised). Where no rule tells of what torch refuses, nothing is expected;
 - gradients were summed over a step: AGL302 is at the backward; a constructor kept what it computed from a Parameter it
   lost: AGL401 is there;
-- nothing is called an `error` that torch contradicts. A claim is not judged where torch never came to it: its line did
-  not run, or might have run again had the program not ended.
+- nothing is called an `error` that torch contradicts. A claim is not judged where torch never came to it: its line, or
+  the call that leads there, did not run, or might have run again had the program not ended.
 
 A wrong gradient without an error (`Kind.SILENT`) that is not found is counted, but is no disagreement: it depends on
 values. Warnings are not judged.
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autograd_lint.engine import check_source
-from autograd_lint.finding import Finding, Severity
+from autograd_lint.finding import Finding, Range, Severity
 from autograd_lint.rule import all_rules
 from autograd_lint.source import SourceFile
 from tests.agreement.evidence import Evidence
@@ -94,6 +94,7 @@ _REFUSALS: Final = {
 }
 _JUDGED: Final = {code for codes in (*_FAMILIES.values(), *_REFUSALS.values()) for code in codes}
 _CRASHES: Final = ("AGL000", "AGL003")
+_CALL: Final = "called from here"
 _BASE_WRITTEN: Final = "its base or another view of its base has been modified"
 
 
@@ -204,8 +205,8 @@ class _Judge:
         code, evidence, outcome = finding.code, self.evidence, self.outcome
         if code in self.codes and _covers(finding, self.right_lines):
             return True
-        lines = _lines(finding)
-        if not evidence.trace.executed.intersection(lines):
+        lines = _lines(finding.range)
+        if not self._was_reached(finding):
             return None
         proof = self._proof(finding)
         if proof is not False:
@@ -213,8 +214,13 @@ class _Judge:
         cut_short = outcome.kind.is_fault and outcome.kind is not Kind.SILENT
         return None if cut_short and evidence.runs_again(lines) else False
 
+    def _was_reached(self, finding: Finding) -> bool:
+        """Torch came to the place, and to the call that the finding says leads there."""
+        places = [finding.range, *(place.range for place in finding.related if place.message == _CALL)]
+        return all(self.evidence.trace.executed.intersection(_lines(place)) for place in places)
+
     def _proof(self, finding: Finding) -> bool | None:
-        code, evidence, lines = finding.code, self.evidence, _lines(finding)
+        code, evidence, lines = finding.code, self.evidence, _lines(finding.range)
         if code == "AGL302":
             return any(each.line in lines for each in self.outcome.summed)
         if code == "AGL401":
@@ -237,17 +243,17 @@ class _Judge:
             return True
         if finding.code != "AGL101" and _covers(finding, evidence.silent_lines):
             return True
-        if finding.code == "AGL107" and evidence.shares_memory(_lines(finding)):
+        if finding.code == "AGL107" and evidence.shares_memory(_lines(finding.range)):
             return True
         # The program ended before the backward that may have needed what was written.
         ended = self.outcome.kind.is_fault and _covers(finding, evidence.touched_lines)
         return None if ended else False
 
 
-def _lines(finding: Finding) -> range:
-    return range(finding.range.start.row, finding.range.end.row + 1)
+def _lines(place: Range) -> range:
+    return range(place.start.row, place.end.row + 1)
 
 
 def _covers(finding: Finding, lines: Iterable[int | None]) -> bool:
     """Whether the finding is at one of `lines`; where a line is not known, every place is right."""
-    return any(line is None or line in _lines(finding) for line in lines)
+    return any(line is None or line in _lines(finding.range) for line in lines)

@@ -159,6 +159,83 @@ CAUSES: Final = {
         a[0] = 0.0
         s.sum().backward()
     """,
+    "assigned as a whole, which saves nothing: ok": """
+        y = torch.randn(2, requires_grad=True)
+        k = torch.rand(2)
+        k[:] = y
+        k[0:2] = y
+        k[...] = 0.0
+        (k * 1.0).sum()
+        k.sum().backward()
+        k.sum().backward()
+    """,
+    "assigned in part: twice": """
+        y = torch.randn(2, requires_grad=True)
+        k = torch.rand(3)
+        k[:2] = y
+        k.sum().backward()
+        k.sum().backward()
+    """,
+    "operands of which copies are saved: ok": """
+        w = torch.rand(3, requires_grad=True)
+        k = torch.rand(2, 2, 3)
+        s = k.transpose(0, 1)
+        loss = torch.inner(s, w).sum() + (s @ w).sum() + nn.Linear(3, 2)(s).sum()
+        loss = loss + nn.GroupNorm(1, 2)(s).sum() + nn.LSTM(3, 2)(s)[0].sum()
+        k.mul_(2.0)
+        loss.backward()
+    """,
+    "operand with gaps, saved itself: stale": """
+        w = torch.rand(3, requires_grad=True)
+        k = torch.rand(2, 2, 4)
+        loss = (k[:, :, :3] @ w).sum()
+        k.mul_(2.0)
+        loss.backward()
+    """,
+    "gradient that is spread, copied to itself: ok": """
+        x = torch.randn(3, requires_grad=True)
+        (g,) = torch.autograd.grad(x.sum(), x)
+        g.copy_(g)
+        g.data.copy_(g)
+    """,
+    "expanded view copied to itself: stale": """
+        w = torch.randn(3, 3, requires_grad=True)
+        v = torch.randn(3).expand(3, 3)
+        y = v * w
+        v.copy_(v)
+        y.sum().backward()
+    """,
+    "drawn around a mean: ok": """
+        x = torch.randn(3, requires_grad=True)
+        torch.normal(x, 1.0).sum().backward()
+    """,
+    "gradient of what `PReLU` gives: non-scalar": """
+        x = torch.randn(3, requires_grad=True)
+        torch.autograd.grad(nn.PReLU()(x), x)
+    """,
+    "two losses, one of them stepped with: ok": """
+        net = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(net.parameters())
+        x = torch.ones(1, 2)
+        for _ in range(2):
+            net(x).sum().backward()
+            optimizer.step()
+            (-net(x)).sum().backward()
+    """,
+    "helper given a leaf where nobody calls it so: ok": """
+        def scaled(value):
+            value.mul_(2.0)
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.shift = nn.Parameter(torch.ones(2))
+
+            def forward(self, x):
+                scaled(self.shift)
+
+        scaled(torch.zeros(3))
+    """,
 }
 """What the program does, its outcome under torch, and its text without imports."""
 

@@ -18,6 +18,9 @@ _LONGEST: Final = 200
 class Refused(PermissionError):
     """The sandbox does not allow what a program is about to do."""
 
+    def __str__(self) -> str:
+        return str(self.strerror)
+
 
 def install(scratch: str) -> list[str]:
     """Stop what is not allowed from now on, in this process and for good; the list grows by what was refused."""

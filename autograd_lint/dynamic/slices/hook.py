@@ -10,6 +10,7 @@ from autograd_lint.dynamic.slices.driving import DRIVER, Slice
 from autograd_lint.dynamic.slices.stubs import StubModules
 from autograd_lint.dynamic.snippets.program import Program
 from autograd_lint.dynamic.testify import EnoughTime, Part, Witness, observed, settle
+from autograd_lint.dynamic.tracer import set_trace
 
 
 def testify(program: Program) -> object:
@@ -33,7 +34,7 @@ def testify(program: Program) -> object:
         except EnoughTime as error:
             program.error = error
         finally:
-            sys.settrace(trace)
+            set_trace(trace)
             allow_report()
         return (*modules.made, *sliced.guesses.specs), sliced.failures
 

@@ -6,6 +6,7 @@ import contextlib
 import selectors
 import socket
 import subprocess
+import tempfile
 import threading
 from collections import deque
 from concurrent.futures import Future
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from autograd_lint.dynamic.snippets import scratch, wire
 from autograd_lint.dynamic.snippets.jobs import Job, JobResult, Status, job_to_json, result_from_json
-from autograd_lint.dynamic.snippets.launch import Setup, launch, new_root, read_errors
+from autograd_lint.dynamic.snippets.launch import Setup, last_lines, launch, new_root
 from autograd_lint.dynamic.snippets.warm import Interpreter, interpreter_from_json
 from autograd_lint.errors import ConfirmError
 
@@ -29,16 +30,18 @@ class Server:
 
     def __init__(self, setup: Setup) -> None:
         self._root = new_root()
+        # Without a name: nothing is left of it, however the linter ends.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 closed with the server
         self._inbox = wire.Inbox()
         self._outgoing = bytearray()
         self.channel, theirs = socket.socketpair()
         try:
             with theirs:
-                self._process = launch(setup, "server", self._root, inherited=[theirs.fileno()])
+                self._process = launch(setup, "server", self._root, inherited=[theirs.fileno()], errors=self._errors)
         except OSError:
             self.channel.close()
+            self._errors.close()
             scratch.remove(self._root)
-            read_errors(self._root)
             raise
         self.channel.setblocking(False)
 
@@ -77,7 +80,8 @@ class Server:
             self._process.kill()
             self._process.wait()
         scratch.remove(self._root)
-        return read_errors(self._root)
+        with self._errors:
+            return last_lines(self._errors)
 
 
 class ForkedJobs:

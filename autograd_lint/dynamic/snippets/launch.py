@@ -49,27 +49,25 @@ class Setup:
 
 
 def launch(
-    setup: Setup, role: str, root: str, *, inherited: Sequence[int] = (), pipes: bool = False
+    setup: Setup, role: str, root: str, *, inherited: Sequence[int] = (), errors: IO[bytes] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start `role` (see `roles`) with the scratch folder `root`. `pipes`: the standard streams are pipes, all three."""
+    """Start `role` (see `roles`) with the scratch folder `root`.
+
+    Its standard streams are pipes, all three; if it is given where to say its `errors`, there are no others.
+    """
     path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(entry)]
     order = json.dumps({"root": root, "preload": setup.preload, "path": path, "without": sorted(setup.without)})
-    stream = subprocess.PIPE if pipes else subprocess.DEVNULL
-    errors: int | IO[bytes] = subprocess.PIPE if pipes else open_errors(root)
-    try:
-        return subprocess.Popen(
-            [setup.python, "-B", _BOOT, role, order, *map(str, inherited)],
-            stdin=stream,
-            stdout=stream,
-            stderr=errors,
-            pass_fds=inherited if os.name == "posix" else (),
-            env=scrubbed(os.environ),
-            cwd=os.path.abspath(os.sep),
-            start_new_session=True,
-        )
-    finally:
-        if not isinstance(errors, int):
-            errors.close()
+    stream = subprocess.PIPE if errors is None else subprocess.DEVNULL
+    return subprocess.Popen(
+        [setup.python, "-B", _BOOT, role, order, *map(str, inherited)],
+        stdin=stream,
+        stdout=stream,
+        stderr=subprocess.PIPE if errors is None else errors,
+        pass_fds=inherited if os.name == "posix" else (),
+        env=scrubbed(os.environ),
+        cwd=os.path.abspath(os.sep),
+        start_new_session=True,
+    )
 
 
 def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
@@ -83,17 +81,7 @@ def new_root() -> str:
     return os.path.realpath(tempfile.mkdtemp(prefix="autograd-lint-"))
 
 
-def open_errors(root: str) -> IO[bytes]:
-    """The file beside `root` for what a server says when it fails."""
-    return open(f"{root}.log", "wb")
-
-
-def read_errors(root: str) -> str:
-    """The last lines that a server said, and the end of their file."""
-    try:
-        with open(f"{root}.log", encoding="utf-8", errors="replace") as stream:
-            text = stream.read()
-        os.unlink(f"{root}.log")
-    except FileNotFoundError:
-        return ""
-    return "\n".join(text.strip().splitlines()[-3:])
+def last_lines(errors: IO[bytes]) -> str:
+    """The last lines that a process said into `errors`."""
+    errors.seek(0)
+    return "\n".join(errors.read().decode("utf-8", "replace").strip().splitlines()[-3:])

@@ -15,6 +15,7 @@ from autograd_lint.dynamic.snippets.failures import describe
 from autograd_lint.dynamic.snippets.jobs import Failure, Job
 
 _PACKAGE: Final = "autograd_lint.dynamic."
+_set_trace: Final = sys.settrace  # hooks may keep it from programs
 
 
 class Program:
@@ -37,7 +38,7 @@ class Program:
         """Run to the end; the exception that ended it, if one did, is returned and never raised."""
         self._become_main()
         # What is needed afterwards, from before: the program may replace anything.
-        set_trace, trace, set_profile, profile = sys.settrace, sys.gettrace(), sys.setprofile, sys.getprofile()
+        set_trace, trace, set_profile, profile = _set_trace, sys.gettrace(), sys.setprofile, sys.getprofile()
         allow = allow_report
         try:
             code = compile(self.text, self.filename, "exec", dont_inherit=True)

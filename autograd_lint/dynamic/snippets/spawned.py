@@ -39,7 +39,7 @@ class Worker:
     def __init__(self, setup: Setup) -> None:
         self._root = new_root()
         try:
-            self._process = launch(setup, "worker", self._root, pipes=True)
+            self._process = launch(setup, "worker", self._root)
         except OSError:
             scratch.remove(self._root)
             raise

@@ -14,6 +14,7 @@ from autograd_lint.static.model.values import (
     Seq,
     SliceValue,
     Tensor,
+    Tri,
     Unknown,
     Value,
 )
@@ -214,12 +215,15 @@ def _as_assigned(source: Layout | None, region: Layout | None) -> Layout | None:
     return layouts.expand(Layout(shape, strides, source.offset), region.shape)
 
 
-def _takes_part(tensor: Tensor, index: Value, region: Layout | None) -> bool:
-    """Whether torch surely makes a view before it writes `tensor[index]`: not for `x[:]`, a mask or a list alone."""
-    if index_kind(index) == "basic" and region is not None and tensor.layout is not None:
+def _takes_part(tensor: Tensor, index: Value, region: Layout | None) -> Tri:
+    """Whether torch makes a view before it writes `tensor[index]`: not for `x[:]`, a mask or a list alone."""
+    kind = index_kind(index)
+    if kind == "basic" and region is not None and tensor.layout is not None:
         return region.shape != tensor.layout.shape
     items = index.items if isinstance(index, Seq) and index.kind == "tuple" else [index]
-    return any(type(item) is Const and type(item.value) in (int, type(None)) for item in items)
+    if any(type(item) is Const and type(item.value) in (int, type(None)) for item in items):
+        return True
+    return False if kind in ("full", "advanced") else None
 
 
 def _number(value: Value) -> float | None:
@@ -250,11 +254,14 @@ def _write_elements(
     values = [t for key in ("value", "index") for t in operands.get(key, ())]
     record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
-    record.part = _takes_part(tensor, index, region)
+    part = _takes_part(tensor, index, region)
+    record.part = part is True
     sharing = [_as_assigned(t.layout, region) for t in operands.get("value", ()) if shares_storage(t, tensor)]
     if machine.admits(record, values):
         made = machine.record("[]=", effect, operands, site=site)
         uncertain_operands(made, params, effect)
+        if made is not None and kinds["index"] in ("basic", "full"):
+            made.frees = part  # only `CopySlices` gives up what it wraps; a copy to the whole saves nothing
         unmoved = any(layouts.fully_overlap(region, source) for source in sharing)  # `x[0] = x[0]` copies nothing
         machine.perform(record, made, overlaps=not unmoved and overlaps(record, region, sharing))
         if run.traced:

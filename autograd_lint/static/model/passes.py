@@ -495,14 +495,21 @@ def _accumulate(machine: Machine, gradients: Gradients, request: Request, tensor
         tensor.grad_passes.clear()
         return
     if tensor.grad_passes and type(old) is Tensor and surely and not machine.expecting:
-        leaf = TensorRef(tensor.name, leaf=tensor.node is None, parameter=tensor.parameter, made=tensor.site)
-        if tensor.grad_stepped is not None and tensor.grad_sum is None:
-            in_loop = bool(machine.loops)
-            first = tensor.grad_passes[0]
-            tensor.grad_sum = Accumulation(
-                site=request.site, first=first, leaf=leaf, stepped=tensor.grad_stepped, in_loop=in_loop
-            )
+        _note_sum(machine, request.site, tensor)
     tensor.grad_passes.append(request.site)
+
+
+def _note_sum(machine: Machine, site: Site, tensor: Tensor) -> None:
+    """A pass adds to a gradient; rather told of is one that adds to what a step has used of its own."""
+    if tensor.grad_stepped is None:
+        return
+    used, told = {earlier.key for earlier in tensor.grad_passes[: tensor.grad_used]}, tensor.grad_sum
+    if told is not None and (told.site.key in used or site.key not in used):
+        return
+    leaf = TensorRef(tensor.name, leaf=tensor.node is None, parameter=tensor.parameter, made=tensor.site)
+    tensor.grad_sum = Accumulation(
+        site=site, first=tensor.grad_passes[0], leaf=leaf, stepped=tensor.grad_stepped, in_loop=bool(machine.loops)
+    )
 
 
 def _add_into(machine: Machine, request: Request, owner: Tensor, gradient: Tensor) -> None:
@@ -530,7 +537,7 @@ def forget_gradient(tensor: Tensor, value: Tri) -> None:
     tensor.grad_passes.clear()
     tensor.grad_reads = 0
     tensor.grad_clears += 1
-    tensor.grad_stepped = None
+    tensor.grad_stepped, tensor.grad_used = None, 0
     tensor.grad_sum = None
     tensor.grad_differenced = False
     if value is False:

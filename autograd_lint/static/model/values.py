@@ -410,7 +410,8 @@ class Tensor(Value):
     "custom"). `alias_how`/`alias_of` tell how memory is shared outside the graph (detach, data, numpy).
     `copied`: where indexing made it as a copy. `maybe_of`: it may be the same tensor as, or a view of, another.
     `detached`: the `detach_()` that took its history, `reseated`: the `.data =` that gave it other memory.
-    `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient.
+    `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient; `grad_used`: how many of
+    `grad_passes` a step has used.
     `trace` tells where its numbers left the graph, `tested` what a condition was computed from; `revived` is where
     computed numbers were made a leaf that requires grad.
     """
@@ -435,6 +436,7 @@ class Tensor(Value):
         "grad_reads",
         "grad_stepped",
         "grad_sum",
+        "grad_used",
         "hooks",
         "inference",
         "layout",
@@ -486,6 +488,7 @@ class Tensor(Value):
         self.grad_differenced = False
         self.grad_stepped: Site | None = None
         self.grad_sum: Accumulation | None = None
+        self.grad_used = 0
         self.detached: WriteRecord | None = None
         self.reseated: WriteRecord | None = None
         self.retains_grad = False

@@ -24,6 +24,7 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
+from autograd_lint.static.operations.laid_out import leave_out_copies
 from autograd_lint.static.patterns.networks import inherit
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.layout import Layout
@@ -237,10 +238,13 @@ def apply_effect(
             return Unknown()
     made = machine.record(display(name), effect, operands, site=site)
     uncertain_operands(made, params, effect)
+    leave_out_copies(made, name, operands)
     _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
     for record, others in writes:
-        sharing = [t.layout for t in others if shares_storage(t, record.tensor)]
-        machine.perform(record, made, overlaps=overlaps(record, record.tensor.layout, sharing))
+        sharing = [t for t in others if shares_storage(t, record.tensor)]
+        unmoved = record.op == "copy_" and any(_are_same_elements(t, record.tensor) for t in sharing)
+        overlapping = not unmoved and overlaps(record, record.tensor.layout, [t.layout for t in sharing])
+        machine.perform(record, made, overlaps=overlapping)
     specs = _all_outputs(effect)
     outputs = [_output(run, name, out, i, params, operands, made, site) for i, out in enumerate(specs)]
     if made is not None and len(outputs) == 1:
@@ -370,6 +374,10 @@ def _argument(run: Run, tensor: Tensor) -> str:
 def shares_storage(one: Tensor, other: Tensor) -> bool:
     """Torch looks for overlap in one storage only: a tensor made of an array has one of its own."""
     return one.memory is other.memory and (one.alias_how == "numpy") == (other.alias_how == "numpy")
+
+
+def _are_same_elements(one: Tensor, other: Tensor) -> bool:
+    return one is other or layouts.fully_overlap(one.layout, other.layout)
 
 
 def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Layout | None]) -> bool:

@@ -70,7 +70,7 @@ def call_torch(run: Run, name: str, args: Args, node: ir.Node) -> Value:
     if handler is not None:
         return handler(run, args, node)
     package, _, last = name.rpartition(".")
-    if package == "torch" and (last in _SIZED or last in _LIKE or last in _RANGES):
+    if package == "torch" and (last in _SIZED or last in _LIKE or last in _RANGES) and not _is_drawn_around(last, args):
         return _create(run, last, args, node)
     if last[:1].isupper():
         return _construct(run, name, args, node)
@@ -79,6 +79,11 @@ def call_torch(run: Run, name: str, args: Args, node: ir.Node) -> Value:
     if package == "torch.Tensor" and args.pos:
         return _unbound_method(run, last, args, node)
     return _operation(run, name, args, node)
+
+
+def _is_drawn_around(last: str, args: Args) -> bool:
+    """`torch.normal(mean, 1.0)` of tensors is an operation on them."""
+    return last == "normal" and any(known_tensor(value) is not None for value in args.all())
 
 
 def _construct(run: Run, name: str, args: Args, node: ir.Node) -> Value:

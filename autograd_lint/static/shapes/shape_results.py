@@ -323,7 +323,7 @@ RESULTS: Final[dict[Family, Sequence[str]]] = {
     _similarity(-1): ("pairwise_distance",),
     _picked_along: ("mode", "kthvalue"),
     _determinant: ("det", "logdet"),
-    _same: ("sort",),
+    _same: ("sort", "PReLU"),
     _broadcast_family: ("where", "broadcast_tensors"),
     _like_index: ("gather", "take"),
     _index_select: ("index_select",),
