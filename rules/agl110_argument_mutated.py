@@ -82,6 +82,10 @@ class ArgumentMutated(Rule):
         """The argument has another value after the write."""
         return value_changed(seen, seen.event.argument) if isinstance(seen.event, Write) else ""
 
+    def undecided(self, seen: Seen) -> str:
+        """Nobody holds it."""
+        return "no caller was seen that still holds the argument in a variable"
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A write to an argument that torch does not refuse."""
         if not isinstance(event, Write) or not event.argument or event.how in _OWN or event.refusal is not None:

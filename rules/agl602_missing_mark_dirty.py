@@ -100,7 +100,7 @@ class MissingMarkDirty(Rule):
         for name in dict.fromkeys([names[0], *names_in(seen)]):
             for before, after in seen.changes(name):
                 if before.version != after.version and before.grad_fn:
-                    used = _used(seen, after)
+                    used = _used(seen, after, names[-1])
                     if used:
                         return (
                             f"`{name}` went from version {before.version} to {after.version} at the write, and {used}"
@@ -146,10 +146,12 @@ class MissingMarkDirty(Rule):
         return code.unsafe(f"mark `{name}`", code.line_after(line, f"{context}.mark_dirty({name})"))
 
 
-def _used(seen: Seen, written: Facts) -> str:
-    """The written tensor where it is used: its grad_fn is what it was."""
+def _used(seen: Seen, written: Facts, function: str) -> str:
+    """The written tensor where it is used: its graph knows nothing of the function."""
     for each in seen.rounds_at("used here"):
-        for name, facts in each.before.items():
-            if facts.identity == written.identity and facts.grad_fn == written.grad_fn:
-                return f"`{name}`, the same tensor, still has the grad_fn {facts.grad_fn} where it is used"
+        for name, facts in (each.after or each.before).items():
+            if facts.identity == written.identity and facts.grad_fn and function not in facts.grad_fn:
+                return (
+                    f"`{name}`, the same tensor, has the grad_fn {facts.grad_fn} where it is used, and not {function}'s"
+                )
     return ""

@@ -19,6 +19,7 @@ from autograd_lint.events import Holder
 _HOLDERS: Final[dict[type, Holder]] = {list: Holder.LIST, tuple: Holder.TUPLE, set: Holder.SET, dict: Holder.DICT}
 _OWN_WAYS: Final = ("parameters", "named_parameters", "__setattr__", "__getattr__", "_apply")
 """A class that defines one of these may look after what it holds by itself."""
+_CALLS: Final = 6
 _DEPTH: Final = 3
 _KEPT: Final = 4096
 
@@ -50,10 +51,8 @@ class Construction:
 
     @guarded
     def bound(self, module: torch.nn.Module, name: str, value: Any, frame: FrameType) -> None:
-        """An attribute was bound; of interest where the user's constructor binds a container or a plain leaf."""
-        if type(value) not in _HOLDERS and not (type(value) is torch.Tensor and value.requires_grad):
-            return
-        if not self._watch.is_direct(frame) or frame.f_code.co_name != "__init__" or _self_of(frame) is not module:
+        """An attribute was bound to a container or a tensor; of interest while the user's constructor runs."""
+        if not self._watch.is_direct(frame) or not _is_under_construction(module, frame):
             return
         if len(self._bound) > _KEPT:
             self._bound = {key: known for key, known in self._bound.items() if known.module() is not None}
@@ -124,6 +123,16 @@ class _Registered:
 
 def _alive(held: _Held) -> list[torch.Tensor]:
     return [parameter for parameter in (ref() for ref in held.parameters) if parameter is not None]
+
+
+def _is_under_construction(module: torch.nn.Module, frame: FrameType | None) -> bool:
+    for _ in range(_CALLS):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == "__init__" and _self_of(frame) is module:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _self_of(frame: FrameType) -> Any:

@@ -20,14 +20,25 @@ _DEPTH: Final = 64
 _KEPT: Final = 1024
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A Parameter, the class of what it is part of, and the number of the call that made it."""
+
+    spot: Spot
+    kind: str
+    call: int
+    parameter: weakref.ref[Any]
+
+
 @dataclass(slots=True)
 class _Owner:
-    """A module whose forward makes Parameters: how often it has returned, and what the last one made, by place."""
+    """A module whose forward makes Parameters: how often it has returned, and what was made last, by place."""
 
     module: weakref.ref[torch.nn.Module]
+    name: str
     returned: int = 0
-    made: dict[Place, tuple[int, weakref.ref[Any]]] = field(default_factory=dict)
-    again: list[tuple[Spot, str, weakref.ref[Any], weakref.ref[Any]]] = field(default_factory=list)
+    made: dict[Place, _Made] = field(default_factory=dict)
+    again: list[tuple[_Made, _Made]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,7 @@ class ForwardMade:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._owners: dict[int, _Owner] = {}
+        self._told: set[Place] = set()
 
     def install(self, patches: Patches) -> None:
         """Replace what makes Parameters."""
@@ -70,13 +82,13 @@ class ForwardMade:
         if owner is None or owner.module() is not origin.owner:
             if len(self._owners) > _KEPT:
                 self._owners.clear()
-            owner = self._owners[id(origin.owner)] = _Owner(weakref.ref(origin.owner))
+            owner = _Owner(weakref.ref(origin.owner), type(origin.owner).__name__)
+            self._owners[id(origin.owner)] = owner
         spot = self._watch.frames.spot(origin.frame)
         before = owner.made.get(spot.place)
-        made = weakref.ref(parameter)
-        if before is not None and before[0] < owner.returned:
-            owner.again.append((spot, origin.kind, before[1], made))
-        owner.made[spot.place] = (owner.returned, made)
+        made = owner.made[spot.place] = _Made(spot, origin.kind, owner.returned, weakref.ref(parameter))
+        if before is not None and before.call < made.call:
+            owner.again.append((before, made))
 
     def _origin(self, frame: FrameType | None) -> _Origin | None:
         """The forward of the user's in which this happens, if no constructor of a Module is in between."""
@@ -107,8 +119,17 @@ class ForwardMade:
             return
         owner.returned += 1
         known = {id(parameter) for parameter in module.parameters()} if owner.again else set()
-        for spot, kind, first, second in owner.again:
-            if first() is None or id(first()) not in known:
-                kept = second() is not None and id(second()) in known
-                self._watch.records.note(MadeNote(spot, type(module).__name__, kind, kept))
+        for first, second in owner.again:
+            if id(first.parameter()) not in known:
+                self._told.add(second.spot.place)
+                note = MadeNote(second.spot, owner.name, second.kind, kept=id(second.parameter()) in known)
+                self._watch.records.note(note)
         owner.again.clear()
+
+    @guarded
+    def end(self) -> None:
+        """Where a forward ran once only, what it made and dropped tells what it would do again."""
+        for owner in self._owners.values():
+            for place, made in owner.made.items():
+                if place not in self._told and owner.returned == 1 and made.parameter() is None:
+                    self._watch.records.note(MadeNote(made.spot, owner.name, made.kind, once=True))

@@ -65,6 +65,7 @@ class Misuse:
     def end(self) -> None:
         """The program is over."""
         self._construction.end()
+        self._forward_made.end()
 
     def _returned(self, frame: FrameType) -> None:
         """A function of the user's called `forward` or `__init__` ends."""

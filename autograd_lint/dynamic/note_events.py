@@ -162,7 +162,7 @@ def _(note: UnregisteredNote, places: Places) -> Event:
 @event_of_note.register
 def _(note: MadeNote, places: Places) -> Event:
     site = places.site(note.spot.place, note.spot.calls)
-    return MadeInForward(site=site, owner=note.owner, made=note.made, kept=note.kept)
+    return MadeInForward(site=site, certain=not note.once, owner=note.owner, made=note.made, kept=note.kept)
 
 
 @event_of_note.register

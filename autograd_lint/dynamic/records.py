@@ -318,12 +318,13 @@ class UnregisteredNote:
 
 @dataclass(frozen=True, slots=True)
 class MadeNote:
-    """The forward of an `owner` made a Parameter, as part of a `made`, at `spot` in each of two calls."""
+    """The forward of an `owner` made a Parameter, as part of a `made`, at `spot` in each of two calls; or `once`."""
 
     spot: Spot
     owner: str
     made: str
-    kept: bool
+    kept: bool = False
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,12 +176,12 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
     observer.accompany(witness)
     torch.manual_seed(0)
     patches = Patches()
-    with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer, _tracing_kept():
-        witness.watch_calls(patches)
-        try:
+    witness.watch_calls(patches)
+    try:
+        with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer, _tracing_kept():
             invented, failures = run(witness)
-        finally:
-            patches.undo()
+    finally:
+        patches.undo()
     witness.finish()
     return to_json(
         Testimony(
