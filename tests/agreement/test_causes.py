@@ -236,6 +236,96 @@ CAUSES: Final = {
 
         scaled(torch.zeros(3))
     """,
+    "piece saved, its base written: refused multi-view": """
+        s = torch.randn(3, requires_grad=True) * 2
+        z, v = s.split(2)
+        loss = (z * z).sum()
+        s[1] = 0.0
+        loss.backward()
+    """,
+    "view of a leaf detached in place: ok": """
+        x = torch.zeros(3, requires_grad=True)
+        v = x.unsqueeze(0)
+        v.detach()[0] = 9.0
+        x.detach_()
+        v.sum().backward()
+    """,
+    "condition of the method `where`: stale": """
+        w = torch.randn(3, requires_grad=True)
+        mask = torch.tensor([False, True, True])
+        loss = w.where(mask, other=3.0).sum()
+        mask.logical_not_()
+        loss.backward()
+    """,
+    "gradient that needs only what was saved: ok": """
+        x = torch.tensor(4.0, requires_grad=True)
+        t = x.clamp(1)
+        (g,) = torch.autograd.grad((x * t).sum(), x, create_graph=True)
+        t.sqrt_()
+        g.backward()
+    """,
+    "gradient of a gradient, its graph given up: ok": """
+        x = torch.tensor(4.0, requires_grad=True)
+        b = F.relu6(x)
+        (g,) = torch.autograd.grad(b.sum(), x, create_graph=True)
+        b.backward()
+        g.backward()
+    """,
+    "gradient that runs through a graph given up: twice": """
+        x = torch.tensor(4.0, requires_grad=True)
+        b = x.sin() * x
+        (g,) = torch.autograd.grad(b.sum(), x, create_graph=True)
+        b.backward()
+        g.backward()
+    """,
+    "alias that joined the graph: ok": """
+        h = -torch.ones(3, requires_grad=True)
+        b = h.detach()
+        b.add_(h)
+        h[1] = h[0]
+        b.size()
+    """,
+    "view made without gradients of what joined the graph since: ok": """
+        y = torch.rand(1, requires_grad=True)
+        target = torch.randn(3)
+        piece = torch.tensor_split(target, 2)[0]
+        target[:] = y
+        piece[-1] = 0.0
+        piece.sum().backward()
+    """,
+    "filled with an element of its own: ok": """
+        z = torch.rand(3).sum()
+        h = z.flatten()
+        h[:] = z
+        c = torch.rand(3)
+        c[:] = c[0]
+        (c * torch.ones(1, requires_grad=True)).sum().backward()
+    """,
+    "no derivative, asked for before all else: not-implemented": """
+        w = torch.randn(1, requires_grad=True)
+        out = w.floor_divide(10)
+        h = w * 2
+        h += h**2
+        torch.autograd.backward([out, h])
+    """,
+    "multiplied with a view that has no edge: ok": """
+        y = torch.full((3, 3), 0.5, requires_grad=True)
+        c = torch.rand(3, 3)
+        c[1] = y[1]
+        y.sum().backward()
+        with torch.no_grad():
+            u = c.mT
+        h = y.grad * u
+        y.sum().backward()
+        h.mean().backward()
+    """,
+    "elements picked by a mask, saved: stale": """
+        y = torch.rand(3, requires_grad=True)
+        h = y[y > 0]
+        loss = h @ h
+        h -= h
+        loss.backward()
+    """,
 }
 """What the program does, its outcome under torch, and its text without imports."""
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from autograd_lint.static.importing.imports import annotation_value
+from autograd_lint.static.interpret import named_tuples
 from autograd_lint.static.interpret.builtin_calls import call_builtin
 from autograd_lint.static.interpret.classes import class_chain, find_in_class
 from autograd_lint.static.interpret.container_methods import call_container_method
@@ -105,18 +106,23 @@ def _decorate(run: Run, decorator: Value, function: Function, value: Value, node
     elif isinstance(decorator, TorchName) and decorator.name in _GRAD_MODES:
         function.modes = (*function.modes, _GRAD_MODES[decorator.name])
     elif isinstance(decorator, GradModeValue):
-        mode = (
-            "inference"
-            if decorator.inference
-            else {True: "enable_grad", False: "no_grad", None: "unknown"}[decorator.mode]
-        )
-        function.modes = (*function.modes, mode)
+        function.modes = (*function.modes, _taken_as_decorator(run, decorator))
     elif isinstance(decorator, Function) and value is function:
         wrapped = run.call(decorator, Args([function]), node)
         return wrapped if isinstance(wrapped, Function) else function
     elif isinstance(decorator, Unknown | Foreign) and _may_change_modes(decorator):
         function.opaque = True
     return value
+
+
+def _taken_as_decorator(run: Run, decorator: GradModeValue) -> str:
+    """The mode a function is to run in; `set_grad_enabled(…)` takes back what it switched when it was written."""
+    if decorator.before is not None:
+        run.machine.modes = decorator.before
+    return "inference" if decorator.inference else _MODE_NAMES[decorator.mode]
+
+
+_MODE_NAMES: Final = {True: "enable_grad", False: "no_grad", None: "unknown"}
 
 
 def _may_change_modes(decorator: Value) -> bool:
@@ -301,6 +307,8 @@ def is_function_class(cls: Class) -> bool:
 def instantiate(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
     """`cls(args)`."""
     run.called.add(id(cls.node))
+    if named_tuples.is_named_tuple(cls):
+        return named_tuples.build(_fields(cls), cls.attrs, args) if not args.open else Unknown()
     instance = Instance(cls, {}, module=is_module_class(cls), site=run.site(node), loops=run.machine.loops)
     init, _ = find_in_class(cls, "__init__")
     if isinstance(init, Function):
@@ -440,12 +448,7 @@ def _call_grad_mode(run: Run, function: GradModeValue, args: Args, node: ir.Node
     """`torch.no_grad()(f)`."""
     target = args.get(0, "func")
     if isinstance(target, Function):
-        mode = (
-            "inference"
-            if function.inference
-            else {True: "enable_grad", False: "no_grad", None: "unknown"}[function.mode]
-        )
-        return replace(target, modes=(*target.modes, mode), off=run.site(node))
+        return replace(target, modes=(*target.modes, _taken_as_decorator(run, function)), off=run.site(node))
     return target if target is not None else function
 
 

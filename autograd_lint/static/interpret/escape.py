@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from autograd_lint.events import Refusal
+from autograd_lint.static.interpret import named_tuples
 from autograd_lint.static.interpret.duck import note_unknown_call
 from autograd_lint.static.interpret.state import Args, Run
 from autograd_lint.static.model.passes import Request, forget_gradient, run_backward
@@ -27,6 +28,7 @@ from autograd_lint.static.model.values import (
     Value,
 )
 from autograd_lint.static.operations.tensors import describe, known_tensor
+from autograd_lint.static.patterns import weights
 from autograd_lint.static.patterns.networks import note_forward_of_network, note_optimizer, note_parameters, passed_on
 from autograd_lint.static.patterns.revivals import dead_end_of_unknown
 from autograd_lint.static.patterns.validation import note_forward
@@ -82,6 +84,7 @@ def call_unknown(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
         escape(run, function)
     result = Unknown(sources, kind=_KINDS.get(last, ""))
     _note_network(run, function, last, args, result, node)
+    weights.note_call(run, function, last, result, node)
     if run.traced and _computes(function):
         result.trace = joined((*args.all(), function))
     if run.watch.evaluated:
@@ -192,6 +195,10 @@ def _foreign(run: Run, name: str, args: Args, node: ir.Node) -> Value | None:
         return _shallow_copy(first)
     if name == "functools.partial" and first is not None:
         return _partial(first, args)
+    if name in named_tuples.FACTORIES:
+        return named_tuples.make(args)
+    if name == "functools.reduce" and first is not None:
+        return _reduced(run, first, args, node)
     if name in _ARRAYS and first is not None:
         return _as_array(run, first, node)
     if name.startswith("numpy.") and first is not None:
@@ -222,6 +229,18 @@ def _shallow_copy(value: Value) -> Value:
     if isinstance(value, Seq):
         return Seq(value.kind, list(value.items), open=value.open, fields=value.fields)
     return Dict(dict(value.items), open=value.open) if isinstance(value, Dict) else Unknown()
+
+
+def _reduced(run: Run, function: Value, args: Args, node: ir.Node) -> Value | None:
+    """`functools.reduce(f, values, start)` over values that are known."""
+    values, start = args.get(1, "iterable"), args.get(2, "initial")
+    if not isinstance(values, Seq) or values.open or (not values.items and start is None):
+        return None
+    items = [*([start] if start is not None else []), *values.items]
+    result = items[0]
+    for item in items[1:]:
+        result = run.call(function, Args([result, item]), node)
+    return result
 
 
 def _partial(function: Value, given: Args) -> Value:

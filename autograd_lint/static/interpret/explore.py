@@ -25,6 +25,7 @@ from autograd_lint.events import (
     LostWrite,
     MadeInForward,
     Misordered,
+    Refusal,
     Refused,
     Site,
     Unregistered,
@@ -166,11 +167,18 @@ def _explore_class(
 
 def _alone(module: ir.Module, function: Function, results: list[PathResult]) -> list[PathResult]:
     """What was told of a function nobody had called yet: its callers in this file may switch gradients off."""
-    if not any(isinstance(event, EvalForward) for result in results for event, _ in result.events):
+    if not any(_needs_gradients(event) for result in results for event, _ in result.events):
         return results
     if isinstance(function.node, ir.Lambda) or function.node.name not in called_without_gradients(module):
         return results
-    return [replace(r, events=tuple(e for e in r.events if not isinstance(e[0], EvalForward))) for r in results]
+    return [replace(r, events=tuple(e for e in r.events if not _needs_gradients(e[0]))) for r in results]
+
+
+def _needs_gradients(event: Event) -> bool:
+    """The event is no fault where gradients are off, and nothing certain."""
+    refused = isinstance(event, Write) and event.refusal is Refusal.LEAF
+    viewed = isinstance(event, Write) and event.refusal is Refusal.VIEW_OF_LEAF
+    return isinstance(event, EvalForward) or ((refused or viewed) and not event.certain)
 
 
 def _method_order(function: Function) -> int:

@@ -96,7 +96,7 @@ def lookup_builtin(name: str) -> Value:
 def note_alias_read(run: Run, alias: Tensor, node: ir.Node) -> None:
     """An alias made by detach, `.data` or `numpy` is read after the tensor it shares memory with was written."""
     source = alias.alias_of
-    if source is None or run.machine.failed:
+    if source is None or run.machine.failed or alias.node is not None:  # a write has made it part of a graph
         return
     for record, certain in reversed(alias.memory.writes[alias.alias_version :]):
         if certain and record.alias_read is None and record.tensor is not alias and _meant_for(record.tensor, alias):

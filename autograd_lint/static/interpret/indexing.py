@@ -31,6 +31,7 @@ from autograd_lint.static.operations.tensors import (
     uncertain_operands,
     write_array,
 )
+from autograd_lint.static.patterns import weights
 from autograd_lint.static.patterns.copies import surely_copies
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.layout import Layout
@@ -79,7 +80,9 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
     tensor = known_tensor(base)
     if tensor is None:
         if isinstance(base, Unknown):
-            return _read_unknown(base, index)
+            item = _read_unknown(base, index)
+            weights.note_item(run, base, index, item)
+            return item
         return run.call_hook(base, "__getitem__", [index], node) if isinstance(base, Instance) else Unknown()
     if tensor.numpy:
         return _array_view(run, tensor)
@@ -91,6 +94,7 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
     result = apply_effect(run, "Tensor.__getitem__", effect, params, node)
     if isinstance(result, Tensor) and result is not tensor:
         result.layout = indexed_layout(tensor.layout, index)
+        result.rank = _masked_rank(tensor, index)
         result.dtype = tensor.dtype
         name = describe(node)
         result.name = name
@@ -99,6 +103,13 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
         if kind in ("basic", "full") and run.machine.ref(tensor).in_graph:
             run.machine.emit(IndexRead(site=run.site(node), target=run.machine.ref(tensor)))
     return result
+
+
+def _masked_rank(tensor: Tensor, index: Value) -> int | None:
+    """A mask picks as many elements as it has True ones, which no layout tells."""
+    if type(index) is not Tensor or index.dtype != "bool" or index.layout is None or tensor.layout is None:
+        return None
+    return len(tensor.layout.shape) - len(index.layout.shape) + 1
 
 
 def _read_module(base: NNModule, index: Value) -> Value:
@@ -192,6 +203,7 @@ def write_index(
         return
     tensor = known_tensor(base)
     if tensor is None:
+        weights.note_write(run, base, target or node, how)
         if type(base) is Unknown and type(index) is Const and isinstance(index.value, int | str):
             if base.attrs is None:
                 base.attrs = {}
@@ -209,6 +221,8 @@ def _as_assigned(source: Layout | None, region: Layout | None) -> Layout | None:
     """What an index assignment copies: `source` without dimensions of size 1 in front, expanded to the region."""
     if source is None or region is None or source.shape == region.shape:
         return source
+    if not source.shape:
+        return None  # torch fills with it, by way of a copy where it lies in what it fills
     shape, strides = source.shape, source.strides
     while len(shape) and shape[0] == 1:
         shape, strides = shape[1:], strides[1:]

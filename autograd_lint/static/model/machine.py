@@ -17,6 +17,8 @@ from autograd_lint.facts.model import Alias, Effect, Output, Saved
 from autograd_lint.static.model.traces import Trace
 from autograd_lint.static.model.values import LoopStack, Tensor, Tri
 
+_UNRECORDED: Final = frozenset({"logical_and_", "logical_not_", "logical_or_", "logical_xor_"})
+"""Writes that autograd knows nothing of: it neither refuses nor records them; the version counter moves."""
 _REFUSED_VIEWS: Final = {
     "multi": Refusal.MULTI_VIEW,
     "no_grad": Refusal.NO_GRAD_VIEW,
@@ -222,24 +224,30 @@ class Machine:
     def _regenerate(self, view: Tensor, base: Tensor) -> None:
         """Give a view the history of its base as it is now; torch refuses that for some kinds of views."""
         fresh_writes = view.counter.writes[view.attr_version :]
+        refused = not view.numpy and self.refuses_view(view, base)
         view.attr_version = len(view.counter.writes)
-        requires = base.requires_grad
-        if view.numpy:
-            return
-        refusal = _REFUSED_VIEWS.get(view.view_kind)
-        if refusal is not None and requires:
-            record, certain = fresh_writes[0]
-            if certain and record.refusal is None and not self.failed:
-                record.refusal = refusal
-                record.origin = view.view_site
+        if view.numpy or refused is not False:
+            if refused:
                 self.fail()
             return
-        view.requires_grad = requires
+        if base.requires_grad is not False:  # else the base has left the graph: the view keeps a node, without edges
+            view.requires_grad = base.requires_grad
         source = self.edge(base)
         view.node = self.node(
             "view", view.site or fresh_writes[0][0].site, [] if source is None else [source], frees=False
         )
-        view.node.certain = requires is True
+        view.node.certain = view.requires_grad is True
+
+    def refuses_view(self, view: Tensor, base: Tensor) -> Tri:
+        """Whether torch refuses a view its history, for a write to its memory that then is to blame; None: perhaps."""
+        refusal, fresh_writes = _REFUSED_VIEWS.get(view.view_kind), view.counter.writes[view.attr_version :]
+        if refusal is None or not base.requires_grad or not fresh_writes:
+            return False
+        record, certain = fresh_writes[0]
+        if not certain or record.refusal is not None or self.failed:
+            return None
+        record.refusal, record.origin = refusal, view.view_site
+        return True
 
     def node(self, op: str, site: Site, edges: list[GraphNode | Tensor], *, frees: Tri) -> GraphNode:
         """A new node."""
@@ -328,13 +336,17 @@ class Machine:
             answer = None if verdict is None else answer
         return answer
 
+    def _takes_gradient(self, tensor: Tensor) -> Tri:
+        """Whether it has an edge: a view made under `no_grad` has none, though it requires grad when its base does."""
+        return tensor.requires_grad if tensor.node is None else self.requires(tensor)
+
     def _any_requires(self, tensors: list[Tensor]) -> Tri:
-        answers = [self.requires(t) for t in tensors]
+        answers = [self._takes_gradient(t) for t in tensors]
         return True if True in answers else (None if None in answers else False)
 
     def _all_require(self, tensors: list[Tensor]) -> Tri:
         """Whether all require grad; None where only some do: such mixtures are not measured."""
-        answers = {self.requires(t) for t in tensors}
+        answers = {self._takes_gradient(t) for t in tensors}
         return answers.pop() if len(answers) == 1 else None
 
     def save_outputs(self, node: GraphNode | None, effect: Effect, outputs: Sequence[Tensor]) -> None:
@@ -440,13 +452,14 @@ class Machine:
         unversioned = tensor.unversioned or (record.part and tensor.inference)
         if unversioned and not self.modes.inference and not tensor.numpy:
             return Refusal.INFERENCE
-        if self.wants_grad([tensor, *values]) is not True or tensor.numpy:
+        if self.wants_grad([tensor, *values]) is not True or tensor.numpy or record.op in _UNRECORDED:
             return None
         base = tensor.base
         if base is not None:
             refused = _REFUSED_VIEWS.get(tensor.view_kind)
             if refused is not None:
                 return refused  # also when its base was written since: this write is what torch names
+            self.edge(tensor)
             if base.node is None and self.requires(tensor):
                 return Refusal.VIEW_OF_LEAF
         if tensor.node is None and self.requires(tensor):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from autograd_lint.events import Accumulation, Backward, Failure, How, Refusal, Site, Stale, TensorRef
 from autograd_lint.static.model.machine import GraphNode, Machine, SavedRecord, WriteRecord
 from autograd_lint.static.model.order import Order
+from autograd_lint.static.model.silent import certainly_wrong, follows_reseating
 from autograd_lint.static.model.traces import Trace, first_cut
 from autograd_lint.static.model.values import NONE, Const, Tensor, Tri, Unknown
 from autograd_lint.static.shapes import layout as layouts
@@ -203,7 +204,7 @@ def _first_fault(
 ) -> tuple[Backward, bool] | None:
     """The event with the failure torch meets first, and whether it surely raises; None when nothing is wrong."""
     arriving = _arriving_grads(order, request)
-    for node in order:
+    for node in _as_run(order):
         if node.freed is not None and node.frees is not False:
             certain = (node.frees is True and node.certain and node.freed_certain and request.known) or False
             if certain:
@@ -221,6 +222,15 @@ def _first_fault(
             if _stale(machine, node, saved, request):
                 return event, True
     return None
+
+
+def _as_run(order: Sequence[GraphNode]) -> Sequence[GraphNode]:
+    """The nodes in the order in which they run: those without a derivative have the highest priority once ready."""
+    if all(node.derivative for node in order):
+        return order
+    last = {id(edge): place for place, node in enumerate(order) for edge in node.edges}
+    places = {id(node): place if node.derivative else last.get(id(node), -1) for place, node in enumerate(order)}
+    return sorted(order, key=lambda node: (places[id(node)], not node.derivative))
 
 
 def _arriving_grads(order: Sequence[GraphNode], request: Request) -> dict[int, int]:
@@ -283,6 +293,8 @@ def _stale(machine: Machine, node: GraphNode, saved: SavedRecord, request: Reque
         return certain
     moved = saved.counter.writes[saved.version :]
     if moved:
+        if _is_refused_view(machine, node, saved, request):
+            return True
         record, certain = next((m for m in moved if m[1] and m[0].certain), moved[0])
         certain = certain and record.certain and saved.certain and node.certain and request.known
         _blame(machine, record, node, saved, request, certain=certain, silent=False)
@@ -295,12 +307,22 @@ def _stale(machine: Machine, node: GraphNode, saved: SavedRecord, request: Reque
     if silent:
         record, certain = silent[0]
         certain = certain and record.certain and saved.certain and node.certain and request.known
+        certain = certain and certainly_wrong(node)
         _blame(machine, record, node, saved, request, certain=certain, silent=True)
     elif saved.tensor.memory is not saved.memory and saved.tensor.reseated is not None:
         record = saved.tensor.reseated
-        certain = record.certain and saved.certain and node.certain and saved.elementwise
+        certain = record.certain and saved.certain and node.certain and follows_reseating(node, saved)
+        certain = certain and certainly_wrong(node)
         _blame(machine, record, node, saved, request, certain=certain, silent=True)
     return False
+
+
+def _is_refused_view(machine: Machine, node: GraphNode, saved: SavedRecord, request: Request) -> bool:
+    """Before it looks at versions, torch asks what was saved for its history, which not every written view has."""
+    base = saved.tensor.base
+    if base is None or saved.result or not (saved.certain and node.certain and request.known):
+        return False
+    return machine.refuses_view(saved.tensor, base) is True
 
 
 def _blame(
@@ -449,7 +471,8 @@ def _gradient_graph(
         return None
     edges: list[GraphNode | Tensor] = [*leaves]
     for node in order:
-        edges.extend(node.edges)
+        if node.higher is not False:  # of what it saved the gradient is computed; of what no tensor shows, from all
+            edges.extend(machine.edges(s.tensor for s in node.saved) if node.saved else node.edges)
     graph = machine.node("backward", request.site, edges, frees=True)
     graph.certain = True in higher and all(root.requires_grad is True for root in request.roots)
     for node in order:

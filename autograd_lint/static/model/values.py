@@ -408,6 +408,7 @@ class Tensor(Value):
     `node` is its `grad_fn` when it has one (`grad_node` regenerates a view's after a write); `requires_grad` None means
     not known. `base` is the root of a differentiable view, `view_kind` how it was made ("plain", "multi", "no_grad",
     "custom"). `alias_how`/`alias_of` tell how memory is shared outside the graph (detach, data, numpy).
+    `rank`: the number of its dimensions, where no more of its layout is known.
     `copied`: where indexing made it as a copy. `maybe_of`: it may be the same tensor as, or a view of, another.
     `detached`: the `detach_()` that took its history, `reseated`: the `.data =` that gave it other memory.
     `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient; `grad_used`: how many of
@@ -448,6 +449,7 @@ class Tensor(Value):
         "node",
         "numpy",
         "parameter",
+        "rank",
         "requires_grad",
         "reseated",
         "retains_grad",
@@ -468,6 +470,7 @@ class Tensor(Value):
         self.requires_grad: Tri = requires_grad
         self.node: GraphNode | None = None
         self.layout: Layout | None = None
+        self.rank: int | None = None
         self.dtype: str | None = None
         self.device: str | None = None
         self.base: Tensor | None = None

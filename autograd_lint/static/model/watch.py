@@ -13,6 +13,7 @@ from autograd_lint.static.model.values import (
     OptimizerValue,
     StateDict,
     Tensor,
+    Unknown,
     Value,
 )
 from autograd_lint.static.patterns.networks import Networks
@@ -98,6 +99,8 @@ class Watch:
     hooked: dict[object, list[tuple[Value, LoopStack]]] = field(default_factory=dict)
     """What hooks were registered on, with the loops, by the place that did."""
     networks: Networks = field(default_factory=Networks)
+    weights: dict[int, tuple[Value, Unknown]] = field(default_factory=dict)
+    """Views of what may be weights of modules that are not known, by id, with what each is a view of."""
     frozen: bool = False
     """Something not known was told not to require grad."""
     passes: int = 0

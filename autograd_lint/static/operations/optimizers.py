@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from autograd_lint.events import How, Refusal
+from autograd_lint.events import How, Refusal, Refused
 from autograd_lint.facts import table
 from autograd_lint.static.interpret.builtin_calls import is_open_iterable, iterate
 from autograd_lint.static.interpret.escape import call_unknown
@@ -83,10 +83,26 @@ def _add(run: Run, optimizer: OptimizerValue, given: Value, node: ir.Node) -> No
 
 def _add_tensor(run: Run, optimizer: OptimizerValue, tensor: Tensor, node: ir.Node) -> None:
     if run.machine.requires(tensor) and tensor.node is not None:
-        run.machine.refuse(run.site(node), Refusal.NON_LEAF_OPTIMIZER, tensor, origin=tensor.node.site)
+        made = tensor.node.site
+        if _may_be_leaf(tensor):
+            reason = Refusal.NON_LEAF_OPTIMIZER
+            ref = run.machine.ref(tensor)
+            run.machine.emit(Refused(site=run.site(node), reason=reason, target=ref, origin=made, certain=False))
+        else:
+            run.machine.refuse(run.site(node), Refusal.NON_LEAF_OPTIMIZER, tensor, origin=made)
     optimizer.params.append(tensor)
     run.gradients.held[id(tensor)] = tensor
     run.watch.optimized[id(tensor)] = tensor
+
+
+def _may_be_leaf(tensor: Tensor) -> bool:
+    """`leaf.to(device)` is the leaf itself where it is on that device already; `.cuda()` of what is made here moves."""
+    source = tensor.maybe_of
+    if source is None or source.node is not None:
+        return source is not None and source.maybe_of is not None and _may_be_leaf(source)
+    moved = tensor.node is not None and tensor.node.op == "cuda" and source.device in (None, "cpu")
+    cast = None not in (source.dtype, tensor.dtype) and source.dtype != tensor.dtype
+    return not (moved or cast)
 
 
 def call_optimizer_method(run: Run, owner: OptimizerValue, name: str, args: Args, node: ir.Node) -> Value:

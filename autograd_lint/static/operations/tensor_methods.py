@@ -200,9 +200,14 @@ def call_tensor_method(run: Run, tensor: Tensor, name: str, args: Args, node: ir
 def bind_method(name: str, tensor: Value, args: Args) -> dict[str, Value]:
     """The arguments of a method by the names the table knows, the tensor first; ints in a row become one sequence."""
     names = table.parameters(name) or ("self",)
-    if names[0] != "self" and "self" in names:  # `x.where(condition, other)`
+    if _is_called_on_a_later(names):
         names = ("self", *(other for other in names if other != "self"))
     return bind_parameters(names, [tensor, *args.pos], args.kw)
+
+
+def _is_called_on_a_later(names: tuple[str, ...]) -> bool:
+    """`x.where(condition, other)` is `where(condition, x, other)`."""
+    return names[0] != "self" and "self" in names
 
 
 def bind_parameters(names: tuple[str, ...], pos: list[Value], keywords: Mapping[str, Value]) -> dict[str, Value]:
@@ -237,7 +242,8 @@ def _generic(run: Run, tensor: Tensor, name: str, args: Args, node: ir.Node) -> 
     params = bind_method(called, tensor, args)
     if tensor.grad_owner is not None and name in ("zero_", "fill_", "mul_"):
         note_zero(run, tensor, name, args.get(0, "value"), node)
-    result = apply_named(run, called, params, node, how=how, target=target)
+    facts = f"torch.{name}" if _is_called_on_a_later(table.parameters(called) or ("self",)) else called
+    result = apply_named(run, facts, params, node, how=how, target=target)
     if result is None:
         return call_unknown(run, Method(tensor, name), args, node)
     if not name.endswith("_"):

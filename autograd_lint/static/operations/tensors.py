@@ -152,7 +152,7 @@ def kind_of(value: Value) -> str:
 
 
 def _tensor_kind(tensor: Tensor) -> str:
-    rank = len(tensor.layout.shape) if tensor.layout is not None else None
+    rank = len(tensor.layout.shape) if tensor.layout is not None else tensor.rank
     return tensor_kind(floating=tensor.dtype not in INTEGERS, rank=rank)
 
 

@@ -23,6 +23,7 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
+from autograd_lint.static.operations import foreach
 from autograd_lint.static.operations.checkpoints import call_checkpoint, call_checkpoint_sequential
 from autograd_lint.static.operations.distributions import construct_distribution, is_distribution_name
 from autograd_lint.static.operations.modules import construct_module, is_module_name, write_inside
@@ -111,6 +112,8 @@ def _unbound_method(run: Run, last: str, args: Args, node: ir.Node) -> Value:
 
 def _operation(run: Run, name: str, args: Args, node: ir.Node) -> Value:
     """A function of the table, or something not known."""
+    if name.startswith(foreach.PREFIX) and (done := foreach.call_foreach(run, name, args, node)) is not None:
+        return done
     names = table.parameters(name)
     if names is None or args.open:
         return call_unknown(run, TorchName(name), args, node)
@@ -160,6 +163,11 @@ def _elementwise_result(run: Run, name: str, params: dict[str, Value]) -> Layout
     if effect is None or len(effect.outputs) != 1 or not is_elementwise(name, effect.outputs[0]):
         return None
     return result_layout(name, effect.outputs[0], 0, params, operand_tensors(run, params))
+
+
+def _chain_matmul(run: Run, args: Args, node: ir.Node) -> Value:
+    """The old name of `torch.linalg.multi_dot`, whose matrices are no list."""
+    return _operation(run, "torch.linalg.multi_dot", Args([Seq("list", args.pos, open=args.open)]), node)
 
 
 # ------------------------------------------------------------------- creation
@@ -519,6 +527,7 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.no_grad": _grad_mode(False),
     "torch.enable_grad": _grad_mode(True),
     "torch.inference_mode": _grad_mode(False, inference=True),
+    "torch.chain_matmul": _chain_matmul,
     "torch.set_grad_enabled": _set_grad_enabled,
     "torch.is_grad_enabled": _is_grad_enabled,
     **dict.fromkeys(

@@ -1,0 +1,129 @@
+"""Programs of many habits on which the linter and torch once disagreed: one for each cause."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+from typing import Final
+
+import pytest
+import torch
+
+from tests.agreement.compare import compare, static_findings
+from tests.agreement.oracle import run_program
+
+CAUSES: Final = {
+    "decorated with `set_grad_enabled`, which takes the switch back: ok": """
+        @torch.set_grad_enabled(False)
+        def score(t):
+            return t.exp()
+
+
+        x = torch.rand(3, requires_grad=True)
+        y = x.sigmoid() * score(x)
+        y.sum().backward()
+    """,
+    "switched by `set_grad_enabled` as a function: no-graph": """
+        torch.set_grad_enabled(False)
+        x = torch.rand(3, requires_grad=True)
+        x.exp().sum().backward()
+    """,
+    "unpacked from a NamedTuple: stale": """
+        from typing import NamedTuple
+
+
+        class Pair(NamedTuple):
+            first: torch.Tensor
+            second: torch.Tensor
+            scale: float = 2.0
+
+
+        x = torch.rand(3, requires_grad=True)
+        pair = Pair(x * 1, second=x.exp())
+        u, v, scale = pair
+        v += 1
+        (pair[0] + pair.second * scale).sum().backward()
+    """,
+    "field of a namedtuple: stale": """
+        from collections import namedtuple
+
+        Pair = namedtuple("Pair", "first second")
+        x = torch.rand(3, requires_grad=True)
+        pair = Pair(x * 1, x.exp())
+        pair.second.add_(1)
+        sum(t.sum() for t in pair).backward()
+    """,
+    "reduced by a function: stale": """
+        from functools import reduce
+
+        x = torch.rand(3, requires_grad=True)
+        parts = [x * 1, x * 2, x * 3]
+        y = reduce(lambda a, b: a * b, parts)
+        parts[0].add_(1)
+        y.sum().backward()
+    """,
+    "written by a foreach operation: stale": """
+        x = torch.rand(3, requires_grad=True)
+        y = x.exp()
+        torch._foreach_sqrt_([y])
+        y.sum().backward()
+    """,
+    "leaf written by a foreach operation: refused leaf": """
+        x = torch.rand(3, requires_grad=True)
+        torch._foreach_copy_([x], [torch.ones(3)])
+    """,
+    "copied by a foreach operation: not-implemented": """
+        x = torch.rand(3, requires_grad=True)
+        y = x * 1
+        torch._foreach_copy_([y], [torch.ones(3)])
+        y.sum().backward()
+    """,
+    "leaf written by a logical operation: ok": """
+        x = torch.rand(3, requires_grad=True)
+        x.logical_not_()
+        x.logical_or_(torch.ones(3))
+        x.sum().backward()
+    """,
+    "saved tensor written by a logical operation: stale": """
+        x = torch.rand(3, requires_grad=True)
+        y = x.exp()
+        y.logical_not_()
+        y.sum().backward()
+    """,
+    "chained matrices: stale": """
+        x = torch.rand(3, 3, requires_grad=True)
+        y = x * 1
+        z = torch.chain_matmul(y, x)
+        y += 1
+        z.sum().backward()
+    """,
+    "scaled through data where only signs matter: ok": """
+        x = torch.tensor([1.0, -2.0], requires_grad=True)
+        y = F.relu(x)
+        y.data.mul_(2)
+        z = (x * 1).abs()
+        z.data.mul_(3)
+        (y + z).sum().backward()
+    """,
+    "weight given other memory, which `linear` saved as a view: ok": """
+        net = nn.Linear(3, 3)
+        out = net(torch.rand(2, 3, requires_grad=True))
+        net.weight.data = torch.zeros(3, 3)
+        out.sum().backward()
+    """,
+}
+"""What the program does, its outcome under torch, and its text without imports."""
+
+_IMPORTS: Final = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_linter_now_agrees_with_torch(cause: str) -> None:
+    text = _IMPORTS + dedent(CAUSES[cause])
+    outcome = run_program(text)
+    assert f"{outcome.kind.value} {outcome.reason}".strip() == cause.partition(": ")[2], outcome
+    assert compare(text, outcome, static_findings(text)).disagreements == ()

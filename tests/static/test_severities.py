@@ -1,0 +1,29 @@
+"""What hangs on something not known is a warning; what torch does on every run is an error."""
+
+from __future__ import annotations
+
+import pytest
+
+from autograd_lint.engine import check_source
+from autograd_lint.finding import Severity
+from autograd_lint.rule import all_rules
+from autograd_lint.source import SourceFile
+
+OPTIMIZER = "import torch\nw = torch.ones(3, requires_grad=True){move}\ntorch.optim.SGD([w], lr=0.1)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "severity"),
+    [
+        (OPTIMIZER.format(move=".to(device)"), "AGL406", Severity.WARNING),
+        (OPTIMIZER.format(move=".to(device).to(dtype)"), "AGL406", Severity.WARNING),
+        (OPTIMIZER.format(move=".cuda()"), "AGL406", Severity.ERROR),
+        (OPTIMIZER.format(move=".double()"), "AGL406", Severity.ERROR),
+        (OPTIMIZER.format(move=".mul(2).to(device)"), "AGL406", Severity.ERROR),
+        ("import torch\nfor m in modules:\n    m.weight[0] = 1\n", "AGL102", Severity.WARNING),
+        ("import torch\nw = torch.nn.Linear(2, 2).weight\nw[0] = 1\n", "AGL102", Severity.ERROR),
+    ],
+)
+def test_severity_follows_what_is_known(text: str, code: str, severity: Severity) -> None:
+    found = check_source(SourceFile("program.py", text), [rule for rule in all_rules() if rule.code == code])
+    assert [finding.severity for finding in found] == [severity]
