@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from autograd_lint.confirm.aims import Tree
 from autograd_lint.confirm.matching import find_event, rules_for
+from autograd_lint.confirm.reasons import why_not_reached
 from autograd_lint.confirm.strategy import Nearness
 from autograd_lint.events import Event
 from autograd_lint.evidence import Seen, Testimony, rows_of
-from autograd_lint.finding import Confirmation, Finding, Range, Verdict
+from autograd_lint.finding import Confirmation, Finding, Verdict
 from autograd_lint.rule import Rule
 from autograd_lint.showing import times
+from autograd_lint.source import SourceFile
 
 _NAMED: Final = 3
 
@@ -25,12 +28,12 @@ class Decision:
     nearness: Nearness
 
 
-def decide(finding: Finding, run: Testimony, numbers: Sequence[int], text: str) -> Decision:
-    """The verdict of one run on one finding in the file `text`.
+def decide(finding: Finding, run: Testimony, numbers: Sequence[int], source: SourceFile) -> Decision:
+    """The verdict of one run on one finding in `source`.
 
     `numbers` are those of its own statement, then of its related ones, among those that the run looked at.
     """
-    bare = seen_of(finding, run, numbers, text)
+    bare = seen_of(finding, run, numbers, source)
     for rule in rules_for(finding):
         event = find_event(rule, finding, run)
         seen = replace(bare, event=event)
@@ -44,24 +47,28 @@ def decide(finding: Finding, run: Testimony, numbers: Sequence[int], text: str) 
     opposite = rule().refuted(bare) if ran and not run.replaced else ""
     if opposite:
         return Decision(_verdict(Verdict.REFUTED, bare, opposite), Nearness.DECIDED)
-    nearness, reason = _why_not(bare, rule)
+    nearness, reason = _why_not(bare, rule, source)
     return Decision(_verdict(Verdict.INCONCLUSIVE, bare, reason), nearness)
 
 
-def seen_of(finding: Finding, run: Testimony, numbers: Sequence[int], text: str) -> Seen:
+def seen_of(finding: Finding, run: Testimony, numbers: Sequence[int], source: SourceFile) -> Seen:
     """What `run` showed of `finding`, without an event."""
     rounds = [run.rounds.get(number, ()) for number in numbers]
     own, elsewhere = (rounds[0], tuple(rounds[1:])) if rounds else ((), ())
     ends = run.ends.get(numbers[0], ()) if numbers else ()
-    return Seen(finding, run, None, own, elsewhere, ends, _text_at(finding.range, text))
+    return Seen(finding, run, None, own, elsewhere, ends, source.text_of(finding.range))
 
 
-def _text_at(place: Range, text: str) -> str:
-    lines = text.splitlines()[place.start.row - 1 : place.end.row]
-    if lines:
-        lines[-1] = lines[-1][: place.end.column - 1]
-        lines[0] = lines[0][place.start.column - 1 :]
-    return "\n".join(lines)
+def decide_claim(finding: Finding, run: Testimony, claim: str, rows: int) -> Decision:
+    """The verdict of a replay of `rows` rows that ends with an assertion: that it holds confirms the finding."""
+    seen = Seen(finding, run)
+    if run.ended:
+        nearness = (
+            Nearness.REACHED if run.has_reached(finding.filename, rows_of(finding.range)) else Nearness.NOT_REACHED
+        )
+        return Decision(_verdict(Verdict.INCONCLUSIVE, seen, f"the replay ended early: {run.ended}"), nearness)
+    told = f"`{claim}` holds after the {rows} rows that lead there, run under torch {run.torch}"
+    return Decision(_verdict(Verdict.CONFIRMED, seen, told), Nearness.DECIDED)
 
 
 def _observed(rule: type[Rule], event: Event, seen: Seen) -> str:
@@ -80,19 +87,22 @@ def _verdict(verdict: Verdict, seen: Seen, evidence: str) -> Confirmation:
     return Confirmation(verdict, seen.run.how, evidence, details(seen))
 
 
-def _why_not(seen: Seen, rule: type[Rule]) -> tuple[Nearness, str]:
+def _why_not(seen: Seen, rule: type[Rule], source: SourceFile) -> tuple[Nearness, str]:
     run, finding = seen.run, seen.finding
     ended = f"; the {run.how} ended early: {run.ended}" if run.ended else ""
     ended += f"; it replaced {', '.join(run.replaced[:_NAMED])}" if run.replaced else ""
     if not run.has_reached(finding.filename, rows_of(finding.range)):
-        nearness = Nearness.CUT_SHORT if ended else Nearness.NOT_REACHED
-        return nearness, f"row {finding.range.start.row} did not run{ended}"
+        row = finding.range.start.row
+        turned = "" if ended else why_not_reached(Tree(source.text), row, run.reached.get(finding.filename, ()))
+        nearness = Nearness.CUT_SHORT if ended or turned else Nearness.NOT_REACHED
+        return nearness, f"row {row} did not run{f': {turned}' if turned else ended}"
     missing = [place.start.row for name, place in seen.places() if not run.has_reached(name, rows_of(place))]
     if missing:
         rows = ", ".join(map(str, sorted(set(missing))))
         return Nearness.PARTLY_REACHED, f"it ran, but row {rows}, which it also takes, did not{ended}"
     reason = rule().undecided(seen) or "torch showed neither this nor the opposite"
-    return Nearness.REACHED, f"it ran, and {reason}{ended}"
+    nearness = Nearness.INTERRUPTED if run.ended else Nearness.REACHED
+    return nearness, f"it ran, and {reason}{ended}"
 
 
 def details(seen: Seen) -> dict[str, object]:

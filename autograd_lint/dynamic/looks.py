@@ -6,7 +6,7 @@ import ast
 import ctypes
 import weakref
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import FrameType
@@ -140,7 +140,7 @@ def facts_of(value: Any, *, graphs: bool = False, gradients: bool = True) -> Fac
         return Facts(_name(value), leaves=_leaves_of(_saved_by(value)))
     if isinstance(value, torch.optim.Optimizer):
         held = [parameter for group in value.param_groups for parameter in group["params"]]
-        return Facts(_name(value), nodes=len(value.state), leaves=_leaves_of(held))
+        return Facts(_name(value), nodes=len(value.state), leaves=_leaves_of(held), identity=id(value))
     if type(value) in (list, tuple, set) or isinstance(value, dict):
         return _container(value, graphs=graphs)
     if isinstance(value, bool | int | float):
@@ -196,7 +196,10 @@ def _leaves_of(tensors: Iterable[torch.Tensor]) -> tuple[Facts, ...]:
 
 
 def _container(value: Any, *, graphs: bool) -> Facts:
-    """Of a container: how many elements it has, and of the tensors in it, the graphs and one checksum of all."""
+    """Of a container: how many elements it has; of the tensors in it, the graphs and one checksum of all.
+
+    Its leaves are those among the tensors, and the parameters of the modules.
+    """
     items = list(islice(value.values() if isinstance(value, dict) else value, _ELEMENTS))
     inside = [_tensor(item, graphs=graphs, gradients=False) for item in items if isinstance(item, torch.Tensor)]
     found = [facts for facts in inside if facts is not None]
@@ -205,7 +208,24 @@ def _container(value: Any, *, graphs: bool) -> Facts:
     first = next((facts.values for facts in found), ())
     leaves = {leaf.identity: leaf for facts in found for leaf in (facts.leaves if facts.grad_fn else (facts,))}
     below = tuple(leaf for leaf in leaves.values() if leaf.requires_grad)[:_LEAVES]
-    return Facts(_name(value), count=len(value), digest=digest, nodes=nodes, saved=saved, values=first, leaves=below)
+    return Facts(
+        _name(value),
+        count=len(value),
+        digest=digest,
+        nodes=nodes,
+        saved=saved,
+        values=first,
+        leaves=below or _leaves_of(_trained(items)),
+        identity=id(value),
+    )
+
+
+def _trained(items: Iterable[Any]) -> Iterator[torch.Tensor]:
+    for item in items:
+        if isinstance(item, torch.nn.Module):
+            yield from torch.nn.Module.parameters(item)
+        elif isinstance(item, torch.Tensor) and item.requires_grad and item.is_leaf:
+            yield item
 
 
 def _tensor(tensor: torch.Tensor, *, graphs: bool, gradients: bool) -> Facts | None:

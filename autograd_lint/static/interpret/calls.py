@@ -191,6 +191,9 @@ def run_frame(run: Run, frame: Frame, node: ir.Node | None) -> Value:
     try:
         _enter_modes(run, function)
         return _body(run, function, frame)
+    except PathEnded:  # it was not executed to its end: it will be run on its own
+        run.called.discard(id(function.node))
+        raise
     finally:
         run.frames.pop()
         run.calls, run.filename = calls, caller_file

@@ -199,6 +199,8 @@ def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) ->
     as many as the budget allows, to see whether it always does."""
     limit = min(_STEPS_AN_ENTRY, budget.steps)
     survey = Survey(module.filename, entry, limit, budget.project, taped=budget.taped)
+    if budget.project is not None:
+        budget.project.begin_program()
     before = survey.steps
     survey.run(())
     survey.cover()
@@ -242,7 +244,8 @@ class Survey:
             run, result = self._once(prefix)
         path = run.path
         self.results.append(result)
-        self.called |= run.called
+        if self.project is None or self.project.steps > 0:  # else what was called may have met too little that is known
+            self.called |= run.called
         self.reached |= run.reached
         choices = path.choices
         for i in range(len(prefix), min(len(choices), _MOST_PATHS)):

@@ -14,6 +14,7 @@ from typing import Final
 
 from autograd_lint.events import AliasRead, Event, How, Refusal, Refused, Site, Stale, TensorRef, Write
 from autograd_lint.facts.model import Alias, Effect, Output, Saved
+from autograd_lint.static.model.silent import UNWATCHED
 from autograd_lint.static.model.traces import Trace
 from autograd_lint.static.model.values import LoopStack, Tensor, Tri
 
@@ -66,6 +67,7 @@ class WriteRecord:
     argument: str = ""
     part: bool = False
     exchanges: bool = False
+    spare: bool = False
 
     def event(self) -> Write:
         """The finished event."""
@@ -84,6 +86,7 @@ class WriteRecord:
             refusal=self.refusal,
             alias_read=self.alias_read,
             argument=self.argument,
+            spare=self.spare,
         )
 
 
@@ -273,11 +276,12 @@ class Machine:
         """Record that `node` saves `tensor` as it is now."""
         if self.modes.offload:
             certain = False
+        counter = Counter() if node.op in UNWATCHED else tensor.counter
         node.saved.append(
             SavedRecord(
                 tensor,
-                tensor.counter,
-                len(tensor.counter.writes),
+                counter,
+                len(counter.writes),
                 tensor.memory,
                 len(tensor.memory.writes),
                 name,
@@ -506,10 +510,13 @@ class Machine:
 
     # -------------------------------------------------------------- errors
 
-    def refuse(self, site: Site, reason: Refusal, tensor: Tensor, *, origin: Site | None = None) -> None:
-        """Torch raises at `site`, for `reason`."""
-        self.emit(Refused(site=site, reason=reason, target=self.ref(tensor), origin=origin))
-        self.fail()
+    def refuse(
+        self, site: Site, reason: Refusal, tensor: Tensor, *, origin: Site | None = None, certain: bool = True
+    ) -> None:
+        """Torch raises at `site`, for `reason`; perhaps, where that is not `certain`."""
+        self.emit(Refused(site=site, reason=reason, target=self.ref(tensor), origin=origin, certain=certain))
+        if certain:
+            self.fail()
 
     def fail(self) -> None:
         """Torch raises here: go to the program's handler if it has one, else remember that nothing later runs."""

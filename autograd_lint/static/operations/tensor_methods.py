@@ -34,6 +34,7 @@ from autograd_lint.static.operations.tensors import (
     known_tensor,
     new_record,
 )
+from autograd_lint.static.patterns.arrays import refuse_array
 from autograd_lint.static.patterns.revivals import flag, rewrap
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.shape_arguments import integers
@@ -371,7 +372,7 @@ def _numel(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
 def _numpy(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     force = _flag(args.get(0, "force"))
     if run.machine.requires(tensor) and not force and run.machine.modes.grad is not False:
-        run.machine.refuse(run.site(node), Refusal.NUMPY, tensor)
+        refuse_array(run, run.site(node), tensor)
         return Unknown()
     return as_array(run, tensor, node)
 
