@@ -276,6 +276,9 @@ def _write_elements(
         uncertain_operands(made, params, effect)
         if made is not None and kinds["index"] in ("basic", "full"):
             made.frees = part  # only `CopySlices` gives up what it wraps; a copy to the whole saves nothing
+        spot = tensor.layout if kinds["index"] == "advanced" else region
+        if made is not None and spot is not None and spot.overlapping:
+            made.overlapping = record
         unmoved = any(layouts.fully_overlap(region, source) for source in sharing)  # `x[0] = x[0]` copies nothing
         machine.perform(record, made, overlaps=not unmoved and overlaps(record, region, sharing))
         if run.traced:
