@@ -150,7 +150,7 @@ class _Check(click.Command):
 @click.option("--isolated", is_flag=True, help="Use no configuration file.")
 @click.option("--force-exclude", is_flag=True, help="Apply exclusions to files named on the command line too.")
 @click.option("--stdin-filename", type=_PATHS, metavar="NAME", help="What to call standard input (`-`).")
-@click.option("--fix", is_flag=True, help="Apply the safe fixes.")
+@click.option("--fix", is_flag=True, help="Apply the safe fixes; with --confirm not those of refuted findings.")
 @click.option("--unsafe-fixes", is_flag=True, help="Apply the unsafe fixes too, which change what is computed.")
 @click.option("--fix-only", is_flag=True, help="Apply the safe fixes, and report nothing of what is left.")
 @click.option("--diff", is_flag=True, help="Show what the fixes would change as a diff; change and report nothing.")
@@ -339,6 +339,7 @@ def run(target: str, arguments: tuple[str, ...], **options: Any) -> int:
     not 0, else 1 with findings of at least the fail level.
     """
     from autograd_lint import console
+    from autograd_lint.beginning import Beginning
     from autograd_lint.dynamic.ranks import joined
     from autograd_lint.dynamic.run import RunRequest, run_observed
     from autograd_lint.settings import resolve_settings
@@ -352,12 +353,15 @@ def run(target: str, arguments: tuple[str, ...], **options: Any) -> int:
         as_module=options["as_module"],
         raise_at_write=options["raise_at_write"],
     )
+    beginning = Beginning()
     result = run_observed(request, settings)
-    with joined(result) as told:
+    if not beginning.is_of_this_process:
+        return result.status
+    with beginning.again(), joined(result) as told:
         if told is not None:
             for remark in told.remarks:
                 print_error(remark)
-            view = console.make_view(told.found, show_suppressed=False, show_refuted=False)
+            view = console.make_view(told.found, show_suppressed=False, show_refuted=False, ran=True)
             console.print_report(view, settings.output_format, statistics=False)
             for name, path in files:
                 console.write_file(path, name, view)

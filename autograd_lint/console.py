@@ -23,7 +23,7 @@ from autograd_lint.settings import Settings
 from autograd_lint.streams import print_error, print_out
 
 
-def make_view(result: RunResult, *, show_suppressed: bool, show_refuted: bool) -> View:
+def make_view(result: RunResult, *, show_suppressed: bool, show_refuted: bool, ran: bool = False) -> View:
     """What the formats are given."""
     return View(
         findings=result.findings if show_suppressed else result.visible,
@@ -32,6 +32,7 @@ def make_view(result: RunResult, *, show_suppressed: bool, show_refuted: bool) -
         texts=Texts([result.stdin] if result.stdin else ()),
         colour=wants_colour(sys.stdout),
         show_refuted=show_refuted,
+        ran=ran,
     )
 
 

@@ -123,6 +123,7 @@ class Write(Event):
     `through` names the alias the write went through (`detach`, `data`, `numpy`), empty for the tensor or a view of it.
     `constructor` is where a module with `inplace=True` was built. `origin` is the place that made the refused view.
     `argument` is the parameter of the function around it that holds the written tensor.
+    `spare`: the tensor is what a layer or a join of tensors gave, and at most one name holds it.
     """
 
     target: TensorRef
@@ -137,6 +138,7 @@ class Write(Event):
     refusal: Refusal | None = None
     alias_read: AliasRead | None = None
     argument: str = ""
+    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

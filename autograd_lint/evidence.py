@@ -34,8 +34,21 @@ class Said:
 
     def quote(self) -> str:
         """`RuntimeError: …`, on one line."""
-        text = " ".join(self.text.split())
+        text = _without_advice(" ".join(self.text.split()))
         return f"{self.kind}: {text[:_QUOTED]}{'…' if len(text) > _QUOTED else ''}"
+
+
+_ADVICE: Final = re.compile(
+    r"(?<=[.;:)]) (?:Hint: |Specify |Saved intermediate values |If you |Use |Please |See |Refer to |For more |"
+    r"You should |This is not allowed|In order to |To work around |We recommend |Such functions |"
+    r"This check will |Starting in ).*"
+)
+"""What torch's messages say beside what happened: what to try, and where to read more."""
+
+
+def _without_advice(text: str) -> str:
+    """A message of torch up to its advice: the finding has its own."""
+    return _ADVICE.sub("", text).rstrip(" ;,") or text
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,7 @@ class Facts:
     """What could be seen of a value: of a tensor, its counters and first elements; of a module, what it registered.
 
     `digest` tells whether all its elements are the same as another time; `gradient` is that of its `.grad`.
+    `identity` tells objects apart, among those looked at at one time. `training`: a module's mode.
     `nodes` and `saved` count the graph behind it and the bytes that graph holds (of an optimizer, the parameters it
     has a state for); `leaves` are the first few that the graph ends at, or that a module or an optimizer holds.
     """
@@ -64,6 +78,8 @@ class Facts:
     count: int = 0
     parameters: tuple[str, ...] | None = None
     leaves: tuple[Facts, ...] = ()
+    identity: int = 0
+    training: bool | None = None
 
     @property
     def is_tensor(self) -> bool:
@@ -119,7 +135,8 @@ class Testimony:
 class Seen:
     """What a run showed of one finding; `event` is what its rule was told there, if anything.
 
-    `rounds` are those of the flagged statement, `elsewhere` those of the statements of the related places.
+    `rounds` are those of the flagged statement, `elsewhere` those of the statements of the related places, in their
+    order. `text` is the source of the finding's place.
     """
 
     finding: Finding
@@ -127,6 +144,7 @@ class Seen:
     event: Event | None = None
     rounds: tuple[Round, ...] = ()
     elsewhere: tuple[tuple[Round, ...], ...] = ()
+    text: str = ""
 
     def changes(self, name: str) -> Iterator[tuple[Facts, Facts]]:
         """What `name` was before and after the flagged statement, for each time that it ran to its end."""
@@ -142,9 +160,27 @@ class Seen:
         """What `name` was at the related places, before they ran."""
         return (each.before[name] for rounds in self.elsewhere for each in rounds if name in each.before)
 
+    def made(self, name: str) -> Iterator[Facts]:
+        """What `name` was after the flagged statement, for each time that it was another object before or nothing."""
+        for each in self.rounds:
+            if each.after is not None and name in each.after:
+                before = each.before.get(name)
+                if before is None or before.identity != each.after[name].identity:
+                    yield each.after[name]
+
+    def at_related(self, number: int, name: str) -> Iterator[Facts]:
+        """What `name` was before the statement of the related place `number` ran."""
+        rounds = self.elsewhere[number] if -len(self.elsewhere) <= number < len(self.elsewhere) else ()
+        return (each.before[name] for each in rounds if name in each.before)
+
     def quoted(self) -> tuple[str, ...]:
         """The expressions that the finding's message shows as code."""
         return tuple(name.removesuffix(".grad") for name in CODE.findall(self.finding.message))
+
+    def quoted_name(self, number: int) -> str:
+        """One of these expressions; empty where there are not so many."""
+        names = self.quoted()
+        return names[number] if -len(names) <= number < len(names) else ""
 
     def places(self) -> Iterator[tuple[str, Range]]:
         """The finding's own place and the related ones."""

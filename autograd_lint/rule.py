@@ -128,6 +128,9 @@ class Rule:
     supersedes: ClassVar[tuple[str, ...]] = ()
     """Codes that are not reported at a place where this rule reports."""
 
+    akin: ClassVar[tuple[str, ...]] = ()
+    """Codes of findings that what this rule reports of a run bears out too: the same fault in another form."""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Yield what is wrong with `event`; nothing if it is fine. Only called with types named in `on`."""
         raise RuleError(f"{type(self).__name__} listens to events but does not judge them")

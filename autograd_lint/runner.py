@@ -65,6 +65,9 @@ def run(paths: Sequence[str], settings: Settings) -> RunResult:
 _NEW_OBJECTS: Final = 100_000
 """How many may come into being between two garbage collections. A syntax tree is that many, and none of it garbage."""
 
+_OF_ONE_FILE: Final = 1
+"""The generation that holds what a file leaves behind: its trees are in cycles, and the next file needs the room."""
+
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
@@ -114,7 +117,9 @@ def list_files(paths: Sequence[str], settings: Settings) -> tuple[Target, ...]:
 
 def check_file(path: str, settings: Settings) -> list[Finding]:
     """The findings of one file; whatever fails becomes one of them."""
-    return _guarded(path, settings, lambda: check_text(read_source(path), settings))
+    found = _guarded(path, settings, lambda: check_text(read_source(path), settings))
+    gc.collect(_OF_ONE_FILE)
+    return found
 
 
 def _guarded(path: str, settings: Settings, work: Callable[[], list[Finding]]) -> list[Finding]:

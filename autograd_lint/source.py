@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Final
 
 from autograd_lint.errors import SourceError
+from autograd_lint.finding import Range
 from autograd_lint.layout import Layout, read_layout, split_lines
 from autograd_lint.suppress import Suppressions, read_suppressions
 
@@ -37,6 +38,14 @@ class SourceFile:
     def layout(self) -> Layout:
         """Where logical lines and comments are."""
         return read_layout(self.text)
+
+    def text_of(self, place: Range) -> str:
+        """The text of a place."""
+        rows = split_lines(self.text)[place.start.row - 1 : place.end.row]
+        if rows:
+            rows[-1] = rows[-1][: place.end.column - 1]
+            rows[0] = rows[0][place.start.column - 1 :]
+        return "\n".join(rows)
 
     @cached_property
     def suppressions(self) -> Suppressions:

@@ -50,7 +50,8 @@ def flush() -> None:
     """Write what is buffered; who stopped reading (`| head`) does not want to hear about it."""
     for stream in (sys.stdout, sys.stderr):
         try:
-            if stream is not None:
+            # A program that ran in this process may have closed it.
+            if stream is not None and not stream.closed:
                 stream.flush()
         except BrokenPipeError:
             _to_nowhere(stream)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from autograd_lint.callable_rows import decides_alone
 from autograd_lint.finding import Applicability, Edit, Finding, Fix, Position, Range, SuppressionKind
 from autograd_lint.layout import Comment, Layout, split_lines
 from autograd_lint.run_findings import CRASHED, UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION, run_finding
@@ -185,6 +186,8 @@ def _unused(
     for suppression in suppressions:
         for item in suppression.items:
             if item in used or not _can_be_judged(item, own=suppression.own, ran=ran):
+                continue
+            if not decides_alone(source.text, suppression.first, suppression.last):
                 continue
             what = f"`{item.selector}` in this comment" if item.selector else "this comment"
             found = run_finding(

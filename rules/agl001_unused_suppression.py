@@ -15,7 +15,8 @@ class UnusedSuppression(Rule):
     hides no finding. A bare `# noqa` and the codes of other tools are left alone.
 
     It is reported only when the rules the comment names have run: a comment for a rule that is switched off may well
-    be needed when it is on.
+    be needed when it is on. And only where the file alone decides: what a comment inside a function hides may appear
+    only through a file that calls the function, unless the file is a program with a `__main__` block.
 
     ## Why is this bad
 

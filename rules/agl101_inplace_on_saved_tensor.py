@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, How, Stale, Write
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, saved_and_needed, ways_in, writer
+from autograd_lint.showing import raised_where_needed
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -83,6 +85,10 @@ class InplaceOnSavedTensor(Rule):
     says = ("modified by an inplace operation",)
     talk = True
     supersedes = ("AGL103", "AGL104")
+
+    def confirmed(self, seen: Seen) -> str:
+        """Torch names the version at the backward; where another write had its share, this one moved it too."""
+        return super().confirmed(seen) or raised_where_needed(seen, *self.says)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A write through the tensor or a view of it, noticed by the version counter."""

@@ -9,7 +9,7 @@ from autograd_lint.events import Event, How, Write
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
-from autograd_lint.showing import never_in_graph, version_moved
+from autograd_lint.showing import made_changed, never_in_graph, of_quoted, rewritten, version_moved
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -23,7 +23,9 @@ class InplaceOnGraphTensor(Rule):
     Reports in-place methods, augmented assignments and modules with `inplace=True` whose target has a `grad_fn`, where
     no operation is known to have saved that tensor. Where one has, it is AGL101.
 
-    Writes under `torch.no_grad()`, and writes to tensors outside the graph, are left alone.
+    Writes under `torch.no_grad()`, and writes to tensors outside the graph, are left alone. So is a write to what a
+    layer, a matrix product, a sum or `cat` has given, while one name at most holds it: `out += identity` after a
+    convolution, `ReLU(inplace=True)` after a normalisation. None of these saves its result.
 
     ## Why is this bad
 
@@ -75,7 +77,9 @@ class InplaceOnGraphTensor(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The tensor is in the graph, and its version moved."""
-        return version_moved(seen, seen.event.target.name) if isinstance(seen.event, Write) else ""
+        if isinstance(seen.event, Write):
+            return version_moved(seen, seen.event.target.name)
+        return rewritten(seen) or of_quoted(seen, made_changed)
 
     def refuted(self, seen: Seen) -> str:
         """The tensor was not in the graph."""
@@ -85,7 +89,7 @@ class InplaceOnGraphTensor(Rule):
         """A recorded write to a graph tensor that did no harm so far; one that is not certain would be noise."""
         if not isinstance(event, Write) or not event.certain or not event.target.in_graph or not event.grad_enabled:
             return
-        if event.stale or event.refusal or event.alias_read or event.how in _JUDGED_ELSEWHERE:
+        if event.stale or event.refusal or event.alias_read or event.spare or event.how in _JUDGED_ELSEWHERE:
             return
         name = quoted(event.target.name, otherwise="a tensor")
         yield Report(event.site, f"{writer(event)} changes {name}, which is in the graph", ways_in(event), _help(event))

@@ -9,7 +9,7 @@ from autograd_lint.events import Event, How, Write
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
-from autograd_lint.showing import never_in_graph, version_moved
+from autograd_lint.showing import never_in_graph, rewritten, version_moved
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -75,10 +75,11 @@ class IndexWriteOnGraphTensor(Rule):
     severity = Severity.WARNING
     on = (Write,)
     talk = True
+    akin = ("AGL103",)
 
     def confirmed(self, seen: Seen) -> str:
         """The tensor is in the graph after the write, and its version moved."""
-        return version_moved(seen, seen.event.target.name) if isinstance(seen.event, Write) else ""
+        return version_moved(seen, seen.event.target.name) if isinstance(seen.event, Write) else rewritten(seen)
 
     def refuted(self, seen: Seen) -> str:
         """The tensor was not in the graph, and is not after the write."""

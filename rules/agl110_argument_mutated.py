@@ -80,7 +80,8 @@ class ArgumentMutated(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The argument has another value after the write."""
-        return value_changed(seen, seen.event.argument) if isinstance(seen.event, Write) else ""
+        name = seen.quoted_name(-1)
+        return value_changed(seen, name) if name in seen.text else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A write to an argument that torch does not refuse."""

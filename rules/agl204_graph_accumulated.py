@@ -78,11 +78,12 @@ class GraphAccumulated(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The graph behind the sum or the container grows with each round."""
-        if not isinstance(seen.event, GraphKept):
-            return ""
-        holder = seen.event.holder
-        nodes = growth(facts.nodes for facts in seen.results(holder))
-        return f"the graph nodes behind `{holder}` after the first rounds: {nodes}" if nodes else ""
+        holders = [seen.event.holder] if isinstance(seen.event, GraphKept) else _holders(seen)
+        for holder in holders:
+            nodes = growth(facts.nodes for facts in seen.results(holder))
+            if nodes:
+                return f"the graph nodes behind `{holder}` after the first rounds: {nodes}"
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such sum and container."""
@@ -111,3 +112,12 @@ def _places(event: GraphKept) -> Iterator[tuple[str, Site]]:
         yield "backward has been through it here", event.backward
     if event.site.calls:
         yield "called from here", event.site.calls[-1]
+
+
+def _holders(seen: Seen) -> list[str]:
+    """The names that the finding speaks of, whose graph this statement itself makes larger each time."""
+    return [
+        name
+        for name in seen.quoted()
+        if name in seen.text and all(before.nodes < after.nodes for before, after in seen.changes(name))
+    ]

@@ -72,10 +72,10 @@ class EvalBuildsGraph(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """What the forward returned has a graph."""
-        if not isinstance(seen.event, EvalForward):
-            return ""
-        for name in names_in(seen):
-            for facts in seen.results(name):
+        module = seen.quoted_name(0)
+        evaluates = module in seen.text and any(facts.training is False for facts in seen.results(module))
+        for name in names_in(seen) if evaluates else ():
+            for facts in seen.made(name):
                 if facts.grad_fn:
                     held = f"its graph holds {facts.nodes} nodes and {facts.saved} bytes of saved tensors"
                     return f"`{name}` has the grad_fn {facts.grad_fn}; {held}"

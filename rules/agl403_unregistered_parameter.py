@@ -9,7 +9,7 @@ from autograd_lint.events import Event, Holder, Unregistered
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
-from autograd_lint.showing import listed
+from autograd_lint.showing import never_registered
 
 _CONTAINERS = {
     Holder.LIST: ("`nn.ModuleList`", "`nn.ParameterList`"),
@@ -99,14 +99,7 @@ class UnregisteredParameter(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The module's parameters lack what the attribute holds."""
-        if not isinstance(seen.event, Unregistered):
-            return ""
-        owner, _, name = seen.event.attribute.rpartition(".")
-        for module in seen.results(owner or "self"):
-            if module.parameters is not None and not any(each.split(".")[0] == name for each in module.parameters):
-                has = listed(module.parameters)
-                return f"named_parameters() of `{seen.event.owner}` has {has}, and nothing of `{name}`"
-        return ""
+        return never_registered(seen, seen.quoted_name(0))
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Parameters, and Modules that have some."""

@@ -9,7 +9,7 @@ from autograd_lint.events import Cut, DeadEnd, Event
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
-from autograd_lint.showing import gradient_missing
+from autograd_lint.showing import missed_gradient
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -76,9 +76,7 @@ class RewrappedTensor(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The leaf before the new tensor has no gradient."""
-        if isinstance(seen.event, Cut):
-            return gradient_missing(seen, seen.event.leaf.name)
-        return ""
+        return missed_gradient(seen)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A new tensor on the way from what is trained to what backward is called on."""

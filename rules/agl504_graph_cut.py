@@ -9,7 +9,7 @@ from autograd_lint.events import ConstantTerm, Cut, Event
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
-from autograd_lint.showing import gradient_missing
+from autograd_lint.showing import missed_gradient
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -77,7 +77,7 @@ class GraphCut(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The leaf before the cut has no gradient."""
-        return gradient_missing(seen, seen.event.leaf.name) if isinstance(seen.event, Cut) else ""
+        return missed_gradient(seen)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A cut that leaves something trainable without a gradient, or a term of the loss."""

@@ -71,7 +71,8 @@ class DiscardedResult(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The tensor is the same after the statement."""
-        return value_kept(seen, seen.event.target.name) if isinstance(seen.event, Discarded) else ""
+        operation, name = seen.quoted_name(0), seen.quoted_name(1)
+        return value_kept(seen, name) if f"{name}.{operation}(" in seen.text else ""
 
     def refuted(self, seen: Seen) -> str:
         """The tensor changed."""

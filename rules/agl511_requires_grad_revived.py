@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import DeadEnd, Event, Refusal, Refused
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule, quoted
 
@@ -62,6 +63,17 @@ class RequiresGradRevived(Rule):
     name = "requires-grad-revived"
     severity = Severity.ERROR
     on = (DeadEnd, Refused)
+    says = ("you can only change requires_grad flags",)
+    heard = True
+
+    def confirmed(self, seen: Seen) -> str:
+        """The flagged tensor is a leaf at the backward, so nothing behind it gets a gradient; or torch has refused."""
+        name = seen.quoted_name(-1)
+        flagged = any(after.requires_grad and not before.requires_grad for before, after in seen.changes(name))
+        for facts in seen.at_related(-1, name) if flagged else ():
+            if facts.leaf and facts.requires_grad:
+                return f"`{name}` has no grad_fn at the backward: it is a leaf, and backward ends there"
+        return super().confirmed(seen)
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A flag that hides a missing graph, or that torch refuses to change."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import Event, FunctionReturned
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule
 
@@ -86,6 +87,12 @@ class BackwardArity(Rule):
     on = (FunctionReturned,)
     raises = True
     says = ("number of gradients",)
+
+    def confirmed(self, seen: Seen) -> str:
+        """Torch raised it at the call of backward, and names the function."""
+        function = f"{seen.quoted_name(0).partition('.')[0]}Backward returned"
+        raised = (said.quote() for said in seen.run.said if function in said.text)
+        return next(raised, "") if seen.finding.related and seen.everywhere() else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A number of gradients that does not fit the inputs."""

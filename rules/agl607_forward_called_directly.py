@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, ForwardCalled
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+from autograd_lint.showing import names_in
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -64,6 +66,15 @@ class ForwardCalledDirectly(Rule):
     name = "forward-called-directly"
     severity = Severity.WARNING
     on = (ForwardCalled,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The module has hooks, and `forward` does not run them."""
+        for name in names_in(seen):
+            for facts in seen.results(name):
+                if facts.hooks and facts.parameters is not None and f"{name}.forward(" in seen.text:
+                    hooks = "1 hook" if facts.hooks == 1 else f"{facts.hooks} hooks"
+                    return f"`{name}` has {hooks}, and the row ran `forward` past them"
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A call that leaves hooks out."""

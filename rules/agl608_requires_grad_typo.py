@@ -64,8 +64,8 @@ class RequiresGradTypo(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The flag is the same after the statement."""
-        name = seen.event.target.name if isinstance(seen.event, AttributeSet) else ""
-        for before, after in seen.changes(name):
+        attribute, name = seen.quoted_name(0), seen.quoted_name(1)
+        for before, after in seen.changes(name) if f"{name}.{attribute}" in seen.text else ():
             if before.is_tensor and before.requires_grad == after.requires_grad:
                 return f"`{name}.requires_grad` is {after.requires_grad} before and after it"
         return ""

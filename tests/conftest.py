@@ -54,6 +54,22 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+_NO_TORCH = """\
+from importlib.machinery import PathFinder
+
+find_spec = PathFinder.find_spec
+PathFinder.find_spec = classmethod(lambda _, name, *rest: None if name == "torch" else find_spec(name, *rest))
+"""
+
+
+@pytest.fixture
+def without_torch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What to put into the environment of a Python, for it to be one without torch."""
+    folder = tmp_path_factory.mktemp("without")
+    (folder / "sitecustomize.py").write_text(_NO_TORCH)
+    return {"PYTHONPATH": str(folder), "VIRTUAL_ENV": "", "CONDA_PREFIX": ""}
+
+
 _MARK = re.compile(r"bad\((AGL\d{3})\)")
 
 

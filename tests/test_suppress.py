@@ -262,3 +262,33 @@ def test_layout_of_any_text(text: str) -> None:
     assert rows == sorted(rows)
     assert all(line.first <= line.last for line in layout.lines)
     judged(text + "  # noqa: AGL103\n", finding(1))
+
+
+# ------------------------------------------------------- what only a caller elsewhere reaches
+
+
+LIBRARY = "def scale(x):\n    x.mul_(2)  # autograd-lint: ignore[AGL103]\n    return x\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LIBRARY,
+        "class Net:\n    def f(self, x):\n        if x:\n            x.mul_(2)  # autograd-lint: ignore[AGL103]\n",
+        "# autograd-lint: file-ignore[AGL103]\n" + LIBRARY.replace("  # autograd-lint: ignore[AGL103]", ""),
+    ],
+)
+def test_comment_that_a_caller_elsewhere_may_need_is_not_called_unused(text: str) -> None:
+    assert told(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LIBRARY + 'if __name__ == "__main__":\n    scale(1)\n',
+        "class Net:\n    x = 1  # autograd-lint: ignore[AGL103]\n",
+        "def f():\n    return 1\n\n\ny = f()  # autograd-lint: ignore[AGL103]\n",
+    ],
+)
+def test_comment_that_the_file_alone_decides_is_called_unused(text: str) -> None:
+    assert [code for code, *_ in told(text)] == ["AGL001"]

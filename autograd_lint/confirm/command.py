@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from autograd_lint.confirm.interpreter import find_python
+from autograd_lint.confirm.interpreter import find_python, loaded
 from autograd_lint.confirm.orchestrate import Confirmer
 from autograd_lint.confirm.program import WholeProgram
 from autograd_lint.confirm.replays import Replays
@@ -82,7 +82,7 @@ def _processors() -> int:
 
 
 def _tell_interpreter(pool: Pool, python: str, *, verbose: bool) -> None:
-    interpreter = pool.interpreter()
+    interpreter = loaded(pool)
     if verbose:
         print_error(f"confirming with {python}: Python {interpreter.python}, torch {interpreter.torch}")
         for gap in interpreter.walls.gaps():

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from autograd_lint.confirm.aims import Tree
 from autograd_lint.confirm.matching import find_event, rules_for
+from autograd_lint.confirm.reasons import why_not_reached
 from autograd_lint.confirm.strategy import Nearness
 from autograd_lint.events import Event
 from autograd_lint.evidence import Round, Seen, Testimony, rows_of
 from autograd_lint.finding import Confirmation, Finding, Verdict
 from autograd_lint.rule import Rule
 from autograd_lint.showing import times
+from autograd_lint.source import SourceFile
 
 _NAMED: Final = 3
 
@@ -25,25 +28,41 @@ class Decision:
     nearness: Nearness
 
 
-def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]]) -> Decision:
-    """The verdict of one run on one finding; `rounds` are those of its own statement, then of its related ones."""
+def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]], *, source: SourceFile) -> Decision:
+    """The verdict of one run on one finding; `rounds` are those of its own statement, then of its related ones.
+
+    `source` is the file that it is in.
+    """
+    text = source.text_of(finding.range)
     own, elsewhere = (rounds[0], tuple(rounds[1:])) if rounds else ((), ())
     for rule in rules_for(finding):
         event = find_event(rule, finding, run)
-        seen = Seen(finding, run, event, own, elsewhere)
+        seen = Seen(finding, run, event, own, elsewhere, text)
         evidence = rule().confirmed(seen) if event is not None or rule.code == finding.code else ""
         if evidence:
             return Decision(_verdict(Verdict.CONFIRMED, seen, evidence), Nearness.DECIDED)
         if event is not None:
             return Decision(_verdict(Verdict.CONFIRMED, seen, _observed(rule, event, seen)), Nearness.DECIDED)
-    seen = Seen(finding, run, None, own, elsewhere)
+    seen = Seen(finding, run, None, own, elsewhere, text)
     rule = next(iter(rules_for(finding)))
     ran = run.has_reached(finding.filename, rows_of(finding.range))
     opposite = rule().refuted(seen) if ran and not run.replaced else ""
     if opposite:
         return Decision(_verdict(Verdict.REFUTED, seen, opposite), Nearness.DECIDED)
-    nearness, reason = _why_not(seen)
+    nearness, reason = _why_not(seen, source)
     return Decision(_verdict(Verdict.INCONCLUSIVE, seen, reason), nearness)
+
+
+def decide_claim(finding: Finding, run: Testimony, claim: str, rows: int) -> Decision:
+    """The verdict of a replay of `rows` rows that ends with an assertion: that it holds confirms the finding."""
+    seen = Seen(finding, run)
+    if run.ended:
+        nearness = (
+            Nearness.REACHED if run.has_reached(finding.filename, rows_of(finding.range)) else Nearness.NOT_REACHED
+        )
+        return Decision(_verdict(Verdict.INCONCLUSIVE, seen, f"the replay ended early: {run.ended}"), nearness)
+    told = f"`{claim}` holds after the {rows} rows that lead there, run under torch {run.torch}"
+    return Decision(_verdict(Verdict.CONFIRMED, seen, told), Nearness.DECIDED)
 
 
 def _observed(rule: type[Rule], event: Event, seen: Seen) -> str:
@@ -62,18 +81,21 @@ def _verdict(verdict: Verdict, seen: Seen, evidence: str) -> Confirmation:
     return Confirmation(verdict, seen.run.how, evidence, details(seen))
 
 
-def _why_not(seen: Seen) -> tuple[Nearness, str]:
+def _why_not(seen: Seen, source: SourceFile) -> tuple[Nearness, str]:
     run, finding = seen.run, seen.finding
     ended = f"; the {run.how} ended early: {run.ended}" if run.ended else ""
     ended += f"; it replaced {', '.join(run.replaced[:_NAMED])}" if run.replaced else ""
     if not run.has_reached(finding.filename, rows_of(finding.range)):
-        nearness = Nearness.CUT_SHORT if ended else Nearness.NOT_REACHED
-        return nearness, f"row {finding.range.start.row} did not run{ended}"
+        row = finding.range.start.row
+        turned = "" if ended else why_not_reached(Tree(source.text), row, run.reached.get(finding.filename, ()))
+        nearness = Nearness.CUT_SHORT if ended or turned else Nearness.NOT_REACHED
+        return nearness, f"row {row} did not run{f': {turned}' if turned else ended}"
     missing = [place.start.row for name, place in seen.places() if not run.has_reached(name, rows_of(place))]
     if missing:
         rows = ", ".join(map(str, sorted(set(missing))))
         return Nearness.PARTLY_REACHED, f"it ran, but row {rows}, which it also takes, did not{ended}"
-    return Nearness.REACHED, f"it ran, and torch showed neither this nor the opposite{ended}"
+    nearness = Nearness.INTERRUPTED if run.ended else Nearness.REACHED
+    return nearness, f"it ran, and torch showed neither this nor the opposite{ended}"
 
 
 def details(seen: Seen) -> dict[str, object]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from glob import glob
 from typing import Final
 
+from autograd_lint.dynamic.snippets.pool import Pool
+from autograd_lint.dynamic.snippets.warm import Interpreter
 from autograd_lint.errors import ConfirmError
 
 _ENVIRONMENTS: Final = (".venv", "venv", "env", ".env")
@@ -29,7 +31,15 @@ def find_python(named: str | None, start: str) -> str:
         python = _python_of(folder)
         if python is not None and _has_torch(folder):
             return python
-    raise ConfirmError(f"--confirm runs programs under torch, and {sys.executable} has none: {_ADVICE}")
+    raise ConfirmError(f"programs can be confirmed under torch only, and {sys.executable} has none: {_ADVICE}")
+
+
+def loaded(pool: Pool) -> Interpreter:
+    """The interpreter of `pool` when it has loaded torch. ConfirmError, with what can be done, where it cannot."""
+    try:
+        return pool.interpreter()
+    except ConfirmError as error:
+        raise ConfirmError(f"{error}: {_ADVICE}") from error
 
 
 def _named(named: str) -> str:
@@ -38,7 +48,7 @@ def _named(named: str) -> str:
         python = _python_of(named)
         if python is None:
             raise ConfirmError(f"--python: there is no Python in the folder {named}")
-        return python
+        return os.path.abspath(python)
     found = shutil.which(named)
     if found is None:
         raise ConfirmError(f"--python: {named} is no program that can be run")

@@ -20,7 +20,7 @@ def rules_for(finding: Finding) -> Iterator[type[Rule]]:
     """The finding's rule; then those that speak in its place where they find more."""
     yield rules_by_code()[finding.code]
     for rule in rules_by_code().values():
-        if finding.code in rule.supersedes:
+        if finding.code in (*rule.supersedes, *rule.akin):
             yield rule
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 
-from autograd_lint.confirm.deciding import Decision, decide, not_run
+from autograd_lint.confirm.deciding import Decision, decide, decide_claim, not_run
 from autograd_lint.confirm.matching import translated
 from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness, Strategy
 from autograd_lint.dynamic.codec import from_json
@@ -96,10 +96,16 @@ class Confirmer:
         if attempt.rows is not None:
             filename = next(iter(attempt.findings)).filename
             run = translated(run, program=attempt.job.filename, filename=filename, rows=attempt.rows)
+            if attempt.claim:
+                for finding in attempt.findings:
+                    self._note(finding, decide_claim(finding, run, attempt.claim, len(attempt.rows)))
+                return
         others = [finding for name in run.reached for finding in self._findings.get(name, ())]
         for finding in dict.fromkeys([*attempt.findings, *others]):
             numbers = attempt.findings.get(finding, ())
-            decision = decide(finding, run, [run.rounds.get(number, ()) for number in numbers])
+            source = self._files[finding.filename].source
+            rounds = [run.rounds.get(number, ()) for number in numbers]
+            decision = decide(finding, run, rounds, source=source)
             if attempt.rows is not None and decision.confirmation.verdict is Verdict.REFUTED:
                 continue  # a program written anew may lack what the fault takes
             self._note(finding, decision)
@@ -108,7 +114,8 @@ class Confirmer:
         known = self.decisions.get(finding)
         # A confirmation stands; a refutation gives way to it, since one run that shows a fault is enough.
         confirmed = decision.confirmation.verdict is Verdict.CONFIRMED
-        if known is None or decision.nearness > known.nearness or confirmed:
+        # Of runs that came as near, the later one tells more: it was made for the finding.
+        if known is None or decision.nearness >= max(known.nearness, Nearness.NOT_REACHED) or confirmed:
             self.decisions[finding] = decision
 
     def _tell(self) -> None:

@@ -53,6 +53,11 @@ class Replay:
     raises_at: int
     quote: str = ""
 
+    @property
+    def claim(self) -> str:
+        """What is asserted in the last row; empty where torch raises instead."""
+        return "" if self.raises_at else self.text.splitlines()[-1].removeprefix("assert ")
+
 
 @dataclass(frozen=True, slots=True)
 class NoReplay:
@@ -165,7 +170,7 @@ def _assemble(lines: Sequence[Line], trace: Trace, finding: Finding) -> Replay:
 def _quoting(replay: Replay, ran: Ran) -> Replay:
     """A replay that was run, and ends with what torch said."""
     if not replay.raises_at:
-        return replace(replay, quote=replay.text.splitlines()[-1].removeprefix("assert "))
+        return replace(replay, quote=replay.claim)
     quote = f"{ran.type}: {ran.message.partition(chr(10))[0]}"
     said = "".join(f"{line}\n" for line in _comment(quote))
     return replace(replay, text=replay.text + said, quote=quote)

@@ -35,4 +35,4 @@ class Replays:
 def _attempt(replay: Replay, finding: Finding, bounds: Bounds) -> Attempt:
     options = observing(bounds, how=Replays.name)
     job = Job(replay.text, REPLAY_NAME, hook="autograd_lint.dynamic.testify.testify", options=options)
-    return Attempt(job, {finding: ()}, replay.rows)
+    return Attempt(job, {finding: ()}, replay.rows, replay.claim)

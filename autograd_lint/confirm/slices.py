@@ -19,7 +19,7 @@ class Slices:
     """One run for the file as a script that lacks nothing; then one for each definition that has findings."""
 
     name = "slice"
-    most = Nearness.PARTLY_REACHED
+    most = Nearness.INTERRUPTED
 
     def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
         """The whole script, cut short, and each definition by itself."""

@@ -19,8 +19,9 @@ class Nearness(enum.IntEnum):
     NOT_REACHED = 1
     CUT_SHORT = 2
     PARTLY_REACHED = 3
-    REACHED = 4
-    DECIDED = 5
+    INTERRUPTED = 4
+    REACHED = 5
+    DECIDED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,13 @@ class Attempt:
     """One run and the findings that it is made for, each with the numbers of the statements to look at for it.
 
     `rows` maps the rows of a program that is not the user's file to those of the file; None where it is the file.
+    `claim` is what such a program asserts in its last row, which holds because of the fault; empty if nothing.
     """
 
     job: Job
     findings: Mapping[Finding, tuple[int, ...]]
     rows: Mapping[int, int] | None = None
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)

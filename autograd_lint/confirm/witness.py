@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from autograd_lint.atomic import write_whole
-from autograd_lint.confirm.interpreter import find_python
+from autograd_lint.confirm.interpreter import find_python, loaded
 from autograd_lint.confirm.replay import REPLAY_NAME, Ran, Replay, Runner, replay_of
 from autograd_lint.confirm.traced import Explored
 from autograd_lint.dynamic.sandbox.limits import Limits
@@ -51,7 +51,7 @@ def write_witnesses(
     confirm = settings.confirm
     limits = Limits(seconds=confirm.timeout, memory=confirm.memory)
     with Pool(Setup(python=find_python(confirm.python, settings.root), limits=limits)) as pool:
-        pool.interpreter()
+        loaded(pool)
         run = runner_of(pool)
         written: dict[str, None] = {}
         for finding, replay in _witnesses(wanted, run, stdin):

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Final
 
+from autograd_lint.dynamic.forward_warnings import NAME
 from autograd_lint.errors import AutogradLintError
 
 _OURS: Final = str(Path(__file__).resolve().parent.parent) + os.sep
@@ -45,6 +46,8 @@ def find_script(path: str) -> Program:
     """The script at `path`, or the `__main__.py` of the folder there."""
     if os.path.isdir(path):
         path = os.path.join(path, "__main__.py")
+    if path.endswith(".ipynb"):
+        raise RunError(f"{path} is a notebook: convert it to a script to run it")
     full = os.path.abspath(path)
     try:
         with open(full, "rb") as stream:
@@ -62,6 +65,8 @@ def find_module(name: str) -> Program:
             spec = importlib.util.find_spec(f"{name}.__main__")
     except (ImportError, ValueError) as error:
         raise RunError(f"cannot import {name}: {error}") from error
+    if spec is None and importlib.util.find_spec(name) is not None:
+        raise RunError(f"no module named {name}.__main__: {name} is a package that cannot be run itself")
     loader = spec.loader if spec is not None else None
     if spec is None or not isinstance(loader, InspectLoader):
         raise RunError(f"no module named {name!r}, or it has no code to run")
@@ -149,7 +154,8 @@ def without_our_frames(error: BaseException) -> None:
 def _cut(traceback: TracebackType | None) -> TracebackType | None:
     kept = []
     while traceback is not None:
-        if not traceback.tb_frame.f_code.co_filename.startswith(_OURS):
+        code = traceback.tb_frame.f_code
+        if not code.co_filename.startswith(_OURS) and code.co_name != NAME:
             kept.append(traceback)
         traceback = traceback.tb_next
     result: TracebackType | None = None

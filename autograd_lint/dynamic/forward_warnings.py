@@ -6,7 +6,10 @@ from collections.abc import Callable
 from types import CodeType, FrameType, FunctionType
 from typing import Any, Final
 
-_CALL: Final[CodeType] = (lambda function, args, kwargs: function(*args, **kwargs)).__code__
+NAME: Final = "<autograd-lint>"
+"""What the frame's function is called, by which tracebacks can leave it out."""
+
+_CALL: Final[CodeType] = (lambda function, args, kwargs: function(*args, **kwargs)).__code__.replace(co_name=NAME)
 
 
 def call_from(frame: FrameType, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

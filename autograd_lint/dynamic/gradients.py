@@ -149,7 +149,7 @@ class Gradients:
                 name=name_in_scope(frame, leaf),
                 parameter=isinstance(leaf, torch.nn.Parameter),
                 stepped=stepped,
-                in_loop=state.passes[-1] == place,
+                in_loop=place in state.passes,
                 partly_cleared=partly,
             )
         )

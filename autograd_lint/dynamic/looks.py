@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import ctypes
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import FrameType
@@ -122,10 +122,12 @@ def facts_of(value: Any, *, graphs: bool = False, gradients: bool = True) -> Fac
         named = list(torch.nn.Module.named_parameters(value))
         hooks = sum(len(table) for name, table in vars(value).items() if name.endswith("_hooks") and table)
         leaves = _leaves_of(parameter for _, parameter in named)
-        return Facts(_name(value), parameters=tuple(name for name, _ in named), hooks=hooks, leaves=leaves)
+        names = tuple(name for name, _ in named)
+        training = value.__dict__.get("training")
+        return Facts(_name(value), parameters=names, hooks=hooks, leaves=leaves, identity=id(value), training=training)
     if isinstance(value, torch.optim.Optimizer):
         held = [parameter for group in value.param_groups for parameter in group["params"]]
-        return Facts(_name(value), nodes=len(value.state), leaves=_leaves_of(held))
+        return Facts(_name(value), nodes=len(value.state), leaves=_leaves_of(held), identity=id(value))
     if type(value) in (list, tuple, set) or isinstance(value, dict):
         return _container(value, graphs=graphs)
     if isinstance(value, bool | int | float):
@@ -144,14 +146,34 @@ def _leaves_of(tensors: Iterable[torch.Tensor]) -> tuple[Facts, ...]:
 
 
 def _container(value: Any, *, graphs: bool) -> Facts:
-    """Of a container: how many elements it has, and of the tensors in it, the graphs and one checksum of all."""
+    """Of a container: how many elements it has; of the tensors in it, the graphs and one checksum of all.
+
+    Its leaves are those among the tensors, and the parameters of the modules.
+    """
     items = list(islice(value.values() if isinstance(value, dict) else value, _ELEMENTS))
     inside = [_tensor(item, graphs=graphs, gradients=False) for item in items if isinstance(item, torch.Tensor)]
     found = [facts for facts in inside if facts is not None]
     digest = hash(tuple(facts.digest for facts in found)) if found else None
     nodes, saved = sum(facts.nodes for facts in found), sum(facts.saved for facts in found)
     first = next((facts.values for facts in found), ())
-    return Facts(_name(value), count=len(value), digest=digest, nodes=nodes, saved=saved, values=first)
+    return Facts(
+        _name(value),
+        count=len(value),
+        digest=digest,
+        nodes=nodes,
+        saved=saved,
+        values=first,
+        leaves=_leaves_of(_trained(items)),
+        identity=id(value),
+    )
+
+
+def _trained(items: Iterable[Any]) -> Iterator[torch.Tensor]:
+    for item in items:
+        if isinstance(item, torch.nn.Module):
+            yield from torch.nn.Module.parameters(item)
+        elif isinstance(item, torch.Tensor) and item.requires_grad and item.is_leaf:
+            yield item
 
 
 def _tensor(tensor: torch.Tensor, *, graphs: bool, gradients: bool) -> Facts | None:
@@ -181,6 +203,7 @@ def _tensor(tensor: torch.Tensor, *, graphs: bool, gradients: bool) -> Facts | N
         nodes=graph.nodes,
         saved=graph.saved,
         leaves=graph.leaves,
+        identity=id(tensor),
     )
 
 

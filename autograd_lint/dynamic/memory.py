@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import torch
 
+from autograd_lint.dynamic.forward_warnings import call_from
 from autograd_lint.dynamic.frames import shown_filename
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.guard import guarded
@@ -148,6 +149,8 @@ class Memory:
                 cut(args[0], name.strip("_"), frame)
             if aliases and watch.is_direct(frame):
                 self._read(args[0], frame)
+            if not array and args[0].requires_grad:
+                return call_from(frame, original, *args, **kwargs)  # torch may warn of it
             if not array:
                 return original(*args, **kwargs)
             return self._to_array(original, args, kwargs, frame)

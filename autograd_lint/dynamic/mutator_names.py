@@ -33,8 +33,14 @@ def mutator_names() -> MutatorNames:
             if argument.is_out:
                 out.add(name)
             elif argument.alias_info is not None and argument.alias_info.is_write and not argument.kwarg_only:
-                writing.setdefault(name, position)
+                if _is_of_tensors(name, str(argument.type)):
+                    writing.setdefault(name, position)
     return MutatorNames(tuple(writing.items()), tuple(_functions(out)))
+
+
+def _is_of_tensors(name: str, kind: str) -> bool:
+    """Whether it is tensors that are written: TorchScript's `sort` of a list, of tensors too, has the name of ours."""
+    return kind == "Tensor" or (name.endswith("_") and kind == "List[Tensor]")
 
 
 def _functions(names: set[str]) -> list[tuple[Any, str]]:

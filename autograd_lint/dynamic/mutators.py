@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import torch
 
+from autograd_lint.dynamic.forward_warnings import call_from
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.mutator_names import mutator_names
@@ -115,7 +116,8 @@ class Writer:
                 self._watch.refuse(item)
         written = self._before(targets, op, via, args, user, frame, between)
         try:
-            result = original(*args, **kwargs)
+            # Torch may warn of a result that had to be resized.
+            result = call_from(frame, original, *args, **kwargs) if via is Via.OUT else original(*args, **kwargs)
         except RuntimeError as error:
             self._refused(error, written)
             raise

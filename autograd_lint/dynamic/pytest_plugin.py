@@ -6,6 +6,8 @@ imported unless the flag is given.
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,10 +33,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the marker; with a flag, watch."""
     config.addinivalue_line("markers", f"{MARKER}(*rules): autograd-lint says nothing of these rules; without, of any")
     if config.getoption("--autograd-lint") or config.getoption("--autograd-lint-fail"):
-        from autograd_lint.dynamic.pytest_watch import TestWatch
+        config.pluginmanager.register(_watch(config), "autograd-lint-watch")
 
-        fail = bool(config.getoption("--autograd-lint-fail"))
-        config.pluginmanager.register(TestWatch(config, fail=fail), "autograd-lint-watch")
+
+def _watch(config: pytest.Config) -> object:
+    from autograd_lint.dynamic.pytest_watch import TestWatch
+    from autograd_lint.errors import AutogradLintError
+
+    if importlib.util.find_spec("torch") is None:
+        raise pytest.UsageError(f"--autograd-lint watches torch, and {sys.executable} has none")
+    try:
+        return TestWatch(config, fail=bool(config.getoption("--autograd-lint-fail")))
+    except AutogradLintError as error:
+        raise pytest.UsageError(f"--autograd-lint: {error}") from error
 
 
 def allowed_rules(item: pytest.Item) -> Sequence[str] | None:

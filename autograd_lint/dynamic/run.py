@@ -56,7 +56,10 @@ class ProgramResult:
 def run_observed(request: RunRequest, settings: Settings) -> ProgramResult:
     """Run the program under the observer."""
     if importlib.util.find_spec("torch") is None:
-        raise RunError(f"`run` needs torch in the Python that runs autograd-lint, and {sys.executable} has none")
+        raise RunError(
+            f"`run` needs torch in the Python that runs autograd-lint, and {sys.executable} has none: "
+            "install autograd-lint beside the torch of the program"
+        )
     started = time.monotonic()
     prepare(request.target, request.arguments, as_module=request.as_module)
     program = _find(request)
@@ -77,11 +80,20 @@ def _find(request: RunRequest) -> Program:
 def make_observer(settings: Settings, *, raise_at_write: bool = False) -> Observer:
     """An observer for a whole program: by numbers, or by hooks where those are needed."""
     from autograd_lint.dynamic.observer import HookObserver, SequenceObserver, can_count_nodes, is_traced
+    from autograd_lint.dynamic.watch import Files
 
     index_reads = any(IndexRead in rules_by_code()[code].on for code in settings.codes)
+    files = Files(foreign=tuple(_entry_point()))
     if raise_at_write or is_traced() or not can_count_nodes():
-        return HookObserver(index_reads=index_reads, annotate=True, raise_at_write=raise_at_write)
-    return SequenceObserver(index_reads=index_reads, annotate=True)
+        return HookObserver(files, index_reads=index_reads, annotate=True, raise_at_write=raise_at_write)
+    return SequenceObserver(files, index_reads=index_reads, annotate=True)
+
+
+def _entry_point() -> Iterator[str]:
+    """The script that started this tool, or pytest; they have no suffix, and stand below all that is watched."""
+    path = getattr(sys.modules["__main__"], "__file__", None)
+    if path is not None and not path.endswith(".py"):
+        yield path
 
 
 def _observe(observer: Observer, body: Callable[[], None]) -> None:

@@ -29,11 +29,11 @@ class Fixed:
     count: int = 0
 
 
-def fix_source(source: SourceFile, check: Check, *, unsafe: bool) -> Fixed:
-    """Apply the safe fixes of `source`, with `unsafe` the others too."""
+def fix_source(source: SourceFile, check: Check, *, unsafe: bool, left: frozenset[str] = frozenset()) -> Fixed:
+    """Apply the safe fixes of `source`, with `unsafe` the others too; not of findings with the fingerprints `left`."""
     wanted = {Applicability.SAFE, Applicability.UNSAFE} if unsafe else {Applicability.SAFE}
     now = Fixed(source, check(source))
-    refused: set[str] = set()
+    refused = set(left)
     for _ in range(MOST_ROUNDS):
         offered = [
             finding

@@ -65,7 +65,11 @@ def fix_run(result: RunResult, settings: Settings, *, unsafe: bool, write: bool)
 def _fixable(result: RunResult, *, unsafe: bool) -> list[str]:
     """The files of the run with a fix to apply, in the order of the run."""
     wanted = {Applicability.SAFE, Applicability.UNSAFE} if unsafe else {Applicability.SAFE}
-    paths = {finding.filename for finding in result.visible if finding.fix and finding.fix.applicability in wanted}
+    paths = {
+        finding.filename
+        for finding in result.visible
+        if finding.fix and finding.fix.applicability in wanted and not finding.refuted
+    }
     known = [*result.files, *([] if result.stdin is None else [result.stdin.path])]
     return [path for path in dict.fromkeys(known) if path in paths]
 
@@ -73,7 +77,8 @@ def _fixable(result: RunResult, *, unsafe: bool) -> list[str]:
 def _fix_file(path: str, result: RunResult, settings: Settings, *, unsafe: bool) -> tuple[Change, list[Finding]] | None:
     given = result.stdin
     source = given if given is not None and given.path == path else read_source(path)
-    fixed: Fixed = fix_source(source, lambda text: check_text(text, settings), unsafe=unsafe)
+    refuted = frozenset(finding.fingerprint for finding in result.findings if finding.refuted)
+    fixed: Fixed = fix_source(source, lambda text: check_text(text, settings), unsafe=unsafe, left=refuted)
     if not fixed.count:
         return None
     here = [finding for finding in fixed.findings if finding.filename == path]

@@ -17,7 +17,8 @@ from autograd_lint.source import SourceFile, read_source
 class View:
     """`findings` are those to show, `files` all that were checked; `root` is what relative paths in CI start from.
 
-    `show_refuted`: texts for people show also what a run has refuted; data for tools has it always.
+    `ran`: a program was watched, no files were checked. `show_refuted`: texts for people show also what a run has
+    refuted; data for tools has it always.
     """
 
     findings: tuple[Finding, ...]
@@ -26,6 +27,7 @@ class View:
     texts: Texts
     colour: bool = False
     show_refuted: bool = False
+    ran: bool = False
     folder: str = field(default_factory=os.getcwd)
 
     @property

@@ -29,7 +29,7 @@ def summary(view: View) -> str:
     hidden = sum(finding.suppressed is not None for finding in view.findings)
     verdicts = Counter(finding.confirmation.verdict for finding in shown if finding.confirmation)
     if not levels:
-        told = f"All clear: {files} checked"
+        told = "Nothing found in what ran" if view.ran else f"All clear: {files} checked"
     else:
         words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
         counts = ", ".join(count(levels[level], word) for level, word in words.items() if levels[level])

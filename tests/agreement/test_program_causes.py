@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 import torch
 
+from autograd_lint.static.model.silent import UNWATCHED
 from tests.agreement.compare import compare, static_findings
 from tests.agreement.oracle import run_program
 
@@ -110,6 +111,69 @@ CAUSES: Final = {
         net.weight.data = torch.zeros(3, 3)
         out.sum().backward()
     """,
+    "chosen by a condition, as a method: ok": """
+        x = torch.rand(3, requires_grad=True)
+        h = x * 1
+        y = h.where(h.detach() > 0.5, x)
+        h.detach_()
+        h.mul_(2)
+        y.sum().backward()
+    """,
+    "averaged to one element, which is a mean: ok": """
+        x = torch.rand(1, 2, 4, 4, requires_grad=True)
+        h = x * 1
+        y = F.adaptive_avg_pool2d(h, 1) + F.adaptive_avg_pool2d(h, (1, 1))
+        h.add_(1)
+        y.sum().backward()
+    """,
+    "averaged to more elements: stale": """
+        x = torch.rand(1, 2, 4, 4, requires_grad=True)
+        h = x * 1
+        y = F.adaptive_avg_pool2d(h, 2)
+        h.add_(1)
+        y.sum().backward()
+    """,
+    "polygamma: stale": """
+        x = torch.rand(3, requires_grad=True)
+        h = x * 1
+        y = torch.polygamma(1, h) + h.polygamma(2)
+        h.add_(1)
+        y.sum().backward()
+    """,
+    "spectrum of a vector: non-scalar": """
+        x = torch.rand(8, requires_grad=True)
+        torch.fft.rfft(x).abs().backward()
+    """,
+    "singular values: non-scalar": """
+        x = torch.rand(3, 3, requires_grad=True)
+        torch.linalg.svd(x)[1].backward()
+    """,
+    "written by the function that is checkpointed: stale": """
+        from torch.utils.checkpoint import checkpoint
+
+
+        def part(t):
+            t.mul_(2)
+            return t.sin()
+
+
+        x = torch.rand(3, requires_grad=True)
+        h = x * 1
+        checkpoint(part, h, use_reentrant=False).sum().backward()
+    """,
+    "leaf written after a reentrant checkpoint, in which that is allowed: refused leaf": """
+        from torch.utils.checkpoint import checkpoint
+
+
+        def part(t):
+            t *= 2
+            return t.sin()
+
+
+        x = torch.rand(3, requires_grad=True)
+        y = checkpoint(part, x, use_reentrant=True)
+        x += 1.0
+    """,
 }
 """What the program does, its outcome under torch, and its text without imports."""
 
@@ -119,6 +183,17 @@ _IMPORTS: Final = "import torch\nimport torch.nn.functional as F\nfrom torch imp
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("name", sorted(UNWATCHED))
+def test_torch_does_not_see_the_write(name: str) -> None:
+    x = torch.rand(3, 3, requires_grad=True)
+    held = x * 1
+    result = getattr(torch, name)(held, held)
+    held.add_(1)
+    result.sum().backward()  # no error, and a wrong gradient
+    assert x.grad is not None
+    assert not torch.allclose(x.grad, 2 * x.detach().sum().expand(3, 3))
 
 
 @pytest.mark.parametrize("cause", CAUSES)

@@ -115,6 +115,11 @@ def test_slices_of_hostile_functions(told: Callable[[str], Told]) -> None:
     check_all(told("slice"), "slice", lambda program: program.sliced or TORCH)
 
 
+def test_replays_run_nothing_of_the_files(told: Callable[[str], Told]) -> None:
+    """Any line of theirs would have ended the run."""
+    check_all(told("replay"), "replay", lambda _: TORCH)
+
+
 def test_true_findings_of_hostile_programs_are_confirmed_without_the_harm(told: Callable[[str], Told]) -> None:
     """What lies behind the harm is reached by a slice without it, or by a replay, in which nothing of the file runs."""
     check_all(told("all"), "slice or replay", lambda _: TORCH)

@@ -19,9 +19,11 @@ def projects() -> Confirmed:
 
 
 def test_most_findings_in_projects_get_a_verdict(projects: Confirmed) -> None:
-    assert projects.counts[Verdict.CONFIRMED] >= 0.75 * len(projects.findings), projects.not_confirmed()
+    ran = [f for f in projects.findings if f.confirmation and f.confirmation.how in ("program", "slice")]
+    confirmed = [f for f in ran if f.confirmation and f.confirmation.verdict is Verdict.CONFIRMED]
+    assert len(projects.findings) > 40
+    assert len(confirmed) >= 0.8 * len(projects.findings), projects.not_confirmed()
     assert projects.counts[Verdict.REFUTED] == 0
-    assert {f.confirmation.how for f in projects.findings if f.confirmation} <= {"slice", "program"}
 
 
 def test_reason_says_what_was_in_the_way(projects: Confirmed) -> None:

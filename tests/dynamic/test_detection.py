@@ -253,6 +253,20 @@ for _ in range(3):
     oa.step()
     ob.step()
 """,
+    "gradients of the other optimizer's pass never cleared": """
+G, D = nn.Linear(2, 3), nn.Linear(3, 1)
+og, od = torch.optim.SGD(G.parameters(), 0.1), torch.optim.SGD(D.parameters(), 0.1)
+for _ in range(3):
+    D(torch.ones(2, 3)).sum().backward()
+    od.step()
+    og.zero_grad()
+    D(G(torch.ones(4, 2))).sum().backward()  # AGL302
+    og.step()
+""",
+    "sorted": """
+h = torch.randn(3, requires_grad=True).exp()
+torch.sort(h).values.sum().backward()
+""",
     "gradients cleared to zeros": """
 model = nn.Linear(2, 1)
 optimizer = torch.optim.SGD(model.parameters(), 0.1)

@@ -62,11 +62,13 @@ def test_again(size):
 """
 
 
-def run(project: Path, *arguments: str) -> str:
+def run(project: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
     installed = any(point.value == MODULE for point in entry_points(group="pytest11"))
     plugin = () if installed else ("-p", MODULE)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *plugin, *arguments]
-    done = subprocess.run(command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=180)
+    done = subprocess.run(
+        command, cwd=project, env=ENVIRONMENT | (environment or {}), capture_output=True, text=True, timeout=180
+    )
     return done.stdout + done.stderr
 
 
@@ -127,6 +129,22 @@ def test_unknown_rules_in_markers_are_errors(project: Path) -> None:
     output = run(project, "--autograd-lint")
     assert "1 failed" in output
     assert "AGL999" in output
+
+
+def test_wrong_configuration_is_told(project: Path) -> None:
+    (project / "autograd-lint.toml").write_text('selct = ["AGL1"]\n', encoding="utf-8")
+    (project / "test_it.py").write_text("def test(): pass\n", encoding="utf-8")
+    output = run(project, "--autograd-lint")
+    assert output.startswith("ERROR: --autograd-lint: ")
+    assert output.endswith("unknown key `selct`; did you mean 'select'?\n\n")
+    assert "1 passed" in run(project)
+
+
+def test_without_torch_it_is_told(without_torch: dict[str, str], project: Path) -> None:
+    (project / "test_it.py").write_text("def test(): pass\n", encoding="utf-8")
+    output = run(project, "--autograd-lint", environment=without_torch)
+    assert output.startswith("ERROR: --autograd-lint watches torch, and ")
+    assert "1 passed" in run(project, environment=without_torch)
 
 
 def test_without_the_flag_nothing_is_imported(project: Path) -> None:

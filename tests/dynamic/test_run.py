@@ -122,7 +122,7 @@ def test_comments_and_selection_are_heeded(project: Path) -> None:
 
 def test_what_cannot_be_run(project: Path) -> None:
     broken = write(project, "broken.py", "def\n")
-    for arguments in (["missing.py"], ["-m", "missing.module"]):
+    for arguments in (["missing.py"], ["-m", "missing.module"], [write(project, "a.ipynb", "{}")], ["."]):
         ran = lint(project, *arguments)
         assert ran.returncode == 2
         assert ran.stderr.startswith("error: ")
@@ -214,3 +214,112 @@ def test_what_only_the_run_could_see_is_marked(project: Path) -> None:
         assert (found["code"], found["runtime_only"]) == ("AGL101", alone)
         assert ("(error, seen only at run time)" in lint(project, script).stdout) is alone
         assert lint(project, "--output-format=concise", script).stdout.endswith("(only at run time)\n") is alone
+
+
+ONE_FINDING = "import torch\n\nx = torch.ones(3, requires_grad=True) * 1\nx.add_(1)\n"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "import sys\nsys.stdout.close()\nsys.stderr.close()",
+        "import io, sys\nsys.stdout = sys.stderr = io.StringIO()",
+        "import sys\nsys.stdout = sys.stderr = None",
+        "import os\nos.close(1)\nos.close(2)",
+        "import os\nos.dup2(os.open('log', os.O_WRONLY | os.O_CREAT), 1)",
+        "import os\nos.mkdir('elsewhere')\nos.chdir('elsewhere')",
+        "import os\nos.mkdir('gone')\nos.chdir('gone')\nos.rmdir('../gone')",
+    ],
+    ids=["closes", "replaces", "removes", "closes files", "redirects", "goes elsewhere", "goes nowhere"],
+)
+def test_report_goes_where_the_command_was_given(project: Path, end: str) -> None:
+    script = write(project, "train.py", f"{ONE_FINDING}{end}\n")
+    ran = lint(project, "--output-format=concise", "--output-file=json=out.json", "--select=AGL103", script)
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert ran.stdout == "train.py:4:1: AGL103 `add_` changes `x`, which is in the graph\n"
+    assert [found["code"] for found in json.loads((project / "out.json").read_text())] == ["AGL103"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full device")
+def test_report_that_cannot_be_written_is_told(project: Path) -> None:
+    script = write(project, "train.py", ONE_FINDING)
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "autograd_lint", "run", script]
+        ran = subprocess.run(command, cwd=project, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (ran.returncode, ran.stderr) == (2, "error: cannot write to standard output: No space left on device\n")
+
+
+def test_own_entry_point_is_no_place_of_the_program(project: Path) -> None:
+    """Only what is below the program's own first line called it."""
+    write(project, "entry", "from autograd_lint.cli import main\n\nmain()\n")
+    text = ONE_FINDING.replace("x.add_(1)", "def grow(h):\n    h.add_(1)\n\ngrow(x)")
+    script = write(project, "train.py", text)
+    ran = python(project, "entry", "run", "--output-format=json", "--select=AGL103", script)
+    (found,) = json.loads(ran.stdout)
+    assert {Path(place["filename"]).name for place in found["related"]} == {"train.py"}
+
+
+WARNS = """\
+import torch
+
+x = torch.ones(2, requires_grad=True)
+print(float((x * 1).sum()))
+torch.add(torch.zeros(2), 1, out=torch.zeros(3))
+(x * 1).grad
+"""
+
+
+def test_warnings_name_the_same_lines(project: Path) -> None:
+    script = write(project, "train.py", WARNS)
+    plain, ran = python(project, script), lint(project, script)
+    assert plain.stderr.count("Warning: ") == 3
+    assert ran.stderr == plain.stderr
+
+
+def test_errors_pass_no_frames_of_ours(project: Path) -> None:
+    text = "import torch\n\nx = torch.ones(2, requires_grad=True)\n{}\n"
+    for line in ("float(x)", "torch.add(x, 1, out=torch.zeros(2))", "x.numpy()", "x.add_(1)"):
+        script = write(project, "train.py", text.format(line))
+        plain, ran = python(project, script), lint(project, script)
+        assert plain.stderr
+        assert ran.stderr == plain.stderr
+
+
+def test_nothing_is_called_clear_that_was_only_run(project: Path) -> None:
+    ran = lint(project, write(project, "train.py", CLEAN))
+    assert (ran.returncode, ran.stdout) == (0, "Nothing found in what ran\n")
+
+
+def test_package_without_main_is_told(project: Path) -> None:
+    write(project, "package/__init__.py", "")
+    ran = lint(project, "-m", "package")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "error: no module named package.__main__: package is a package that cannot be run itself\n"
+
+
+def test_processes_that_the_program_spawns(project: Path) -> None:
+    """The main module is imported anew there, and only this process reports."""
+    text = (
+        "import multiprocessing\nimport torch\n\n"
+        "def work(n):\n    y = torch.ones(2, requires_grad=True) * 1\n    y += n\n    return y.sum().item()\n\n"
+        "if __name__ == '__main__':\n"
+        "    for method in ('spawn', 'fork'):\n"
+        "        with multiprocessing.get_context(method).Pool(1) as pool:\n"
+        "            print(pool.map(work, [1, 2]))\n"
+        "    work(3)\n"
+    )
+    ran = lint(project, "--output-format=concise", "--select=AGL103", write(project, "train.py", text))
+    lines = ran.stdout.splitlines()
+    assert lines[:2] == ["[4.0, 6.0]"] * 2
+    assert [line.split(":")[1] for line in lines[2:]] == ["6"]
+    assert ran.stderr == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+def test_forked_process_that_ends_as_the_program_does_is_silent(project: Path) -> None:
+    fork = "import os\nchild = os.fork()\nif child:\n    print('child:', os.waitpid(child, 0)[1])\n"
+    ran = lint(project, "--output-format=concise", "--select=AGL103", write(project, "train.py", ONE_FINDING + fork))
+    assert ran.stdout.splitlines() == [
+        "child: 0",
+        "train.py:4:1: AGL103 `add_` changes `x`, which is in the graph",
+    ]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from typing import Any, Final
 
 ROUNDS: Final = "__autograd_lint_rounds__"
 ENOUGH: Final = "__autograd_lint_enough__"
+REFUSED: Final = "__autograd_lint_refused__"
+OVER: Final = "__autograd_lint_over__"
 _FEW: Final = 8
 """A loop over so many items runs in full: it may build something."""
 _CUT: Final = 2
@@ -18,10 +21,58 @@ _DEVICE: Final = re.compile(r"(?:cuda|mps|xpu|hip)(?::\d+)?:?\Z")
 
 
 class Cutter(ast.NodeTransformer):
-    """Wraps what loops run over, bounds `while` loops, and names the CPU in place of other devices."""
+    """Wraps what loops run over, bounds `while` loops, and names the CPU in place of other devices.
+
+    A statement that autograd refuses is stepped over, so that what comes after it is seen too; except where the program
+    itself is prepared for the exception.
+    """
 
     def __init__(self) -> None:
         self._numbers = count()
+        self._prepared = 0
+
+    def visit_Try(self, node: ast.Try) -> ast.AST:
+        """What is tried may raise."""
+        self._prepared += 1
+        node.body = [self.visit(each) for each in node.body]
+        self._prepared -= 1
+        for part in (*node.handlers, *node.orelse, *node.finalbody):
+            self.visit(part)
+        return node
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        """`with raises(…)` waits for an exception."""
+        waits = any(isinstance(part, ast.Name | ast.Attribute) and _last(part) in _WAITING for part in _heads(node))
+        self._prepared += waits
+        self.generic_visit(node)
+        self._prepared -= waits
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        """A call for its effect, such as that of `backward`."""
+        self.generic_visit(node)
+        return self._stepped_over(node) if isinstance(node.value, ast.Call) else node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        """A write in place."""
+        self.generic_visit(node)
+        return self._stepped_over(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        """A write to elements."""
+        self.generic_visit(node)
+        return self._stepped_over(node) if isinstance(node.targets[0], ast.Subscript) else node
+
+    def _stepped_over(self, node: ast.stmt) -> ast.stmt:
+        """`try: …` that goes on after what autograd says."""
+        if self._prepared:
+            return node
+        told = ast.Expr(ast.Call(_name(OVER), [ast.Constant(node.lineno)], []))
+        handler = ast.ExceptHandler(_name(REFUSED), None, [told])
+        tried = ast.Try([node], [handler], [], [])
+        for new in (handler, told, tried):
+            ast.copy_location(new, node)
+        return ast.fix_missing_locations(tried)
 
     def visit_For(self, node: ast.For) -> ast.AST:
         """`for x in rounds(items)`."""
@@ -53,6 +104,18 @@ class Cutter(ast.NodeTransformer):
         if isinstance(first, ast.Constant) and isinstance(first.value, str) and _DEVICE.match(first.value):
             return ast.copy_location(ast.Constant("cpu"), node)
         return node
+
+
+_WAITING: Final = ("raises", "assertRaises", "assertRaisesRegex", "suppress")
+
+
+def _heads(node: ast.With) -> Iterator[ast.AST]:
+    """What is called to make the contexts."""
+    return (item.context_expr.func for item in node.items if isinstance(item.context_expr, ast.Call))
+
+
+def _last(node: ast.Name | ast.Attribute) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr
 
 
 def _name(name: str) -> ast.Name:
@@ -87,3 +150,18 @@ class Enough:
             del self._counts[number]
             return False
         return True
+
+
+class Over:
+    """Goes on after what autograd raised, and remembers in which rows."""
+
+    def __init__(self, is_autograds: Callable[[str], bool]) -> None:
+        self.rows: dict[int, None] = {}
+        self._is_autograds = is_autograds
+
+    def __call__(self, row: int) -> None:
+        """In the handler of an exception: it goes on its way if it is not autograd's."""
+        error = sys.exc_info()[1]
+        if error is not None and not self._is_autograds(str(error)):
+            raise error
+        self.rows[row] = None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import builtins
+import json
+import os
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -13,7 +16,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from autograd_lint.dynamic.slices.guesses import Guesses
-from autograd_lint.dynamic.slices.inventing import by_name
+from autograd_lint.dynamic.slices.stubs import Options, Stub, StubModule, batches
+from autograd_lint.dynamic.slices.words import by_name
 
 _BATCHES: Final = 2
 _HERE: Final = {
@@ -32,27 +36,81 @@ def disarm(guesses: Guesses) -> None:
     """Replace what is named above, for good: the process ends with the program."""
     parser: Any = argparse.ArgumentParser
     replaced: tuple[tuple[Any, str, Any], ...] = (
-        (time, "sleep", _nothing),
-        (builtins, "print", _nothing),
+        (time, "sleep", _does_nothing()),
+        (builtins, "print", _does_nothing()),
+        (builtins, "open", _open_what_is_there(guesses)),
+        (json, "load", _of_what_is_read(json.load, guesses)),
+        (json, "loads", _of_what_is_read(json.loads, guesses)),
+        (pickle, "load", _of_what_is_read(pickle.load, guesses)),
         (builtins, "input", lambda *_: ""),
-        (torch, "save", _nothing),
+        (torch, "save", _does_nothing()),
         (torch.Tensor, "cuda", _itself),
         (torch.nn.Module, "cuda", _itself),
+        (os._Environ, "get", _get_variable),
+        (os._Environ, "__contains__", lambda given, key: _get_variable(given, key) is not None),
+        (os._Environ, "__getitem__", lambda given, key: _get_variable(given, key, "1")),
+        *((torch, name, _of_known(getattr(torch, name))) for name in ("tensor", "as_tensor", "from_numpy")),
         (DataLoader, "__iter__", _few_batches(DataLoader.__iter__, guesses)),
         (parser, "parse_args", _parse),
         (parser, "parse_known_args", lambda given, *_, **__: (_parse(given), [])),
-        *((torch.cuda, name, _nothing) for name in ("synchronize", "set_device", "empty_cache", "init")),
+        *((torch.cuda, name, _does_nothing()) for name in ("synchronize", "set_device", "empty_cache", "init")),
     )
     for owner, name, value in replaced:
         setattr(owner, name, value)
 
 
-def _nothing(*_: Any, **__: Any) -> None:
-    return None
+def _does_nothing() -> Callable[..., None]:
+    """Another function each time: torch's compiler tells its functions by identity."""
+    return lambda *_, **__: None
+
+
+def _open_what_is_there(guesses: Guesses) -> Callable[..., Any]:
+    original = builtins.open
+
+    def open_it(file: Any, mode: str = "r", *args: Any, **named: Any) -> Any:
+        try:
+            return original(file, mode, *args, **named)
+        except (OSError, TypeError):
+            if "r" not in mode:
+                raise
+            return Stub("open()", guesses)
+
+    return open_it
+
+
+def _of_what_is_read(original: Callable[..., Any], guesses: Guesses) -> Callable[..., Any]:
+    """A reader that makes settings up where the file is not here."""
+
+    def read(source: Any, *args: Any, **named: Any) -> Any:
+        return Options("settings", guesses) if isinstance(source, Stub) else original(source, *args, **named)
+
+    return read
 
 
 def _itself(value: Any, *_: Any, **__: Any) -> Any:
     return value
+
+
+_original: Final = os._Environ.__getitem__
+
+
+def _get_variable(environ: Any, key: str, otherwise: Any = None) -> Any:
+    """A variable of the environment; one that is asked for and not there is given."""
+    try:
+        return _original(environ, key)
+    except KeyError:
+        return otherwise
+
+
+def _of_known(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A maker of tensors that takes what is not known, too."""
+
+    def make(data: Any, *args: Any, **named: Any) -> Any:
+        if isinstance(data, StubModule):
+            data = data.values
+        return torch.as_tensor(data._tensor()) * 1 if isinstance(data, Stub) else original(data, *args, **named)
+
+    return make
 
 
 def _parse(parser: Any, *_: Any, **__: Any) -> argparse.Namespace:
@@ -88,6 +146,6 @@ def _few_batches(original: Callable[..., Any], guesses: Guesses) -> Callable[...
         try:
             return iter(list(islice(original(loader), _BATCHES)))
         except (Exception, SystemExit):  # whatever the data set wants, it is not here
-            return iter(guesses.batches("loader"))
+            return iter(batches(guesses, "loader"))
 
     return iterate

@@ -6,16 +6,18 @@ import ast
 import builtins
 import copy
 import linecache
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
 
-from autograd_lint.dynamic.slices.cutting import ENOUGH, ROUNDS, Cutter, Enough, rounds
-from autograd_lint.dynamic.slices.guesses import Guesses
+from autograd_lint.dynamic.slices.cutting import ENOUGH, OVER, REFUSED, ROUNDS, Cutter, Enough, Over, rounds
+from autograd_lint.dynamic.slices.guesses import Guesses, Spec, is_autograds
 from autograd_lint.dynamic.slices.inventing import Inventor
-from autograd_lint.dynamic.slices.stubs import Stub
+from autograd_lint.dynamic.slices.stubs import Options, Stub
+from autograd_lint.dynamic.slices.words import OPTION_NAMES
 from autograd_lint.dynamic.snippets.failures import message_of
 
 DRIVER: Final = "<driver>"
@@ -27,6 +29,8 @@ def drive(call, total):
             loss.backward()
 """
 _ATTEMPTS: Final = 24
+_PASSES: Final = 3
+_UNDEFINED: Final = re.compile(r"NameError: name '(\w+)' is not defined")
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -39,12 +43,32 @@ class Slice:
     names: dict[str, Any]
     guesses: Guesses = field(default_factory=Guesses)
     failures: list[str] = field(default_factory=list)
+    supplied: list[str] = field(default_factory=list)
+    over: Over = field(default_factory=lambda: Over(is_autograds))
     tree: ast.Module = field(init=False)
+    _given: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
         self.tree = ast.parse(self.text)
-        self.names.update({ROUNDS: rounds, ENOUGH: Enough(), "__builtins__": builtins})
+        self._given = dict(self.names)
+        self._begin()
         linecache.cache[DRIVER] = (len(_DRIVER_TEXT), None, _DRIVER_TEXT.splitlines(keepends=True), DRIVER)
+
+    def _begin(self) -> None:
+        """Forget what the program has defined."""
+        tools = {ROUNDS: rounds, ENOUGH: Enough(), REFUSED: (RuntimeError, ValueError), OVER: self.over}
+        self.names.clear()
+        self.names.update({**self._given, **tools, "__builtins__": builtins, "__file__": self.filename})
+
+    def run_script(self, rows: Collection[int], reached: _Reached) -> None:
+        """Run all statements; again from the top while there is something learnt and `rows` are not all `reached`."""
+        for _ in range(_PASSES):
+            known = dict(self.guesses.specs)
+            self.run_module(script=True)
+            if not self.failures or self.guesses.specs == known or set(rows) <= set(reached()):
+                return
+            self._begin()
+            self.failures.clear()
 
     def run_module(self, *, script: bool) -> None:
         """Run the top-level statements; with `script` all of them, else the definitions and what they may need."""
@@ -54,16 +78,25 @@ class Slice:
                 self._run_statement(statement, script=script)
 
     def _run_statement(self, statement: ast.stmt, *, script: bool) -> None:
-        for _ in range(_ATTEMPTS if script else 1):
+        before, last = len(self.failures), ""
+        learnt: dict[str, Spec] = {}
+        for _ in range(_ATTEMPTS):
             error = self._execute(statement)
             if error is None:
+                del self.failures[before:]
                 return
-            self.failures.append(error)
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 self._stub_imports(statement)
                 return
-            if not self.guesses.learn(error):
+            self.failures.append(error)
+            if error == last:
+                # The tensors come from statements that ran before: the first lesson counts when these run again.
+                self.guesses.specs.update(learnt)
                 return
+            if not self._supply(error) and not (script and self.guesses.learn(error)):
+                return
+            learnt = learnt if last else dict(self.guesses.specs)
+            last = error
 
     def _execute(self, statement: ast.stmt) -> str | None:
         """Run one statement, cut; what it raised, if it did."""
@@ -79,6 +112,17 @@ class Slice:
             return f"{type(error).__name__}: {message_of(error)}"
         return None
 
+    def _supply(self, error: str) -> bool:
+        """Make up the name that the program lacks, because what would have defined it could not run."""
+        lacking = _UNDEFINED.match(error)
+        if lacking is None or lacking[1] in self.names:
+            return False
+        name = lacking[1]
+        options = name.lower() in OPTION_NAMES
+        self.names[name] = Options(name, self.guesses) if options else Stub(name, self.guesses)
+        self.supplied.append(name)
+        return True
+
     def _stub_imports(self, statement: ast.Import | ast.ImportFrom) -> None:
         for alias in statement.names:
             name = alias.asname or alias.name.partition(".")[0]
@@ -88,16 +132,24 @@ class Slice:
 
     def drive(self, rows: Collection[int], reached: _Reached) -> None:
         """Call what holds `rows`, those that are not `reached` yet, until it goes through."""
-        for path in self._definitions(rows, reached):
-            for _ in range(_ATTEMPTS):
-                error = self._failure_of(lambda path=path: self._attempt(path))  # type: ignore[misc]
-                if error is None:
-                    break
-                self.failures.append(error)
-                if not self.guesses.learn(error):
-                    break
+        for row, path in self._definitions(rows, reached):
+            if self._until_it_goes(path, optional=False) and row not in reached():
+                self._until_it_goes(path, optional=True)
 
-    def _definitions(self, rows: Collection[int], reached: _Reached) -> Iterator[list[_Definition]]:
+    def _until_it_goes(self, path: list[_Definition], *, optional: bool) -> bool:
+        """Whether a call went through, after so many attempts."""
+        before = len(self.failures)
+        for _ in range(_ATTEMPTS):
+            error = self._failure_of(lambda: self._attempt(path, optional=optional))
+            if error is None:
+                del self.failures[before:]
+                return True
+            self.failures.append(error)
+            if not self._supply(error) and not self.guesses.learn(error):
+                return False
+        return False
+
+    def _definitions(self, rows: Collection[int], reached: _Reached) -> Iterator[tuple[int, list[_Definition]]]:
         """The chains of definitions, from the top level inwards, around each row that nothing has reached."""
         done: set[int] = set()
         for row in rows:
@@ -105,15 +157,15 @@ class Slice:
             if path and path[-1].lineno not in done and row not in reached():
                 done.add(path[-1].lineno)
                 self.guesses = self._fresh()
-                yield path
+                yield row, path
 
     def _fresh(self) -> Guesses:
         self.guesses.specs.clear()
         self.guesses.__init__()  # type: ignore[misc] # stubs hold on to this object
         return self.guesses
 
-    def _attempt(self, path: list[_Definition]) -> None:
-        inventor = Inventor(self.guesses)
+    def _attempt(self, path: list[_Definition], *, optional: bool) -> None:
+        inventor = Inventor(self.guesses, optional=optional)
         outer = self.names.get(path[0].name)
         if outer is None:
             return
@@ -141,7 +193,7 @@ class Slice:
         if method is None or method.name == "__init__":
             return None
         bound = made if method.name == "forward" and isinstance(made, torch.nn.Module) else getattr(made, method.name)
-        return lambda: _called(bound, inventor.arguments(getattr(made, method.name), method))
+        return lambda: _called(bound, inventor.arguments(getattr(made, method.name), method, path[0]))
 
 
 _Reached = Callable[[], Collection[int]]

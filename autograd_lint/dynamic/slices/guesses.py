@@ -11,6 +11,8 @@ import torch
 
 SIZE: Final = 8
 """Every size that nothing is known of: the same, so that most fit."""
+_INDICES: Final = re.compile(r"(?:^|[_.:\[])(?:idx|index|indices|ids|tokens?|input_ids|edge_index|src_ids)\]?$")
+"""Names of tensors of whole numbers."""
 _USUAL: Final = (
     *((SIZE, SIZE), (SIZE, SIZE, SIZE), (2, 3, 32, 32), (SIZE,), (2, 3, 28, 28), (2, 1, 28, 28), (2, 3, 64, 64)),
     *((2, 3, 224, 224), (), (2, 3, 8, 16, 16)),
@@ -40,25 +42,22 @@ class Guesses:
 
     def tensor(self, name: str, usual: Spec | None = None) -> torch.Tensor:
         """The tensor called `name`."""
-        spec = self.specs.setdefault(name, usual or Spec())
+        spec = self.specs.setdefault(name, usual or Spec(whole=bool(_INDICES.search(name))))
         if spec.whole:
             return torch.zeros(spec.shape, dtype=torch.long)
         made = torch.rand(spec.shape, requires_grad=not spec.plain and not spec.target)
         return made * 1.0 if made.requires_grad and not spec.leaf else made
 
-    def batches(self, name: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Two batches of inputs and targets."""
-        return [
-            (self.tensor(f"{name}:input", Spec(plain=True)), self.tensor(f"{name}:target", Spec(target=True)))
-            for _ in range(2)
-        ]
+    def inputs(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """What a batch of `name` has: an input and a target."""
+        return self.tensor(f"{name}:input", Spec(plain=True)), self.tensor(f"{name}:target", Spec(target=True))
 
     def learn(self, message: str) -> bool:
         """Change the guesses after `message` was raised; False: there is nothing more to try, or it is autograd's.
 
         What autograd says is what the run is for, and no other shape would change it.
         """
-        if any(word in message for word in _AUTOGRAD):
+        if is_autograds(message):
             return False
         for pattern, change in _LESSONS:
             found = re.search(pattern, message)
@@ -81,8 +80,13 @@ class Guesses:
         self._tried += 1
         for name, spec in self.specs.items():
             if not spec.target:
-                self.specs[name] = replace(spec, shape=_USUAL[self._tried], whole=False)
+                self.specs[name] = replace(spec, shape=_USUAL[self._tried], whole=bool(_INDICES.search(name)))
         return True
+
+
+def is_autograds(message: str) -> bool:
+    """Whether `message` is what a finding may be about."""
+    return any(word in message for word in _AUTOGRAD)
 
 
 _Lesson = Callable[[Spec, "re.Match[str]"], Spec | None]
@@ -130,6 +134,25 @@ def _elements(spec: Spec, found: re.Match[str]) -> Spec | None:
         later = [size for size in (28, 32, 64, 96, 224) if size > spec.shape[2]]
         return replace(spec, shape=(*spec.shape[:2], later[0], later[0])) if later else None
     return replace(spec, shape=(2, count)) if not spec.target or spec.shape == (SIZE, SIZE) else None
+
+
+def _groups(spec: Spec, found: re.Match[str]) -> Spec | None:
+    """A number of channels that the groups divide: the size that layers are built with."""
+    shape = tuple(int(size) for size in found[1].split(","))
+    groups = int(found[2])
+    fitting = SIZE if SIZE % groups == 0 else groups
+    return replace(spec, shape=(shape[0], fitting, *shape[2:])) if spec.shape == shape and len(shape) > 1 else None
+
+
+def _rows(spec: Spec, found: re.Match[str]) -> Spec | None:
+    """As many rows as are unpacked."""
+    wants = int(found[1])
+    return replace(spec, shape=(wants, *spec.shape[1:])) if spec.shape and spec.shape[0] > wants else None
+
+
+def _one(spec: Spec, found: re.Match[str]) -> Spec | None:
+    """A single number."""
+    return replace(spec, shape=()) if spec.shape and not spec.target else None
 
 
 def _last(spec: Spec, found: re.Match[str]) -> Spec | None:
@@ -185,13 +208,18 @@ _LESSONS: Final[tuple[tuple[str, _Lesson], ...]] = (
     (r"[Ee]xpected (\d)D(?: or (\d)D)? input", _dimensions),
     (r"not enough values to unpack \(expected (\d)", _dimensions),
     (r"too many values to unpack \(expected (\d)", _dimensions),
+    (r"too many values to unpack \(expected (\d)", _rows),
+    (r"input of shape \[([\d, ]+)\] and num_groups=(\d+)", _groups),
+    (r"Boolean value of Tensor with more than one value", _one),
     (r"shape '\[([-\d, ]+)\]' is invalid for input", _elements),
     (r"normalized_shape=\[(\d+)\]", _last),
     (r"must be equal to input_size. Expected (\d+)", _last),
     (r"was expecting embedding dimension of (\d+)", _last),
+    (r"tensors used as indices must be long|index_\w+\(\): Expected dtype int|Expected dtype int64", _whole),
     (r"scalar types: Long, Int|must be long, byte|expected scalar type Long|Long but (?:found|got)", _whole),
+    (r"must have the same dtype, but got (?:Long|Int)|class probabilities, got Long", _real),
+    (r"result type Float can't be cast|found dtype Long", _real),
     (r"0D or 1D target|multi-target not supported|class probabilities|Expected target size", _classes),
-    (r"for target with class probabilities, got Long|result type Float can't be cast|found dtype Long", _real),
     (r"arget size \(torch.Size\(\[([\d, ]*)\]\)\).* input size \(torch.Size\(\[([\d, ]*)\]\)\)", _as_result),
     (r"Expected input batch_size \((\d+)\) to match target batch_size \((\d+)\)", _as_many),
     (r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)", _size),

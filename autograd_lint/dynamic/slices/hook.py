@@ -28,14 +28,17 @@ def testify(program: Program) -> object:
         trace = sys.gettrace()
         try:
             script = bool(program.options.get("script"))
-            sliced.run_module(script=script)
-            if not script:
+            if script:
+                sliced.run_script(rows, lambda: witness.reached.get(program.filename, ()))
+            else:
+                sliced.run_module(script=False)
                 sliced.drive(rows, lambda: witness.reached.get(program.filename, ()))
         except EnoughTime as error:
             program.error = error
         finally:
             set_trace(trace)
             allow_report()
-        return (*modules.made, *sliced.guesses.specs), sliced.failures
+        over = [f"row {row} raises, and is stepped over" for row in sliced.over.rows]
+        return (*modules.made, *sliced.supplied, *sliced.guesses.specs, *over), sliced.failures
 
     return observed(program, run, extra=(DRIVER,))

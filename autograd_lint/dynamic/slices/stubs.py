@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
+import os
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,10 +13,15 @@ from typing import Any, Final
 
 import torch
 
-from autograd_lint.dynamic.slices.guesses import Guesses
+from autograd_lint.dynamic.slices.guesses import Guesses, Spec
+from autograd_lint.dynamic.slices.words import by_name
 
 _PASSED: Final = (list, tuple, range, enumerate, zip, map, types.GeneratorType, torch.utils.data.DataLoader)
-_MODULES: Final = ("Module", "Model", "Net", "Block", "Layer")
+_MODULES: Final = ("Module", "Model", "Net", "Block", "Layer", "Conv", "MessagePassing", "PreTrainedModel")
+_LOADING: Final = ("safe_load", "full_load", "yaml.load", "OmegaConf.load", "toml.load", "get_config", "load_config")
+_CLASS: Final = re.compile(r"[A-Z][a-z]\w*\Z")
+_INSTALLED: Final = ("site-packages", "dist-packages")
+_LIBRARY: Final = os.path.dirname(os.path.abspath(os.__file__))
 
 
 class Stub:
@@ -40,13 +47,17 @@ class Stub:
             return args[0]
         if args and isinstance(args[0], _PASSED):
             return args[0]
+        if self._path.endswith(_LOADING):
+            return Options(f"{self._path}()", self._guesses)
+        if _CLASS.match(self._path.rpartition(".")[2]):
+            return StubModule(f"{self._path}()", self._guesses)
         return Stub(f"{self._path}()", self._guesses)
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
         return (torch.nn.Module,) if self._path.endswith(_MODULES) else ()
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._guesses.batches(self._path))
+        return iter(batches(self._guesses, self._path))
 
     def __getitem__(self, key: Any) -> Any:
         return Stub(f"{self._path}[]", self._guesses)
@@ -77,9 +88,132 @@ class Stub:
         return function(*map(_plain, args), **plain)
 
 
+class Options(Stub):
+    """Settings that are not known: each is made up from its name, and may have settings of its own."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        number = by_name(name)
+        return number if number is not None else Options(f"{self._path}.{name}", self._guesses)
+
+    def __getitem__(self, key: Any) -> Any:
+        return getattr(self, str(key))
+
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        """As a dictionary has it."""
+        return otherwise if otherwise is not None else getattr(self, name)
+
+    def keys(self) -> list[str]:
+        """Those that are there whatever is asked for: none."""
+        return []
+
+    def items(self) -> list[tuple[str, Any]]:
+        """None either."""
+        return []
+
+
+class StubModule(torch.nn.Module):
+    """An object of an unknown class: should it be a layer, it passes its input through; it has any attribute."""
+
+    def __init__(self, path: str, guesses: Guesses) -> None:
+        super().__init__()
+        self.__dict__.update(_path=path, _guesses=guesses)
+        self._parameters["weight"] = torch.nn.Parameter(torch.ones(()))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name.startswith("_"):
+                raise
+            return Stub(f"{self._path}.{name}", self._guesses)
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """Its first tensor times the weight; without any, an unknown."""
+        tensors = [value for value in (*inputs, *named.values()) if isinstance(value, torch.Tensor)]
+        return tensors[0].float() * self.weight if tensors else Stub(f"{self._path}()", self._guesses)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(batches(self._guesses, self._path))
+
+    def __getitem__(self, key: Any) -> Any:
+        return Stub(f"{self._path}[]", self._guesses)
+
+    def __len__(self) -> int:
+        return 2
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class Batch(tuple[Any, ...]):
+    """What a loader gives: an input and a target, or a table of tensors by name, or one tensor; as it is used."""
+
+    _path: str
+    _guesses: Guesses
+
+    @classmethod
+    def of(cls, guesses: Guesses, path: str) -> Batch:
+        """A batch of the loader `path`."""
+        made = cls(guesses.inputs(path))
+        made._path, made._guesses = path, guesses
+        return made
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._named(key) if isinstance(key, str) else super().__getitem__(key)
+
+    def _named(self, name: str) -> torch.Tensor:
+        made: torch.Tensor = self._guesses.tensor(f"{self._path}:{name}", _usual(name))
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if hasattr(torch.Tensor, name) and name not in ("data", "names"):
+            return getattr(self[0], name)
+        return Stub(f"{self._path}.{name}", self._guesses)
+
+    def keys(self) -> list[str]:
+        """As a table has them."""
+        return ["input", "target"]
+
+    def items(self) -> list[tuple[str, Any]]:
+        """As a table has them."""
+        return list(zip(self.keys(), self, strict=True))
+
+    def values(self) -> list[Any]:
+        """As a table has them."""
+        return list(self)
+
+    def to(self, *_: Any, **__: Any) -> Batch:
+        """Itself: there is one device."""
+        return self
+
+    @classmethod
+    def __torch_function__(
+        cls, function: Callable[..., Any], kinds: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return function(*map(_plain, args), **{name: _plain(value) for name, value in (kwargs or {}).items()})
+
+
+def _usual(name: str) -> Spec | None:
+    return Spec(target=True) if name in ("labels", "label", "target", "targets", "y") else None
+
+
+def batches(guesses: Guesses, path: str) -> list[Batch]:
+    """Two batches."""
+    return [Batch.of(guesses, path) for _ in range(2)]
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Stub):
         return value._tensor()
+    if isinstance(value, Batch):
+        return value[0]
     if isinstance(value, list | tuple):
         return type(value)(map(_plain, value))
     return value
@@ -93,7 +227,24 @@ def _operation(name: str) -> Callable[..., Any]:
 
 
 _OPERATIONS: Final = (
-    *("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "neg", "matmul", "rmatmul"),
+    *(
+        "add",
+        "radd",
+        "sub",
+        "rsub",
+        "mul",
+        "rmul",
+        "truediv",
+        "rtruediv",
+        "floordiv",
+        "rfloordiv",
+        "mod",
+        "rmod",
+        "pow",
+        "neg",
+        "matmul",
+        "rmatmul",
+    ),
     *("lt", "le", "gt", "ge"),
 )
 for _each in _OPERATIONS:
@@ -110,7 +261,7 @@ class StubModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
         """A module that has everything; but none inside libraries that are there."""
-        if name.partition(".")[0] in self._known:
+        if name.partition(".")[0] in self._known or not _is_asked_by_the_user():
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
@@ -130,3 +281,12 @@ class StubModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Nothing: it is complete."""
+
+
+def _is_asked_by_the_user() -> bool:
+    """Whether the import that runs is in code that is not installed: libraries do without what they try to import."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and "importlib" in frame.f_code.co_filename:
+        frame = frame.f_back
+    name = frame.f_code.co_filename
+    return not name.startswith(_LIBRARY) and not any(part in name for part in _INSTALLED)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from autograd_lint.dynamic.snippets import scratch, wire
 from autograd_lint.dynamic.snippets.jobs import Job, JobResult, Status, job_to_json, result_from_json
-from autograd_lint.dynamic.snippets.launch import Setup, last_lines, launch, new_root
+from autograd_lint.dynamic.snippets.launch import Setup, last_line, launch, new_root
 from autograd_lint.dynamic.snippets.warm import Interpreter, interpreter_from_json
 from autograd_lint.errors import ConfirmError
 
@@ -81,7 +81,7 @@ class Server:
             self._process.wait()
         scratch.remove(self._root)
         with self._errors:
-            return last_lines(self._errors)
+            return last_line(self._errors)
 
 
 class ForkedJobs:

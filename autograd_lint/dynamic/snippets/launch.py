@@ -81,7 +81,7 @@ def new_root() -> str:
     return os.path.realpath(tempfile.mkdtemp(prefix="autograd-lint-"))
 
 
-def last_lines(errors: IO[bytes]) -> str:
-    """The last lines that a process said into `errors`."""
+def last_line(errors: IO[bytes]) -> str:
+    """The last line that a process said into `errors`."""
     errors.seek(0)
-    return "\n".join(errors.read().decode("utf-8", "replace").strip().splitlines()[-3:])
+    return errors.read().decode("utf-8", "replace").strip().rpartition("\n")[2]

@@ -14,6 +14,7 @@ from typing import Final
 
 from autograd_lint.events import AliasRead, Event, How, Refusal, Refused, Site, Stale, TensorRef, Write
 from autograd_lint.facts.model import Alias, Effect, Output, Saved
+from autograd_lint.static.model.silent import UNWATCHED
 from autograd_lint.static.model.traces import Trace
 from autograd_lint.static.model.values import LoopStack, Tensor, Tri
 
@@ -66,6 +67,7 @@ class WriteRecord:
     argument: str = ""
     part: bool = False
     exchanges: bool = False
+    spare: bool = False
 
     def event(self) -> Write:
         """The finished event."""
@@ -84,6 +86,7 @@ class WriteRecord:
             refusal=self.refusal,
             alias_read=self.alias_read,
             argument=self.argument,
+            spare=self.spare,
         )
 
 
@@ -274,11 +277,12 @@ class Machine:
         """Record that `node` saves `tensor` as it is now."""
         if self.modes.offload:
             certain = False
+        counter = Counter() if node.op in UNWATCHED else tensor.counter
         node.saved.append(
             SavedRecord(
                 tensor,
-                tensor.counter,
-                len(tensor.counter.writes),
+                counter,
+                len(counter.writes),
                 tensor.memory,
                 len(tensor.memory.writes),
                 name,

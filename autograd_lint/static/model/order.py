@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from autograd_lint.events import Disorder, Misordered, Site
 from autograd_lint.static.model.values import LoopStack, OptimizerValue, Tensor, Value
 from autograd_lint.static.patterns.networks import note_backward_of_networks, note_network_step
+from autograd_lint.static.patterns.uncleared import note_uncleared
 
 if TYPE_CHECKING:
     from autograd_lint.static.interpret.state import Run
@@ -195,6 +196,8 @@ def note_step(run: Run, site: Site, owner: Value, name: str) -> None:
     since = _since_step(order.actions, owner)
     before = list(order.actions) if since is None else since
     step = _add(run, Act.STEP, site, owner=owner, before=_bound(run), name=name)
+    if since is not None:
+        _judge_uncleared(run, owner, step, since)
     if any(a.act is Act.CUT for a in before):
         return
     clears = [i for i, a in enumerate(before) if a.act is Act.CLEAR and _covers(a, owner)]
@@ -206,6 +209,22 @@ def note_step(run: Run, site: Site, owner: Value, name: str) -> None:
         _judge_early_clip(run, owner, step, later)
     elif _straight(clear, step):
         _judge_cleared(run, owner, step, clear, before[: clears[-1]])
+
+
+def _judge_uncleared(run: Run, owner: Value, step: Action, since: list[Action]) -> None:
+    """Two steps of one loop, each after a backward: nobody cleared what this optimizer steps with."""
+    actions = run.gradients.order.actions
+    others = {a.name for a in actions if a.act is Act.STEP and a.owner is not owner}
+    strangers = {id(a.owner) for a in actions if a.act is Act.STEP} - {id(owner)}
+    first = actions[: _index(actions, since[0])] if since else []
+    passes = [[a for a in part if a.act is Act.PASS] for part in (first, since)]
+    if not all(passes) or first[-1].loops[:-1] != step.loops[:-1] or first[-1].loops == step.loops:
+        return
+    if not _certain(owner) and (first[-2].act is Act.STEP or since[-1].act is Act.STEP):
+        return  # a scheduler steps after an optimizer
+    if all(a.act in (Act.PASS, Act.STEP, Act.CLIP) or id(a.owner) in strangers for a in (*first, *since)):
+        earlier, again = passes[0][-1].site, passes[1][-1].site
+        note_uncleared(run, first[-1].site, owner, step.name, earlier, again, others)
 
 
 def _judge_cleared(run: Run, owner: Value, step: Action, clear: Action, before: list[Action]) -> None:

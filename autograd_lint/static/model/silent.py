@@ -19,6 +19,9 @@ _STEPWISE: Final = re.compile(
 _VIEWING: Final = frozenset({"linear", "bilinear", "kron", "einsum", "tensordot", "matmul"})
 """Operations that may save a view of an operand: it keeps its memory when the operand is given other memory."""
 
+UNWATCHED: Final = frozenset({"kron"})
+"""Operations that save an operand's memory under a version counter of its own."""
+
 
 def certainly_wrong(node: GraphNode) -> bool:
     """Other values in what `node` saved give another gradient, whatever the values."""

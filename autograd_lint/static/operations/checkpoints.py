@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from autograd_lint.events import Checkpointed
 from autograd_lint.static.interpret.escape import call_unknown
 from autograd_lint.static.interpret.state import Args, Run, truth
@@ -19,22 +22,37 @@ def call_checkpoint(run: Run, args: Args, node: ir.Node) -> Value:
     if not args.pos or args.open:
         return call_unknown(run, TorchName("torch.utils.checkpoint.checkpoint"), args, node)
     given = {key: value for key, value in args.kw.items() if key not in _OWN_ARGUMENTS}
-    result = run.call(args.pos[0], Args(args.pos[1:], given), node)
     machine = run.machine
     inputs = [t for t in (known_tensor(value) for value in args.pos[1:]) if t is not None]
     wanted = machine.wants_grad(inputs)
     reentrant = args.kw.get("use_reentrant")
-    if _note_kind(run, "checkpoint", args, result, node):
-        return _without_graph(run, result, node)
-    if not isinstance(result, Tensor) or result.node is None or wanted is False:
-        return result
     made = machine.node("checkpoint", run.site(node), machine.edges(inputs), frees=True)
     made.certain = wanted is True and isinstance(reentrant, Const)
-    made.edges.extend(result.node.edges)
-    for tensor in inputs:
+    for tensor in inputs:  # before the function runs, which may write to them
         machine.save(made, tensor, tensor.name, result=False, certain=made.certain)
+    apart = wanted is True and isinstance(reentrant, Const) and reentrant.value is True
+    call = partial(_apart, run) if apart else run.call
+    result = call(args.pos[0], Args(args.pos[1:], given), node)
+    if _note_kind(run, "checkpoint", args, result, node):
+        return _without_graph(run, result, node)
+    if apart and isinstance(result, Tensor) and result.node is None and result not in inputs:
+        result.node, result.requires_grad = made, True
+        return result
+    if not isinstance(result, Tensor) or result.node is None or wanted is False:
+        return result
+    made.edges.extend(result.node.edges)
     result.node = made
     return result
+
+
+def _apart(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
+    """The reentrant kind runs the function without gradients, and again in backward."""
+    modes = run.machine.modes
+    run.machine.modes = replace(modes, grad=False, off=run.site(node))
+    try:
+        return run.call(function, args, node)
+    finally:
+        run.machine.modes = modes
 
 
 def call_checkpoint_sequential(run: Run, args: Args, node: ir.Node) -> Value:

@@ -24,7 +24,9 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
+from autograd_lint.static.operations.holders import is_spare
 from autograd_lint.static.operations.laid_out import leave_out_copies
+from autograd_lint.static.operations.variants import settled
 from autograd_lint.static.patterns.networks import inherit
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.layout import Layout
@@ -55,6 +57,10 @@ _SYMBOLS: Final = (
     | {f"__i{name}__": f"{op}=" for op, name in _OPERATORS.items()}
     | {"__neg__": "-", "__pos__": "+", "__getitem__": "[]", "__setitem__": "[]="}
 )
+_OF_COMPLEX: Final = frozenset(
+    {"abs", "absolute", "angle", "imag", "real", "view_as_real", "irfft", "irfft2", "irfftn", "hfft"}
+)
+"""What gives real numbers of complex ones."""
 _COUNTING: Final = frozenset({"sum", "prod", "cumsum", "cumprod", "nansum"})
 """Operations that give int64 for any integers; torch's samples are floating."""
 _EXCHANGING: Final = frozenset({"set_"})
@@ -194,6 +200,7 @@ def apply_named(
     constructor: Site | None = None,
 ) -> Value | None:
     """Do what the table says that `name` does; None when the table does not know it."""
+    name, params = settled(name, params)
     kinds = {key: kind_of(value) for key, value in params.items()}
     effect = table.effect(name, kinds)
     if effect is None:
@@ -368,6 +375,7 @@ def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name:
         grad_enabled=machine.modes.grad is not False and not machine.modes.inference,
         through=through,
         argument=_argument(run, tensor),
+        spare=is_spare(run, tensor),
     )
 
 
@@ -419,7 +427,7 @@ def _output(
     sources = labelled(operands, out.of) if out.of else []
     source = sources[min(index, len(sources) - 1)] if sources else None
     shape = result_layout(name, out, index, params, operands)
-    if out.alias in (Alias.MAYBE, Alias.VIEW) and source is not None:
+    if source is not None and (out.alias in (Alias.MAYBE, Alias.VIEW) or display(name) == "real"):
         out = settled_alias(name, out, source, params, shape)
     result = run.machine.output(out, source, made, site=site)
     if result is source:
@@ -427,6 +435,8 @@ def _output(
     result.made_by = display(name)
     result.layout = _laid_out(out, source, shape)
     result.dtype = _dtype(out, operands)
+    if result.dtype is not None and result.dtype.startswith("complex") and display(name) in _OF_COMPLEX:
+        result.dtype = "float64" if result.dtype == "complex128" else "float32"
     if result.dtype in INTEGERS and display(name) in _COUNTING:
         result.dtype = "int64"
     result.device = (

@@ -165,6 +165,14 @@ def _elementwise_result(run: Run, name: str, params: dict[str, Value]) -> Layout
     return result_layout(name, effect.outputs[0], 0, params, operand_tensors(run, params))
 
 
+def _polygamma(run: Run, args: Args, node: ir.Node) -> Value:
+    """`torch.polygamma(n, x)` is `x.polygamma(n)`."""
+    order, given = args.get(0, "n"), args.get(1, "input")
+    if order is None or given is None:
+        return Unknown()
+    return _unbound_method(run, "polygamma", Args([given, order]), node)
+
+
 def _chain_matmul(run: Run, args: Args, node: ir.Node) -> Value:
     """The old name of `torch.linalg.multi_dot`, whose matrices are no list."""
     return _operation(run, "torch.linalg.multi_dot", Args([Seq("list", args.pos, open=args.open)]), node)
@@ -528,6 +536,7 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.enable_grad": _grad_mode(True),
     "torch.inference_mode": _grad_mode(False, inference=True),
     "torch.chain_matmul": _chain_matmul,
+    **dict.fromkeys(("torch.polygamma", "torch.special.polygamma"), _polygamma),
     "torch.set_grad_enabled": _set_grad_enabled,
     "torch.is_grad_enabled": _is_grad_enabled,
     **dict.fromkeys(

@@ -106,8 +106,16 @@ def _backed(run: Run, value: Value) -> Site | None:
     """The backward that has been through the graph of `value` and freed it."""
     if isinstance(value, Tensor):
         return value.node.freed if value.node is not None else None
-    known = run.watch.backed.get(id(value))
-    return known[2] if known is not None else None
+    for part in (value, *_parts(value)):
+        known = run.watch.backed.get(id(part))
+        if known is not None:
+            return known[2]
+    return None
+
+
+def _parts(value: Value) -> Iterable[Value]:
+    """What was read from an unknown value by index or name: `output["loss"]`, `output.loss`."""
+    return list((value.attrs or {}).values()) if type(value) is Unknown else ()
 
 
 # ---------------------------------------------------------------- state dicts

@@ -309,7 +309,7 @@ def broadcast(operands: Operands) -> Layout | None:
 RESULTS: Final[dict[Family, Sequence[str]]] = {
     _reduce: (
         *("sum", "mean", "prod", "amax", "amin", "max", "min", "norm", "std", "var", "logsumexp", "all", "any"),
-        *("argmax", "argmin", "median", "nansum", "nanmean", "vector_norm", "count_nonzero"),
+        *("argmax", "argmin", "median", "nansum", "nanmean", "vector_norm", "count_nonzero", "std_mean", "var_mean"),
     ),
     _matmul: ("matmul", "mm", "bmm", "mv", "dot", "__matmul__"),
     _inner: ("inner",),
@@ -342,7 +342,7 @@ RESULTS: Final[dict[Family, Sequence[str]]] = {
     _qr: ("qr",),
     _cdist: ("cdist",),
     _pad: ("pad",),
-    _product_added: ("addmm", "addbmm", "baddbmm", "addmv", "addr"),
+    _product_added: ("addmm", "addbmm", "baddbmm", "addmv"),
     _diff: ("diff",),
     _embedding: ("embedding", "Embedding"),
     _einsum: ("einsum",),

@@ -15,6 +15,7 @@ from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.layout import SCALAR, Layout
 from autograd_lint.static.shapes.shape_arguments import Operands, Params, integer
 from autograd_lint.static.shapes.shape_layers import LAYERS
+from autograd_lint.static.shapes.shape_matrices import MATRICES
 from autograd_lint.static.shapes.shape_results import RESULTS, broadcast
 from autograd_lint.static.shapes.shape_views import VIEWS, Family
 
@@ -23,7 +24,7 @@ _SOMEWHERE: Final = itertools.count(1 << 40, 1 << 20)
 _OF_THEIR_OWN: Final = frozenset({"repeat_interleave", "rot90", "svd", "pinverse", "pinv", "eigh"})
 """Shapes that hang on numbers or change as those of torch's square samples do not show."""
 _FAMILIES: Final[dict[str, Family]] = {
-    name: family for table in (VIEWS, RESULTS, LAYERS) for family, names in table.items() for name in names
+    name: family for table in (VIEWS, RESULTS, LAYERS, MATRICES) for family, names in table.items() for name in names
 }
 
 
@@ -56,6 +57,8 @@ def is_elementwise(name: str, out: Output) -> bool:
 def settled_alias(name: str, out: Output, source: Tensor, params: Params, shape: Layout | None) -> Output:
     """Whether what "may alias" does: a reshape of a known layout is a view or a copy for certain."""
     short = name.rpartition(".")[2]
+    if short == "real":  # measured with real numbers, whose real part is the tensor itself
+        return replace(out, alias=Alias.VIEW) if (source.dtype or "").startswith("complex") else out
     layout = source.layout
     if layout is None:
         return out

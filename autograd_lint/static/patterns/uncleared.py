@@ -1,0 +1,98 @@
+"""Optimizers over parameters that are not known: stepped round after round with nothing that clears the gradients.
+
+What is not called cannot clear. So the steps are seen by executing the loop, and that nothing in it could have cleared
+is read from the source of the function around it. Nothing learned so is certain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import libcst as cst
+
+from autograd_lint.events import Accumulation, Site, TensorRef
+from autograd_lint.static.model.values import OptimizerValue, Unknown, Value
+from autograd_lint.static.syntax import ir
+
+if TYPE_CHECKING:
+    from autograd_lint.static.interpret.state import Run
+
+_CLEARING: Final = re.compile(r"zero|clear|reset|flush|accumul|sync", re.IGNORECASE)
+"""Names of what may clear gradients, or of what leaves them uncleared on purpose."""
+_HARMLESS: Final = frozenset({"print", "len", "isinstance", "clip_grad_norm_", "clip_grad_value_", "clip_grad_norm"})
+_MODES: Final = frozenset({"train", "eval", "parameters", "to", "cuda"})
+
+
+def note_uncleared(run: Run, step: Site, owner: Value, name: str, first: Site, again: Site, others: set[str]) -> None:
+    """`owner`, called `name`, stepped after the backward at `first`, and now after the one at `again`.
+
+    `others` are the names of the optimizers that were stepped too, whose own gradients may be cleared.
+    """
+    function = run.frame.function
+    unknown = isinstance(owner, Unknown) or (isinstance(owner, OptimizerValue) and owner.open and not owner.params)
+    if not unknown or function is None or isinstance(function.node, ir.Lambda) or run.machine.failed:
+        return
+    if run.env.find(name) is not owner or not _shows_all(function.node.cst, step.token, name, others):
+        return
+    run.machine.emit(
+        Accumulation(site=again, first=first, leaf=TensorRef(""), stepped=step, in_loop=True, certain=False)
+    )
+
+
+def _shows_all(function: cst.CSTNode, step: object, optimizer: str, others: set[str]) -> bool:
+    """Nothing in `function` is called as if it cleared, and nothing in the loop is handed what it would clear."""
+    for node in _walk(function):
+        if isinstance(node, cst.Attribute | cst.Name | cst.Arg) and _CLEARING.search(_last(node)):
+            if not _belongs_to(function, node, others - {optimizer}):
+                return False
+        if isinstance(node, cst.AssignTarget) and _last(node.target) == "grad":
+            return False
+    loops = [node for node in _walk(function) if isinstance(node, cst.For | cst.While)]
+    inside = [loop for loop in loops if any(part is step for part in _walk(loop))]
+    return bool(inside) and not any(_hands_over(loop, optimizer) for loop in inside)
+
+
+def _belongs_to(function: cst.CSTNode, node: cst.CSTNode, others: set[str]) -> bool:
+    """`node` is the `zero_grad` of `other.zero_grad()`."""
+    return any(
+        isinstance(part, cst.Attribute)
+        and (part is node or part.attr is node)
+        and isinstance(part.value, cst.Name)
+        and part.value.value in others
+        for part in _walk(function)
+    )
+
+
+def _hands_over(loop: cst.CSTNode, optimizer: str) -> bool:
+    """The optimizer or a network is given to a call, or a method of them is called that is not known."""
+    calls = [node for node in _walk(loop) if isinstance(node, cst.Call)]
+    networks = {call.func.value for call in calls if isinstance(call.func, cst.Name)}
+    for call in calls:
+        if _last(call.func) in _HARMLESS:
+            continue
+        given = {arg.value.value for arg in call.args if isinstance(arg.value, cst.Name)}
+        if given & (networks | {optimizer}):
+            return True
+        owner = call.func.value if isinstance(call.func, cst.Attribute) else None
+        if isinstance(owner, cst.Name) and owner.value in (networks | {"self"}) and _last(call.func) not in _MODES:
+            return True
+    return False
+
+
+def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    waiting = [node]
+    while waiting:
+        here = waiting.pop()
+        yield here
+        waiting.extend(here.children)
+
+
+def _last(node: cst.CSTNode) -> str:
+    """The last name of what is called, read or given."""
+    if isinstance(node, cst.Arg):
+        return node.keyword.value if node.keyword is not None else ""
+    if isinstance(node, cst.Attribute):
+        return node.attr.value
+    return node.value if isinstance(node, cst.Name) else ""
