@@ -345,6 +345,30 @@ def test_an_endless_helper_does_not_hide_what_follows(project: Path) -> None:
     assert told(check("train.py")) == [("train.py", 7, "AGL101", "error")]
 
 
+def test_what_an_exhausting_script_called_is_run_on_its_own(project: Path) -> None:
+    loops = "".join(f"{'    ' * depth}for i{depth} in range(9):\n" for depth in range(1, 4))
+    helper = f"import torch\n\n\ndef slow(x):\n{loops}{'    ' * 4}x = x + 1\n    return x\n\n\n"
+    helper += "def exponential(x):\n    return x.exp()\n"
+    program = """
+        import torch
+        from helper import exponential, slow
+
+
+        def train(w):
+            leaf = torch.ones(2, requires_grad=True)
+            y = exponential(leaf)
+            y += 1
+            y.sum().backward()
+
+
+        for _ in range(8):
+            slow(torch.ones(2))
+        train(torch.ones(2))
+        """
+    write({"helper.py": helper, "train.py": program})
+    assert told(check("train.py")) == [("train.py", 8, "AGL101", "error")]
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_tree_tells_what_its_files_tell_alone(project: Path, jobs: int) -> None:
     write({"models.py": MODEL, "pkg/__init__.py": "from models import Net\n"})

@@ -27,3 +27,21 @@ OPTIMIZER = "import torch\nw = torch.ones(3, requires_grad=True){move}\ntorch.op
 def test_severity_follows_what_is_known(text: str, code: str, severity: Severity) -> None:
     found = check_source(SourceFile("program.py", text), [rule for rule in all_rules() if rule.code == code])
     assert [finding.severity for finding in found] == [severity]
+
+
+FUNCTION = """
+import torch
+model = torch.nn.Linear(2, 2)
+def predict(x):
+    {first}
+    return model(x).numpy()
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "severity"), [("pass", Severity.WARNING), ("model(x).sum().backward()", Severity.ERROR)]
+)
+def test_who_calls_a_function_may_have_switched_gradients_off(first: str, severity: Severity) -> None:
+    text = FUNCTION.format(first=first)
+    found = check_source(SourceFile("program.py", text), [rule for rule in all_rules() if rule.code == "AGL508"])
+    assert [finding.severity for finding in found] == [severity]

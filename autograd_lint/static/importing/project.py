@@ -32,6 +32,8 @@ from autograd_lint.static.operations.torch_names import canonical
 _STEPS_A_PART: Final = 1_000
 _STEPS_A_FILE: Final = 4_000
 _STEPS_A_CALL: Final = 1_500
+_STEPS_A_PROGRAM: Final = 2_000
+_MOST_RENEWALS: Final = 4
 _MOST_CODE: Final = 200_000
 """Characters of imported statements that are executed for one file."""
 _LASTING: Final = (Builtin, Function, Class, Const, TorchName, Foreign, LocalModule)
@@ -48,6 +50,7 @@ class Project:
         self.filename = filename
         self.language = language
         self.steps = _STEPS_A_FILE
+        self.renewals = _MOST_RENEWALS
         self.room = _MOST_CODE
         self.barred: set[int] = set()
         self._locators: dict[str, Locator] = {}
@@ -57,6 +60,11 @@ class Project:
         """Forget what the last run may have changed: the variables of imported files."""
         for space in self._spaces.values():
             space.forget_variables()
+
+    def begin_program(self) -> None:
+        """What earlier programs of the file used up, the next ones have again, in part."""
+        if self.steps < _STEPS_A_PROGRAM and self.renewals > 0:
+            self.steps, self.renewals = _STEPS_A_PROGRAM, self.renewals - 1
 
     def call_steps(self) -> int:
         """How many steps a call of an imported function may take."""

@@ -29,6 +29,7 @@ from autograd_lint.static.model.values import (
 )
 from autograd_lint.static.operations.tensors import describe, known_tensor
 from autograd_lint.static.patterns import weights
+from autograd_lint.static.patterns.arrays import refuse_array
 from autograd_lint.static.patterns.networks import note_forward_of_network, note_optimizer, note_parameters, passed_on
 from autograd_lint.static.patterns.revivals import dead_end_of_unknown
 from autograd_lint.static.patterns.validation import note_forward
@@ -256,7 +257,7 @@ def _as_array(run: Run, value: Value, node: ir.Node) -> Value:
     if tensor is None or tensor.numpy:
         return unknown_from(value)
     if run.machine.requires(tensor) and run.machine.modes.grad:
-        run.machine.refuse(run.site(node), Refusal.NUMPY, tensor)
+        refuse_array(run, run.site(node), tensor)
     return unknown_from(tensor)
 
 
@@ -265,7 +266,7 @@ def _refuse_arrays(run: Run, value: Value, node: ir.Node) -> None:
     for item in value.items if isinstance(value, Seq) else ():
         tensor = known_tensor(item)
         if tensor is not None and run.machine.requires(tensor) and not tensor.numpy:
-            run.machine.refuse(run.site(node), Refusal.NUMPY, tensor)
+            refuse_array(run, run.site(node), tensor)
             return
 
 

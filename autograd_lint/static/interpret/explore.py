@@ -32,6 +32,7 @@ from autograd_lint.events import (
     Write,
 )
 from autograd_lint.static.importing.project import Project
+from autograd_lint.static.interpret.binding import bind_parameters
 from autograd_lint.static.interpret.callers import called_without_gradients
 from autograd_lint.static.interpret.calls import call_hook, call_value, instantiate, is_function_class, run_frame
 from autograd_lint.static.interpret.classes import find_in_class
@@ -199,6 +200,8 @@ def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) ->
     as many as the budget allows, to see whether it always does."""
     limit = min(_STEPS_AN_ENTRY, budget.steps)
     survey = Survey(module.filename, entry, limit, budget.project, taped=budget.taped)
+    if budget.project is not None:
+        budget.project.begin_program()
     before = survey.steps
     survey.run(())
     survey.cover()
@@ -242,7 +245,8 @@ class Survey:
             run, result = self._once(prefix)
         path = run.path
         self.results.append(result)
-        self.called |= run.called
+        if self.project is None or self.project.steps > 0:  # else what was called may have met too little that is known
+            self.called |= run.called
         self.reached |= run.reached
         choices = path.choices
         for i in range(len(prefix), min(len(choices), _MOST_PATHS)):
@@ -400,8 +404,6 @@ def _construction_entry(env: Env, cls: Class) -> Entry:
 
 
 def _call_unknown_arguments(run: Run, function: Function, first: list[Value]) -> Value:
-    from autograd_lint.static.interpret.calls import bind_parameters
-
     env = Env(function.env)
     bind_parameters(run, function, Args(first, open=True), env)
     owner = first[0] if first and isinstance(first[0], Instance) else None

@@ -15,6 +15,7 @@ from autograd_lint.static.interpret.builtin_calls import iterate
 from autograd_lint.static.interpret.calls import enter_context, make_class, make_function
 from autograd_lint.static.interpret.escape import escape
 from autograd_lint.static.interpret.expressions import combine, decide, evaluate, is_open, read_item
+from autograd_lint.static.interpret.growth import empty_lists, open_unfilled
 from autograd_lint.static.interpret.indexing import delete_item, write_index
 from autograd_lint.static.interpret.state import (
     BREAK,
@@ -374,6 +375,7 @@ def _for(run: Run, node: ir.For) -> Signal | None:
     run.shortened = shortened or (type(source) is RangeValue and len(source.values) > limit)
     run.loop_entries += 1
     entry = run.loop_entries
+    empty = empty_lists(run)
     try:
         for number, item in enumerate(iterate(run, source, node, limit=limit)):
             if number >= limit:
@@ -388,6 +390,7 @@ def _for(run: Run, node: ir.For) -> Signal | None:
             return signal
     finally:
         machine.loops, run.shortened = outer, shortened
+        open_unfilled(node, empty)
     if isinstance(source, Seq):
         for item in source.items[limit:]:
             escape(run, item)

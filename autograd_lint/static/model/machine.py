@@ -516,10 +516,13 @@ class Machine:
 
     # -------------------------------------------------------------- errors
 
-    def refuse(self, site: Site, reason: Refusal, tensor: Tensor, *, origin: Site | None = None) -> None:
-        """Torch raises at `site`, for `reason`."""
-        self.emit(Refused(site=site, reason=reason, target=self.ref(tensor), origin=origin))
-        self.fail()
+    def refuse(
+        self, site: Site, reason: Refusal, tensor: Tensor, *, origin: Site | None = None, certain: bool = True
+    ) -> None:
+        """Torch raises at `site`, for `reason`; perhaps, where that is not `certain`."""
+        self.emit(Refused(site=site, reason=reason, target=self.ref(tensor), origin=origin, certain=certain))
+        if certain:
+            self.fail()
 
     def fail(self) -> None:
         """Torch raises here: go to the program's handler if it has one, else remember that nothing later runs."""

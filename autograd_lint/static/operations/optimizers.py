@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from autograd_lint.events import How, Refusal, Refused
+from autograd_lint.events import How, Refusal
 from autograd_lint.facts import table
 from autograd_lint.static.interpret.builtin_calls import is_open_iterable, iterate
 from autograd_lint.static.interpret.escape import call_unknown
@@ -83,13 +83,8 @@ def _add(run: Run, optimizer: OptimizerValue, given: Value, node: ir.Node) -> No
 
 def _add_tensor(run: Run, optimizer: OptimizerValue, tensor: Tensor, node: ir.Node) -> None:
     if run.machine.requires(tensor) and tensor.node is not None:
-        made = tensor.node.site
-        if _may_be_leaf(tensor):
-            reason = Refusal.NON_LEAF_OPTIMIZER
-            ref = run.machine.ref(tensor)
-            run.machine.emit(Refused(site=run.site(node), reason=reason, target=ref, origin=made, certain=False))
-        else:
-            run.machine.refuse(run.site(node), Refusal.NON_LEAF_OPTIMIZER, tensor, origin=made)
+        reason, certain = Refusal.NON_LEAF_OPTIMIZER, not _may_be_leaf(tensor)
+        run.machine.refuse(run.site(node), reason, tensor, origin=tensor.node.site, certain=certain)
     optimizer.params.append(tensor)
     run.gradients.held[id(tensor)] = tensor
     run.watch.optimized[id(tensor)] = tensor
