@@ -149,6 +149,17 @@ CAUSES: Final = {
         h.add_(1)
         y.sum().backward()
     """,
+    "different elements, and no derivative: not-implemented": """
+        x = torch.rand(3, requires_grad=True)
+        y = torch.unique(x)
+        z, at = torch.unique(x, return_inverse=True)
+        (y.sum() + z.sum()).backward()
+    """,
+    "places of the different elements: no-graph": """
+        x = torch.rand(3, requires_grad=True)
+        z, at = torch.unique(x, return_inverse=True)
+        at.sum().backward()
+    """,
     "spectrum of a vector: non-scalar": """
         x = torch.rand(8, requires_grad=True)
         torch.fft.rfft(x).abs().backward()
