@@ -13,6 +13,15 @@ from tests.agreement.compare import compare, static_findings
 from tests.agreement.oracle import run_program
 
 CAUSES: Final = {
+    "detach_ does nothing in inference mode: ok": """
+        p = torch.tensor([0.5, 1.0], requires_grad=True)
+        h = p * 2
+        with torch.inference_mode():
+            p.detach_()
+            h[0:1].detach_()
+        p.sum().backward()
+        h.sum().backward()
+    """,
     "decorated with `set_grad_enabled`, which takes the switch back: ok": """
         @torch.set_grad_enabled(False)
         def score(t):
@@ -139,6 +148,17 @@ CAUSES: Final = {
         y = torch.polygamma(1, h) + h.polygamma(2)
         h.add_(1)
         y.sum().backward()
+    """,
+    "different elements, and no derivative: not-implemented": """
+        x = torch.rand(3, requires_grad=True)
+        y = torch.unique(x)
+        z, at = torch.unique(x, return_inverse=True)
+        (y.sum() + z.sum()).backward()
+    """,
+    "places of the different elements: no-graph": """
+        x = torch.rand(3, requires_grad=True)
+        z, at = torch.unique(x, return_inverse=True)
+        at.sum().backward()
     """,
     "spectrum of a vector: non-scalar": """
         x = torch.rand(8, requires_grad=True)
