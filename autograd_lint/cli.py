@@ -103,9 +103,9 @@ class _Lazy(_StrType):
 
             return [level.label for level in Severity]
         if self.name == "way":
-            from autograd_lint.confirm.command import STRATEGIES
+            from autograd_lint.confirm.command import WAYS
 
-            return ["all", *STRATEGIES]
+            return ["all", *WAYS]
         from autograd_lint.report import format_names
 
         return format_names()
@@ -202,9 +202,13 @@ def _check(paths: tuple[str, ...], settings: Settings, *, files: list[tuple[str,
     console.tell_after(result, verbose=options["verbose"])
     if options["confirm"] is not None:
         from autograd_lint.confirm.command import Request, confirmed
+        from autograd_lint.confirm.traced import Explorations
 
         only = "" if options["confirm"] == "all" else options["confirm"]
-        result = confirmed(result, settings, Request(only, options["verbose"]))
+        # Witnesses are made of the same paths as replays.
+        explorations = Explorations(keep=options["witness_dir"] is not None)
+        result = confirmed(result, settings, Request(only, options["verbose"]), explorations)
+        options = {**options, "explorations": explorations}
     if any(options[name] for name in _FIXING):
         return _fix(result, settings, files=files, options=options)
     return _report(result, settings, files=files, options=options)
@@ -242,7 +246,13 @@ def _report(result: RunResult, settings: Settings, *, files: list[tuple[str, str
     if options["witness_dir"] is not None:
         from autograd_lint.confirm.witness import write_witnesses
 
-        write_witnesses(options["witness_dir"], result.visible, settings, stdin=result.stdin)
+        write_witnesses(
+            options["witness_dir"],
+            result.visible,
+            settings,
+            stdin=result.stdin,
+            explorations=options.get("explorations"),
+        )
     return result.exit_status(settings.fail_level, exit_zero=options["exit_zero"])
 
 

@@ -20,7 +20,7 @@ from autograd_lint.events import (
 )
 from autograd_lint.static.model.tape import Step, Tape
 from autograd_lint.static.model.values import NNModule, Seq, Tensor, Unknown, Value
-from autograd_lint.static.operations.modules import parameters_of
+from autograd_lint.static.operations.registered import parameters_of
 
 
 class Kind(enum.Enum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,6 +13,7 @@ from autograd_lint.confirm.program import WholeProgram
 from autograd_lint.confirm.replays import Replays
 from autograd_lint.confirm.slices import Slices
 from autograd_lint.confirm.strategy import Bounds, Strategy
+from autograd_lint.confirm.traced import Explorations
 from autograd_lint.dynamic.sandbox.limits import Limits
 from autograd_lint.dynamic.snippets.launch import Setup
 from autograd_lint.dynamic.snippets.pool import Pool
@@ -26,9 +27,7 @@ from autograd_lint.settings import Settings
 from autograd_lint.source import STDIN_NAME, SourceFile, read_source
 from autograd_lint.streams import print_error
 
-STRATEGIES: Final[Mapping[str, Strategy]] = {
-    strategy.name: strategy for strategy in (WholeProgram(), Slices(), Replays())
-}
+WAYS: Final = (WholeProgram.name, Slices.name, Replays.name)
 """The ways to reach a finding, the cheapest first."""
 
 _PRELOAD: Final = ("torch", "autograd_lint.dynamic.testify", "autograd_lint.dynamic.slices.hook")
@@ -42,13 +41,19 @@ class Request:
     verbose: bool = False
 
 
-def confirmed(result: RunResult, settings: Settings, request: Request) -> RunResult:
-    """`result` with a verdict on each finding that is shown. Executes code; ConfirmError if no Python has torch."""
+def confirmed(
+    result: RunResult, settings: Settings, request: Request, explorations: Explorations | None = None
+) -> RunResult:
+    """`result` with a verdict on each finding that is shown. Executes code; ConfirmError if no Python has torch.
+
+    `explorations` are those that others want too.
+    """
     python = find_python(settings.confirm.python, settings.root)
     wanted = [finding for finding in result.visible if rules_by_code()[finding.code].on]
     if not wanted:
         return result
-    strategies = [STRATEGIES[request.only]] if request.only else list(STRATEGIES.values())
+    ways: tuple[Strategy, ...] = (WholeProgram(), Slices(), Replays(explorations or Explorations(keep=False)))
+    strategies = [way for way in ways if request.only in ("", way.name)]
     sources = _sources(wanted, result)
     jobs = settings.confirm.jobs or settings.jobs or _processors()
     limits = Limits(seconds=settings.confirm.timeout, memory=settings.confirm.memory)

@@ -27,7 +27,7 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
-from autograd_lint.static.operations.modules import parameters_of, submodules
+from autograd_lint.static.operations.registered import parameters_of, submodules
 
 _WHOLE: Final = frozenset({"augment", "store", "write"})
 _EACH: Final = frozenset({"train", "eval", "requires_grad_", "zero_grad"})

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from autograd_lint.confirm.program import observing
 from autograd_lint.confirm.replay import REPLAY_NAME, Replay, replay_of
 from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
-from autograd_lint.confirm.traced import Explored
+from autograd_lint.confirm.traced import Explorations
 from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.errors import SourceError
 from autograd_lint.finding import Finding
@@ -20,10 +20,13 @@ class Replays:
     name = "replay"
     most = Nearness.REACHED
 
+    def __init__(self, explorations: Explorations) -> None:
+        self._explorations = explorations
+
     def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
         """The likeliest form of each replay."""
         try:
-            explored = Explored(source)
+            explored = self._explorations.of(source)
         except SourceError:
             return
         for finding in findings:

@@ -22,7 +22,7 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
-from autograd_lint.static.operations.modules import parameters_of, submodules
+from autograd_lint.static.operations.registered import parameters_of, submodules
 
 _FLAGS: Final = frozenset({"requires_grad_", "retain_grad", "eval", "train", "detach_", "add_param_group"})
 _CLEARING: Final = frozenset({"zero_grad"})

@@ -83,6 +83,23 @@ class Explored:
         return None
 
 
+class Explorations:
+    """Files executed abstractly, each once for all who ask; `keep`: more than one will ask."""
+
+    def __init__(self, *, keep: bool) -> None:
+        self._keep = keep
+        self._known: dict[SourceFile, Explored] = {}
+
+    def of(self, source: SourceFile) -> Explored:
+        """`source`, executed. SourceError where it cannot be parsed."""
+        found = self._known.get(source)
+        if found is None:
+            found = Explored(source)
+            if self._keep:
+                self._known[source] = found
+        return found
+
+
 def _reports(
     path: PathResult, source: SourceFile, finding: Finding, positions: Positions
 ) -> Iterator[tuple[Event, Report]]:

@@ -9,7 +9,7 @@ from typing import Final
 from autograd_lint.atomic import write_whole
 from autograd_lint.confirm.interpreter import find_python, loaded
 from autograd_lint.confirm.replay import REPLAY_NAME, Ran, Replay, Runner, replay_of
-from autograd_lint.confirm.traced import Explored
+from autograd_lint.confirm.traced import Explorations, Explored
 from autograd_lint.dynamic.sandbox.limits import Limits
 from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.dynamic.snippets.launch import Setup
@@ -39,7 +39,12 @@ def runner_of(pool: Pool) -> Runner:
 
 
 def write_witnesses(
-    folder: str, findings: Iterable[Finding], settings: Settings, *, stdin: SourceFile | None = None
+    folder: str,
+    findings: Iterable[Finding],
+    settings: Settings,
+    *,
+    stdin: SourceFile | None = None,
+    explorations: Explorations | None = None,
 ) -> list[str]:
     """Write a file for every finding that has a verified replay; their paths, in the order of the findings.
 
@@ -54,28 +59,31 @@ def write_witnesses(
         loaded(pool)
         run = runner_of(pool)
         written: dict[str, None] = {}
-        for finding, replay in _witnesses(wanted, run, stdin):
+        for finding, replay in _witnesses(wanted, run, stdin, explorations or Explorations(keep=False)):
             path = _free(os.path.join(folder, _stem(finding)), written)
             _write(path, _MARK, replay.text)
             written[path] = None
         return list(written)
 
 
-def _witnesses(findings: Iterable[Finding], run: Runner, stdin: SourceFile | None) -> Iterator[tuple[Finding, Replay]]:
+def _witnesses(
+    findings: Iterable[Finding], run: Runner, stdin: SourceFile | None, explorations: Explorations
+) -> Iterator[tuple[Finding, Replay]]:
     files: dict[str, Explored | None] = {}
     for finding in findings:
         name = finding.filename
         if name not in files:
-            files[name] = Explored(stdin) if stdin is not None and stdin.path == name else _explored(name)
+            given = stdin is not None and stdin.path == name
+            files[name] = explorations.of(stdin) if stdin is not None and given else _explored(name, explorations)
         file = files[name]
         found = replay_of(file, finding, run) if file is not None else None
         if isinstance(found, Replay):
             yield finding, found
 
 
-def _explored(path: str) -> Explored | None:
+def _explored(path: str, explorations: Explorations) -> Explored | None:
     try:
-        return Explored(read_source(path))
+        return explorations.of(read_source(path))
     except SourceError:
         return None  # told by AGL000 already
 

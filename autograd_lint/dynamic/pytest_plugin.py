@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-MARKER = "autograd_lint_allow"
+from autograd_lint.dynamic.pytest_marker import MARKER
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,13 +42,3 @@ def _watch(config: pytest.Config) -> object:
         return TestWatch(config, fail=bool(config.getoption("--autograd-lint-fail")))
     except AutogradLintError as error:
         raise pytest.UsageError(f"--autograd-lint: {error}") from error
-
-
-def allowed_rules(item: pytest.Item) -> Sequence[str] | None:
-    """The selectors that markers of a test allow; None when a marker without arguments allows everything."""
-    selectors: list[str] = []
-    for marker in item.iter_markers(MARKER):
-        if not marker.args:
-            return None
-        selectors += [str(argument) for argument in marker.args]
-    return selectors

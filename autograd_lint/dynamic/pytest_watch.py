@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autograd_lint.dynamic.pytest_plugin import MARKER, allowed_rules
+from autograd_lint.dynamic.pytest_marker import MARKER, allowed_rules
 from autograd_lint.dynamic.static_side import StaticSide
 from autograd_lint.finding import Finding
 from autograd_lint.report import render

@@ -21,12 +21,26 @@ class SeenOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusals:
+    """What torch refused of the memory of a call's operands, by label; None: tried, but something else was wrong.
+
+    `expanded`: a written operand whose elements share memory; `partly` and `exactly`: an operand read that shares some
+    or all of its elements with one that is written.
+    """
+
+    expanded: dict[str, bool | None]
+    partly: dict[str, bool | None]
+    exactly: dict[str, bool | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One call: the kinds of its arguments, and what it did.
 
     `operands` are the labels of its tensor arguments; `saved` maps a label to when it is saved, and `doubtful` are
     labels whose saving does not hang on who requires grad alone. `frees` and `higher` are None when that never happens
-    (see `model.Effect`); `spread` and `ignored` are labels.
+    (see `model.Effect`); `spread`, `ignored` and `exchanged` are labels. `integers` are dtypes that come of
+    integers.
     """
 
     kinds: Mapping[str, str]
@@ -42,3 +56,6 @@ class Case:
     spread: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
     derivative: bool = True
+    exchanged: frozenset[str] = frozenset()
+    integers: frozenset[str] = frozenset()
+    refusals: Refusals = field(default_factory=lambda: Refusals({}, {}, {}))

@@ -34,9 +34,13 @@ def encode(effect: Effect) -> dict[str, Any]:
         "k": _encode_when(effect.higher_when),
         "x": list(effect.spread),
         "i": list(effect.ignored),
+        "e": list(effect.expandable),
+        "m": list(effect.sharing),
+        "a": list(effect.apart),
+        "y": list(effect.exchanged),
     }
     usual = {"s": [], "o": [_USUAL_OUTPUT], "c": ".", "w": [], "p": [], "q": [], "f": True, "g": "", "d": True}
-    usual |= {"h": True, "k": "", "x": [], "i": []}
+    usual |= {"h": True, "k": "", "x": [], "i": [], "e": [], "m": [], "a": [], "y": []}
     return {key: value for key, value in row.items() if value != usual[key]}
 
 
@@ -56,6 +60,10 @@ def decode(row: dict[str, Any]) -> Effect:
         higher_when=_decode_when(row.get("k", "")),
         spread=tuple(row.get("x", ())),
         ignored=tuple(row.get("i", ())),
+        expandable=tuple(row.get("e", ())),
+        sharing=tuple(row.get("m", ())),
+        apart=tuple(row.get("a", ())),
+        exchanged=tuple(row.get("y", ())),
     )
 
 

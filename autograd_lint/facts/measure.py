@@ -19,13 +19,15 @@ import torch
 
 from autograd_lint.facts.case import Case
 from autograd_lint.facts.codec import encode
-from autograd_lint.facts.measure_calls import UNFIT, Arguments, measure
+from autograd_lint.facts.measure_calls import Arguments, measure
 from autograd_lint.facts.measure_distributions import measured_distributions
+from autograd_lint.facts.measure_integers import changed_integers
 from autograd_lint.facts.measure_modules import ModuleCases, ModuleState, measured_modules, measured_optimizers
 from autograd_lint.facts.measure_names import Signature, resolve, signature
 from autograd_lint.facts.measure_samples import Sample, public_names
 from autograd_lint.facts.rows import build_rows
 from autograd_lint.facts.search import Feature, Search
+from autograd_lint.facts.unfit import UNFIT
 
 TABLE: Final = Path(__file__).with_name("ops.json")
 
@@ -48,16 +50,17 @@ class _Numbered:
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """The effects and the parameter lists of all entries."""
+    """The effects and the parameter lists of all entries, and the dtypes that each name makes of integers."""
 
     effects: _Numbered
     parameters: _Numbered
+    integers: dict[str, set[str]]
 
 
 def measured_table() -> dict[str, Any]:
     """The whole table, measured with the torch that is installed."""
     torch.set_num_threads(1)
-    shared = _Shared(_Numbered(), _Numbered())
+    shared = _Shared(_Numbered(), _Numbered(), {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ops = {name: entry for name, samples in public_names() if (entry := _function(name, samples, shared))}
@@ -65,8 +68,15 @@ def measured_table() -> dict[str, Any]:
             ops[name] = _entry(cases, known, shared)
         modules = {name: _module(name, found, shared) for name, found in measured_modules() if found.cases}
         optimizers = {name: [facts.bumps, facts.bumps_fused] for name, facts in measured_optimizers()}
-    table = {"torch": torch.__version__.partition("+")[0], "effects": shared.effects.rows}
-    return {**table, "parameters": shared.parameters.rows, "ops": ops, "modules": modules, "optimizers": optimizers}
+    table: dict[str, Any] = {"torch": torch.__version__.partition("+")[0], "effects": shared.effects.rows}
+    table |= {"parameters": shared.parameters.rows, "integers": changed_integers(shared.integers)}
+    return {**table, "ops": _once(ops), "modules": modules, "optimizers": optimizers}
+
+
+def _once(entries: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The entries, with the name of an earlier one in the place of each that is the same."""
+    names: dict[str, str] = {}
+    return {name: first if (first := names.setdefault(_dump(e), name)) != name else e for name, e in entries.items()}
 
 
 def _function(name: str, samples: list[Sample], shared: _Shared) -> dict[str, Any] | None:
@@ -74,6 +84,7 @@ def _function(name: str, samples: list[Sample], shared: _Shared) -> dict[str, An
     if known is None:
         return None
     cases = [case for sample in samples if (case := _measure(name, known, sample)) is not None]
+    shared.integers.setdefault(name.rpartition(".")[2], set()).update(*(case.integers for case in cases))
     return _entry(cases, known, shared) if cases else None
 
 

@@ -16,24 +16,16 @@ import torch
 
 from autograd_lint.facts.case import Case, SeenOutput
 from autograd_lint.facts.kinds import UNKNOWN, constant_kind, tensor_kind, tensors_kind
+from autograd_lint.facts.measure_integers import integer_results
+from autograd_lint.facts.measure_memory import refusals
 from autograd_lint.facts.model import Alias, When
+from autograd_lint.facts.unfit import NotMeasured
 
 _NO_DERIVATIVE: Final = re.compile(r"derivative for '?[\w:. ]+'? is not implemented")
 _ALL_COMBINATIONS: Final = 3
 _PAIRS: Final = 7
 
 Arguments = Mapping[str, Any]
-
-
-class NotMeasured(Exception):
-    """The call cannot be measured with these arguments."""
-
-
-UNFIT: Final = (
-    *(NotMeasured, RuntimeError, TypeError, ValueError),
-    *(LookupError, ArithmeticError, AttributeError, AssertionError),
-)
-"""What torch raises for arguments that do not fit a name."""
 
 
 @dataclass(slots=True)
@@ -43,6 +35,7 @@ class _Run:
     tensors: dict[str, torch.Tensor]
     versions: dict[str, int]
     before: dict[str, torch.Tensor]
+    storages: dict[str, int]
     outputs: list[torch.Tensor]
     container: str
     packed: list[tuple[torch.Tensor, int]] = field(default_factory=list)
@@ -74,6 +67,12 @@ def measure(
     frees, derivative = _frees(recorded)
     saved, doubtful = _saved(recorded)
     written, silent = _written(widest)
+    exchanged = frozenset(label for label in written if _storage(widest.tensors[label]) != widest.storages[label])
+    plain = dict(operands(arguments))
+
+    def again(tensors: Mapping[str, torch.Tensor]) -> Any:
+        return call(_with_tensors(arguments, tensors))
+
     outputs = tuple(_outputs(widest))  # last: it writes to the outputs
     return Case(
         kinds={**{name: kind_of(value) for name, value in arguments.items()}, **(kinds or {})},
@@ -89,7 +88,15 @@ def measure(
         spread=spread,
         ignored=frozenset(label for label in floats if recorded and _is_ignored(label, runs, recorded)),
         derivative=derivative,
+        exchanged=exchanged,
+        integers=integer_results(lambda t: flatten(again(t)), plain, outputs) if _plain(arguments) else frozenset(),
+        refusals=refusals(again, plain, written),
     )
+
+
+def _plain(arguments: Arguments) -> bool:
+    """No argument but the tensors says which dtype the result has."""
+    return not any(isinstance(value, float | torch.dtype) for value in arguments.values())
 
 
 def kind_of(value: Any) -> str:
@@ -144,6 +151,7 @@ def _run(call: Callable[[Arguments], Any], arguments: Arguments, mask: frozenset
         tensors,
         {label: t._version for label, t in tensors.items()},
         {label: t.detach().clone() for label, t in tensors.items()},
+        {label: _storage(t) for label, t in tensors.items()},
         [],
         "",
     )

@@ -11,8 +11,9 @@ import torch
 from torch import distributions
 
 from autograd_lint.facts.case import Case
-from autograd_lint.facts.measure_calls import UNFIT, Arguments, measure
+from autograd_lint.facts.measure_calls import Arguments, measure
 from autograd_lint.facts.measure_names import Signature
+from autograd_lint.facts.unfit import UNFIT
 
 _METHODS: Final = ("log_prob", "entropy", "rsample")
 

@@ -11,9 +11,10 @@ import torch
 from torch.testing._internal.common_modules import module_db
 
 from autograd_lint.facts.case import Case
-from autograd_lint.facts.measure_calls import UNFIT, Arguments, NotMeasured, kind_of, measure
+from autograd_lint.facts.measure_calls import Arguments, kind_of, measure
 from autograd_lint.facts.measure_names import forward_signature, signature
 from autograd_lint.facts.model import OptimizerFacts
+from autograd_lint.facts.unfit import UNFIT, NotMeasured
 
 _MOST_SINGLE: Final = 4
 """Modules with more parameters are measured with all of them requiring grad, or none."""

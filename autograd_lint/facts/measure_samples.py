@@ -89,7 +89,8 @@ def _varied(name: str, samples: list[Sample]) -> Iterator[Sample]:
     yield from samples
     known = signature(name)
     for sample in samples[:_VARIED]:
-        yield from _with_numbers(sample)
+        if sample.kinds is None:  # else the kind of what would be replaced was told
+            yield from _with_numbers(sample)
         yield from _transposed(sample)
         yield from _in_place(sample, known)
 
@@ -114,7 +115,7 @@ def _transposed(sample: Sample) -> Iterator[Sample]:
     first = sample.args[0] if sample.args else None
     if isinstance(first, torch.Tensor) and first.dim() >= 2 and first.layout is torch.strided:
         turned = first.transpose(0, -1).contiguous().transpose(0, -1)
-        yield Sample((turned, *sample.args[1:]), sample.kwargs)
+        yield Sample((turned, *sample.args[1:]), sample.kwargs, sample.kinds)
 
 
 def _in_place(sample: Sample, known: Signature | None) -> Iterator[Sample]:
@@ -149,6 +150,9 @@ def _probes() -> Iterator[tuple[str, list[Sample]]]:
         yield f"Tensor.{name}", [Sample(tuple(args), {}) for args in build()]
     for name, build in _FUNCTIONS.items():
         yield f"torch.{name}", [Sample(tuple(args), {}) for args in build()]
+    for name in vars(torch.nn.init):
+        if name.endswith("_") and not name.startswith("_"):
+            yield f"torch.nn.init.{name}", [Sample(args, {}) for args in ((_f(3, 4),), (_f(3, 4), 0.5), (_f(3, 4, 1),))]
     for name in _ATTRIBUTES:
         yield name, [Sample((_f(3, 4),), {})]
 
@@ -195,14 +199,20 @@ def _reads() -> Iterator[Sample]:
 
 
 def _writes() -> Iterator[Sample]:
-    for kind, index in _indices():
-        target = _f(3, 4)
-        for value in (torch.rand_like(target[index]), _f(), 2.5, 0, 1):
+    indexed = list(_indices())
+    pieces: list[Any] = [torch.rand_like(_f(3, 4)[index]) for _, index in indexed]
+    for values in (pieces, [_f()] * len(indexed), [2.5] * len(indexed)):  # every index before there are too many
+        for (kind, index), value in zip(indexed, values, strict=True):
             yield Sample((_f(3, 4), index, value), {}, {"index": kind})
 
 
 def _bits() -> list[list[Any]]:
     return [[_i(1, 2), _i(1, 1)], [_i(1, 2), 1]]
+
+
+def _of_the_same_shape(*more: Any) -> list[list[Any]]:
+    """For `scatter_` and its kin, whose samples never read as much as they write."""
+    return [[_f(3, 3), 0, torch.zeros(3, 3, dtype=torch.long), _f(3, 3), *more]]
 
 
 _Build = Callable[[], list[list[Any]]]
@@ -232,7 +242,15 @@ _METHODS: Final[dict[str, _Build]] = {
     "set_": lambda: [[torch.ones(3, dtype=torch.long), torch.zeros(3, dtype=torch.long)]],
     "argmax": lambda: [[_f(3, 4)], [_f(3, 4), 0]],
     "relu_": lambda: [[_f(3, 4)]],
-    "index_put_": lambda: [[_f(3, 4), (_i(0, 1),), _f(2, 4)], [_f(3, 4), (_i(0, 1),), _f()]],
+    **dict.fromkeys(("scatter_", "scatter_add_"), _of_the_same_shape),
+    "scatter_reduce_": lambda: _of_the_same_shape("sum"),
+    "index_reduce_": lambda: [[_f(3, 3), 0, _i(0, 1, 2), _f(3, 3), "amax"]],
+    "put_": lambda: [[_f(3), _i(0, 1, 2), _f(3)]],
+    "index_put_": lambda: [
+        [_f(3, 4), (_i(0, 1, 2),), _f(3, 4)],
+        [_f(3, 4), (_i(0, 1),), _f(2, 4)],
+        [_f(3, 4), (_i(0, 1),), _f()],
+    ],
     "masked_fill_": lambda: [[_f(3, 4), _f(3, 4) > 1, 0.0], [_f(3, 4), _f(3, 4) > 1, _f()]],
     "logical_not_": lambda: [[torch.ones(3, dtype=torch.bool)]],
     "sum": lambda: [[_f(3, 4)], [_f(3, 4), 0], [_f(3, 4), (0, 1)]],

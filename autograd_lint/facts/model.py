@@ -66,6 +66,9 @@ class Effect:
     `higher`: gradients computed with `create_graph` have a graph of their own (None: depends), `higher_when` is met.
     `spread` are operands whose gradient is one value expanded, so that it may not be written to; `ignored` are operands
     whose requiring grad makes no node.
+    Of memory, torch refuses a written operand whose elements share it, and an operand read that lies partly in it:
+    `expandable` are the written operands, `sharing` the operands read for which it does not. An operand read that is
+    exactly what is written it refuses only of `apart`. The written operands in `exchanged` get other memory.
     """
 
     saved: tuple[Saved, ...] = ()
@@ -81,6 +84,10 @@ class Effect:
     higher_when: When = ()
     spread: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    expandable: tuple[str, ...] = ()
+    sharing: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
+    exchanged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ other; what they still contradict in is marked as not certain.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from typing import Final
 
-from autograd_lint.facts.case import Case, SeenOutput
+from autograd_lint.facts.case import Case, Refusals, SeenOutput
 from autograd_lint.facts.kinds import Look
 from autograd_lint.facts.model import Alias, Effect, Output, Saved, When
 from autograd_lint.facts.search import Feature, Search
@@ -45,7 +45,8 @@ def _facts(case: Case) -> tuple[object, ...]:
     ordered = (sorted(case.operands), sorted(case.saved.items()), sorted(case.doubtful), sorted(case.written))
     outputs = [(*_output_facts(out), sorted(out.shapes), sorted(out.dtypes)) for out in case.outputs]
     graph = (case.frees, case.higher, sorted(case.spread), sorted(case.ignored), case.derivative)
-    return (*ordered, sorted(case.silent), *graph, case.container, outputs)
+    memory = (sorted(case.exchanged), *(sorted(verdicts.items()) for verdicts in astuple(case.refusals)))
+    return (*ordered, sorted(case.silent), *graph, case.container, outputs, memory)
 
 
 # ------------------------------------------------------------------- sequences
@@ -105,7 +106,17 @@ def _merge_group(case: Case, name: str) -> Case:
         doubtful=frozenset(map(one, case.doubtful)),
         written=frozenset(map(one, case.written)),
         silent=frozenset(map(one, case.silent)),
+        refusals=Refusals(*(_merge_verdicts(verdicts, one) for verdicts in astuple(case.refusals))),
     )
+
+
+def _merge_verdicts(verdicts: Mapping[str, bool | None], one: Callable[[str], str]) -> dict[str, bool | None]:
+    """The verdicts on all elements of a sequence as one: refused where each of them is."""
+    merged: dict[str, bool | None] = {}
+    for label, verdict in verdicts.items():
+        known = [v for v in (verdict, merged.get(one(label))) if v is not None]
+        merged[one(label)] = all(known) if known else None
+    return merged
 
 
 # ---------------------------------------------------------------------- shapes
@@ -233,7 +244,22 @@ def _join(group: Sequence[Case]) -> Effect:
         higher_when=higher_when,
         spread=tuple(sorted(_joined_spread(group))),
         ignored=tuple(sorted(frozenset.union(*(case.ignored for case in group)))),
+        expandable=_not_refused([case.refusals.expanded for case in group]),
+        sharing=_not_refused([case.refusals.partly for case in group]),
+        apart=_refused([case.refusals.exactly for case in group]),
+        exchanged=tuple(sorted(frozenset.intersection(*(case.exchanged for case in group)))),
     )
+
+
+def _refused(seen: Sequence[Mapping[str, bool | None]]) -> tuple[str, ...]:
+    """The labels that were refused in every case that tells."""
+    tried = sorted({label for verdicts in seen for label in verdicts})
+    return tuple(label for label in tried if {v[label] for v in seen if v.get(label) is not None} == {True})
+
+
+def _not_refused(seen: Sequence[Mapping[str, bool | None]]) -> tuple[str, ...]:
+    tried = {label for verdicts in seen for label in verdicts}
+    return tuple(sorted(tried.difference(_refused(seen))))
 
 
 def _joined_condition(group: Sequence[Case], whens: Sequence[When | None]) -> tuple[bool | None, When]:

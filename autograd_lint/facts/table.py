@@ -39,17 +39,34 @@ def names() -> tuple[str, ...]:
     return tuple(_table()["ops"])
 
 
+def _operation(name: str) -> dict[str, Any] | None:
+    """What the table has of a function or method; where it does the same as another, the table has that one's name."""
+    entries: dict[str, Any] = _table()["ops"]
+    entry: dict[str, Any] | str | None = entries.get(name)
+    return entries[entry] if isinstance(entry, str) else entry
+
+
 def parameters(name: str) -> tuple[str, ...] | None:
     """The positional parameters of a function, method or module class; `*` before one that takes all the rest."""
     table = _table()
-    entry = table["ops"].get(name) or table["modules"].get(name)
+    entry = _operation(name) or table["modules"].get(name)
     return None if entry is None else tuple(table["parameters"][entry["p"]])
 
 
 def effect(name: str, kinds: Mapping[str, str]) -> Effect | None:
     """What a call of `name` does whose arguments have these `kinds` (see `kinds`); None when it was not measured."""
-    entry = _table()["ops"].get(name)
+    entry = _operation(name)
     return None if entry is None else _lookup(name, entry, kinds)
+
+
+@cache
+def integer_dtype(name: str, dtype: str) -> str | None:
+    """The dtype that comes of integers of a `dtype`, where floating-point numbers keep theirs; None: not known."""
+    short = name.rpartition(".")[2]
+    for given, names in _table()["integers"].items():
+        if short in names:
+            return given or None
+    return dtype
 
 
 def module(name: str, kinds: Mapping[str, str]) -> ModuleFacts | None:
@@ -102,8 +119,7 @@ def _matching(name: str, shows: tuple[str | None, ...]) -> Effect | None:
 
     Where no row fits, the arguments are such as were not measured: all rows are asked, from the last feature on.
     """
-    table = _table()
-    entry = table["ops"].get(name) or table["modules"][name]
+    entry = _operation(name) or _table()["modules"][name]
     found: Sequence[int] = ()
     asked = list(shows)
     while not found:

@@ -26,15 +26,27 @@ def unite(effects: Sequence[Effect]) -> Effect | None:
         container=effects[0].container,
         written=tuple(sorted(always)),
         perhaps_written=tuple(sorted(written - always)),
-        silent=tuple(sorted({label for effect in effects for label in effect.silent})),
+        silent=_in_any([effect.silent for effect in effects]),
         frees=effects[0].frees if len(frees) == 1 else None,
         frees_when=effects[0].frees_when if len(frees) == 1 else (),
         derivative=derivatives.pop() if len(derivatives) == 1 else None,
         higher=effects[0].higher if len(higher) == 1 else None,
         higher_when=effects[0].higher_when if len(higher) == 1 else (),
-        spread=tuple(sorted(frozenset.intersection(*(frozenset(effect.spread) for effect in effects)))),
-        ignored=tuple(sorted({label for effect in effects for label in effect.ignored})),
+        spread=_in_all([effect.spread for effect in effects]),
+        ignored=_in_any([effect.ignored for effect in effects]),
+        expandable=_in_any([effect.expandable for effect in effects]),
+        sharing=_in_any([effect.sharing for effect in effects]),
+        apart=_in_all([effect.apart for effect in effects]),
+        exchanged=_in_all([effect.exchanged for effect in effects]),
     )
+
+
+def _in_any(labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted(frozenset().union(*labels)))
+
+
+def _in_all(labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted(frozenset.intersection(*map(frozenset, labels))))
 
 
 def _saved(effects: Sequence[Effect]) -> Iterator[Saved]:

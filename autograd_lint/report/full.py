@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from typing import Final
 
 from autograd_lint.finding import Confirmation, Finding, Severity, Verdict
 from autograd_lint.report._colour import Paint
@@ -71,7 +72,19 @@ def _block(finding: Finding, view: View, paint: Paint) -> Iterator[str]:
 def _verdict(confirmation: Confirmation, paint: Paint) -> str:
     by = f" by {confirmation.how}" if confirmation.how else ""
     verdict = paint.verdict(confirmation.verdict, f"{confirmation.verdict.value}{by}:")
-    return f"{verdict} {one_line(confirmation.evidence)}"
+    return f"{verdict} {one_line(confirmation.evidence)}{_made_up(confirmation)}"
+
+
+def _made_up(confirmation: Confirmation) -> str:
+    """What of the run was not the program's own: the reader judges whether it matters."""
+    invented = confirmation.details.get("invented")
+    if confirmation.verdict is not Verdict.CONFIRMED or not isinstance(invented, list) or not invented:
+        return ""
+    more = ", …" if len(invented) > _NAMED else ""
+    return f" (made up for the run: {', '.join(one_line(str(name)) for name in invented[:_NAMED])}{more})"
+
+
+_NAMED: Final = 3
 
 
 def _has_text(frame: Frame, view: View) -> bool:

@@ -12,14 +12,12 @@ from autograd_lint.finding import Finding, Position, Range, Verdict
 from autograd_lint.rule import all_rules
 from autograd_lint.runner import RunResult, run
 from tests.confirm.conftest import Confirmed, confirm_paths, confirm_result, settings_for
-from tests.dynamic.test_talk_and_examples import UNTOLD, WITNESSED
+from tests.confirm.wrong import PROVABLE, WAYS, witnessed
 
 torch = pytest.importorskip("torch")
 
 TALK = Path(__file__).parents[2] / "fixtures" / "talk"
 EVERY = ("AGL105", "AGL110")
-PROVABLE = [rule for rule in all_rules() if rule.on and set(rule.on) <= WITNESSED and rule.code not in UNTOLD]
-"""The rules whose events the observer tells of."""
 
 
 @pytest.fixture(scope="module")
@@ -81,22 +79,16 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return run([str(folder)], settings_for(folder))
 
 
-def witnessed(result: RunResult) -> tuple[Finding, ...]:
-    provable = {rule.code for rule in PROVABLE}
-    return tuple(finding for finding in result.findings if finding.code in provable)
-
-
 def test_generated_programs_are_confirmed(generated: RunResult) -> None:
     kept = replace(generated, findings=witnessed(generated))
-    seen = confirm_result(kept, settings_for(Path(generated.files[0]).parent), only="program")
+    seen = confirm_result(kept, settings_for(Path(generated.files[0]).parent))
     assert len(seen.findings) > 30
-    assert seen.counts[Verdict.CONFIRMED] >= 0.95 * len(seen.findings), seen.not_confirmed()
+    assert seen.counts[Verdict.CONFIRMED] >= 0.98 * len(seen.findings), seen.not_confirmed()
     assert seen.counts[Verdict.REFUTED] == 0, seen.not_confirmed()
 
 
 def test_findings_moved_to_another_line_are_never_confirmed(generated: RunResult) -> None:
-    rows = {(f.filename, f.range.start.row) for f in generated.findings}
-    moved = [m for f in witnessed(generated) for m in [_moved(f, rows)] if m is not None]
+    moved = list(WAYS["moved"](generated))
     assert len(moved) > 20
     wrong = replace(generated, findings=tuple(moved))
     seen = confirm_result(wrong, settings_for(Path(generated.files[0]).parent), only="program")
@@ -106,17 +98,6 @@ def test_findings_moved_to_another_line_are_never_confirmed(generated: RunResult
 
 def _is_confirmed(finding: Finding) -> bool:
     return finding.confirmation is not None and finding.confirmation.verdict is Verdict.CONFIRMED
-
-
-def _moved(finding: Finding, rows: set[tuple[str, int]]) -> Finding | None:
-    """The same finding at the next line that has none."""
-    lines = Path(finding.filename).read_text().splitlines()
-    for row in range(finding.range.start.row + 1, len(lines) + 1):
-        text = lines[row - 1]
-        if text.strip() and (finding.filename, row) not in rows:
-            start = len(text) - len(text.lstrip()) + 1
-            return replace(finding, range=Range(Position(row, start), Position(row, len(text) + 1)), related=())
-    return None
 
 
 REFUTED = """\
@@ -153,3 +134,9 @@ def test_program_that_never_ends_has_shown_what_it_did(confirm_text: Callable[..
     seen = confirm_text(REFUTED.replace("y.sum()", "y.mul_(2)\nwhile True:\n    pass\ny.sum()"), only="program")
     assert [each.verdict for each in seen.of("AGL103")] == [Verdict.CONFIRMED]
     assert seen.of("AGL103")[0].details["ended"]
+
+
+def test_evidence_is_what_torch_saw_and_not_what_it_advises(confirm_text: Callable[..., Confirmed]) -> None:
+    text = "import torch\n\nx = torch.ones(3, requires_grad=True)\ny = x.exp()\ny += 1\ny.sum().backward()\n"
+    (told,) = confirm_text(text).of("AGL101")
+    assert told.evidence.endswith("is at version 1; expected version 0 instead.")

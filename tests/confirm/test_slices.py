@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,3 +69,66 @@ def test_nothing_is_refuted_by_what_was_made_up(confirm_text: Callable[..., Conf
         only="slice",
     )
     assert seen.counts[Verdict.REFUTED] == 0
+
+
+TWO_FAULTS = """\
+import missing
+import torch
+from torch import nn
+
+def train(loader, optimizer):
+    model = nn.Linear(8, 8)
+    losses = []
+    for x, y in loader:
+        h = model(x).exp()
+        h += 1
+        loss = (h - y).pow(2).sum()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss)
+    return losses
+"""
+
+
+def test_what_follows_a_refused_backward_is_seen_too(confirm_text: Callable[..., Confirmed]) -> None:
+    seen = confirm_text(TWO_FAULTS, only="slice")
+    assert [each.verdict for each in seen.of("AGL101")] == [Verdict.CONFIRMED], seen.findings
+    (kept,) = seen.of("AGL204")
+    assert kept.verdict is Verdict.CONFIRMED, kept
+    assert "row 12 raises, and is stepped over" in str(kept.details["invented"])
+
+
+def test_program_that_expects_the_exception_keeps_its_way(confirm_text: Callable[..., Confirmed]) -> None:
+    text = TWO_FAULTS.replace(
+        "        loss.backward()\n",
+        "        try:\n            loss.backward()\n        except RuntimeError:\n            break\n",
+    )
+    seen = confirm_text(text, only="slice")
+    assert [each.verdict for each in seen.of("AGL204")] in ([], [Verdict.INCONCLUSIVE]), seen.findings
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "shape", "whole"),
+    [
+        ("x: (N, C, H, W)", "x", (2, 8, 16, 16), False),
+        ("tokens: LongTensor of shape [batch, length]", "tokens", (2, 8), True),
+        (":param t: the [N] time steps, of dtype long.", "t", (2,), True),
+        ("- values (Tensor): (T + 1,)", "values", (9,), False),
+        ("x: (nodes, dim), edge_index: LongTensor (2, edges)", "edge_index", (2, 8), True),
+    ],
+)
+def test_shapes_that_docstrings_tell(text: str, name: str, shape: tuple[int, ...], whole: bool) -> None:
+    from autograd_lint.dynamic.slices.docstrings import told_specs
+
+    spec = told_specs(ast.parse(f"def f(x):\n    {text!r}\n").body[0])[name]
+    assert (spec.shape, spec.whole) == (shape, whole)
+
+
+def test_reason_tells_where_the_run_turned_off(confirm_text: Callable[..., Confirmed]) -> None:
+    text = (
+        "import missing\nimport torch\n\ndef f(memory):\n    if len(memory.kept) < 1000:\n        return None\n"
+        "    y = torch.ones(3, requires_grad=True).exp()\n    y += 1\n    y.sum().backward()\n"
+    )
+    (told,) = confirm_text(text, only="slice").of("AGL101")
+    assert told.verdict is Verdict.INCONCLUSIVE
+    assert "the run turned off after row 6, `return None`" in told.evidence

@@ -32,12 +32,14 @@ def test_shipped_table_is_what_torch_does(measured: dict[str, Any]) -> None:
         assert measured[section].keys() == shipped[section].keys()
         for name in measured[section]:
             assert plain(measured, section, name) == plain(shipped, section, name), name
-    assert measured["optimizers"] == shipped["optimizers"]
+    for section in ("optimizers", "integers"):
+        assert measured[section] == shipped[section]
 
 
 def plain(found: dict[str, Any], section: str, name: str) -> dict[str, Any]:
     """An entry with the effects and lists it refers to by number."""
-    entry = dict(found[section][name])
+    entry = found[section][name]
+    entry = dict(found[section][entry] if isinstance(entry, str) else entry)
     entry["p"] = found["parameters"][entry["p"]]
     entry["r"] = [[*row[:-1], found["effects"][row[-1]]] for row in entry["r"]]
     if "w" in entry:
@@ -172,6 +174,37 @@ def test_fused_steps_move_no_version() -> None:
     assert facts is not None
     assert facts.bumps
     assert facts.bumps_fused is False
+
+
+def test_names_that_do_the_same_are_told_once() -> None:
+    entries = [table._table()["ops"][name] for name in ("torch.exp", "Tensor.exp")]
+    assert sorted(map(type, entries), key=str) == [dict, str]
+    assert table.effect("torch.exp", {"self": "T1"}) == table.effect("Tensor.exp", {"self": "T1"})
+    assert table.parameters("torch.exp") == table.parameters("Tensor.exp")
+
+
+def test_memory_a_write_may_share() -> None:
+    found = {
+        name: table.effect(name, {})
+        for name in ("Tensor.add_", "Tensor.zero_", "Tensor.scatter_", "Tensor.addmm_", "Tensor.set_")
+    }
+    facts = {
+        name.removeprefix("Tensor."): (seen.expandable, seen.sharing, seen.apart, seen.exchanged)
+        for name, seen in found.items()
+        if seen is not None
+    }
+    assert facts == {
+        "add_": ((), (), (), ()),
+        "zero_": (("self",), (), (), ()),
+        "scatter_": ((), (), ("index", "src"), ()),
+        "addmm_": ((), ("mat1", "mat2"), (), ()),
+        "set_": (("self",), ("source",), (), ("self",)),
+    }
+
+
+def test_what_comes_of_integers() -> None:
+    names = ("Tensor.exp", "Tensor.__truediv__", "Tensor.sum", "Tensor.div", "Tensor.mul")
+    assert [table.integer_dtype(name, "int64") for name in names] == ["float32", "float32", "int64", None, "int64"]
 
 
 def test_unknown_names() -> None:

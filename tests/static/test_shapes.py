@@ -12,7 +12,6 @@ import torch
 from autograd_lint.static.interpret import explore
 from autograd_lint.static.interpret.state import Frame, Path, Run
 from autograd_lint.static.model.values import Const, Env, Seq, Tensor, Value
-from autograd_lint.static.operations.tensors import OVERLAP_ALLOWED
 from autograd_lint.static.syntax.lower import lower_module
 from autograd_lint.static.syntax.parse import parse
 
@@ -122,20 +121,3 @@ def test_a_known_number_of_a_shape_is_torchs() -> None:
     found = env.names["r"]
     assert type(found) is Const
     assert found.value == 8 * 4 * 4
-
-
-@pytest.mark.parametrize("name", sorted(OVERLAP_ALLOWED))
-def test_torch_lets_it_write_to_an_expanded_tensor(name: str) -> None:
-    index, mask = torch.tensor([0]), torch.ones(3, 3, dtype=torch.bool)
-    arguments: dict[str, tuple[Any, ...]] = {
-        **dict.fromkeys(("fill_", "fill_diagonal_"), (1.0,)),
-        **dict.fromkeys(("transpose_", "swapaxes_", "swapdims_"), (0, 1)),
-        "unsqueeze_": (0,),
-        "index_fill_": (0, index, 1.0),
-        "index_put_": ((index,), torch.ones(3)),
-        "masked_fill_": (mask, 1.0),
-        "apply_": (lambda value: value,),
-        "map_": (torch.ones(3, 3), lambda one, other: one),
-        "set_": (torch.ones(3),),
-    }
-    getattr(torch.ones(3).expand(3, 3), name)(*arguments.get(name, ()))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
+from autograd_lint.static.interpret.attributes import read_attribute
 from autograd_lint.static.interpret.escape import call_unknown, tensor_sources
 from autograd_lint.static.interpret.state import Args, Run, truth
 from autograd_lint.static.model.traces import leave, trace_of
@@ -21,14 +22,17 @@ from autograd_lint.static.model.values import (
     NNModule,
     RangeValue,
     Seq,
+    SliceValue,
     SuperValue,
     Tensor,
     TorchName,
     Unknown,
     Value,
 )
+from autograd_lint.static.operations.tensor_methods import call_tensor_method
 from autograd_lint.static.operations.tensors import binary, known_tensor
 from autograd_lint.static.patterns.networks import note_item
+from autograd_lint.static.shapes.splits import split_tensor
 from autograd_lint.static.syntax import ir
 
 _MOST_ITEMS: Final = 64
@@ -74,8 +78,6 @@ def _unknown_items(value: Value) -> Iterator[Value]:
 
 def _rows(run: Run, value: Value, node: ir.Node) -> Iterator[Value]:
     """Iterating over a tensor is `unbind(0)`: views that may not be written."""
-    from autograd_lint.static.shapes.splits import split_tensor
-
     tensor = known_tensor(value)
     if tensor is None or tensor.numpy:
         yield from _unknown_items(Unknown())
@@ -229,8 +231,6 @@ def _is_a(value: Value, cls: Value) -> bool | None:
 
 
 def _getattr(run: Run, args: Args, node: ir.Node) -> Value:
-    from autograd_lint.static.interpret.attributes import read_attribute
-
     name = args.get(1, "name")
     if args.pos and isinstance(name, Const) and isinstance(name.value, str):
         return read_attribute(run, args.pos[0], name.value, node)
@@ -301,8 +301,6 @@ def _bool(run: Run, args: Args, node: ir.Node) -> Value:
 
 
 def _slice(run: Run, args: Args, node: ir.Node) -> Value:
-    from autograd_lint.static.model.values import SliceValue
-
     bounds = list(args.pos)
     if len(bounds) == 1:
         bounds = [NONE, *bounds]
@@ -311,8 +309,6 @@ def _slice(run: Run, args: Args, node: ir.Node) -> Value:
 
 
 def _abs(run: Run, args: Args, node: ir.Node) -> Value:
-    from autograd_lint.static.operations.tensor_methods import call_tensor_method
-
     tensor = known_tensor(args.pos[0]) if args.pos else None
     if tensor is not None:
         return call_tensor_method(run, tensor, "abs", Args([]), node)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from autograd_lint.static.importing.imports import annotation_value
 from autograd_lint.static.interpret import named_tuples
+from autograd_lint.static.interpret.binding import bind_parameters
 from autograd_lint.static.interpret.builtin_calls import call_builtin
 from autograd_lint.static.interpret.classes import class_chain, find_in_class
 from autograd_lint.static.interpret.container_methods import call_container_method
@@ -50,7 +50,6 @@ from autograd_lint.static.operations.modules import (
 )
 from autograd_lint.static.operations.optimizers import call_optimizer_method
 from autograd_lint.static.operations.tensor_methods import call_tensor_method
-from autograd_lint.static.operations.tensors import annotated
 from autograd_lint.static.operations.torch_calls import call_torch
 from autograd_lint.static.patterns.registration import note_constructed, note_made
 from autograd_lint.static.patterns.validation import note_forward
@@ -223,39 +222,6 @@ def _body(run: Run, function: Function, frame: Frame) -> Value:
     if body.scope.is_generator:
         return Seq("list", frame.yields, open=True)
     return signal.value if signal is not None and signal.kind == "return" else NONE
-
-
-def bind_parameters(run: Run, function: Function, args: Args, env: Env) -> None:
-    """Bind arguments to parameters; what is missing is its default, else unknown."""
-    pos = list(args.pos)
-    keywords = dict(args.kw)
-    for param in function.node.params:
-        if param.kind == "vararg":
-            env.names[param.name] = Seq("tuple", pos, open=args.open)
-            pos = []
-        elif param.kind == "kwarg":
-            entries: dict[object, Value] = {}
-            entries.update(keywords)
-            env.names[param.name] = Dict(entries, open=args.open)
-        else:
-            env.names[param.name] = _argument(run, function, param, pos, keywords, args)
-
-
-def _argument(
-    run: Run, function: Function, param: ir.Param, pos: list[Value], keywords: dict[str, Value], args: Args
-) -> Value:
-    if pos and param.kind != "kwonly":
-        return pos.pop(0)
-    if param.name in keywords:
-        return keywords.pop(param.name)
-    if not args.open and param.name in function.defaults:
-        return function.defaults[param.name]
-    value: Value = Unknown()
-    if isinstance(value, Unknown):
-        value.name = param.name
-        if param.annotation is not None:
-            value = annotated(run, value, annotation_value(run, param.annotation))
-    return value
 
 
 # -------------------------------------------------------------------- classes

@@ -32,6 +32,7 @@ from autograd_lint.events import (
     Write,
 )
 from autograd_lint.static.importing.project import Project
+from autograd_lint.static.interpret.binding import bind_parameters
 from autograd_lint.static.interpret.callers import called_without_gradients
 from autograd_lint.static.interpret.calls import call_hook, call_value, instantiate, is_function_class, run_frame
 from autograd_lint.static.interpret.classes import find_in_class
@@ -403,8 +404,6 @@ def _construction_entry(env: Env, cls: Class) -> Entry:
 
 
 def _call_unknown_arguments(run: Run, function: Function, first: list[Value]) -> Value:
-    from autograd_lint.static.interpret.calls import bind_parameters
-
     env = Env(function.env)
     bind_parameters(run, function, Args(first, open=True), env)
     owner = first[0] if first and isinstance(first[0], Instance) else None

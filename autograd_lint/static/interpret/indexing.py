@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from autograd_lint.events import How, IndexRead
 from autograd_lint.facts import table
 from autograd_lint.static.interpret.state import Run
+from autograd_lint.static.model.dtypes import INTEGERS
 from autograd_lint.static.model.traces import carry_write, unknown_from
 from autograd_lint.static.model.values import (
     Const,
@@ -18,16 +21,14 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
+from autograd_lint.static.operations.sharing import refuses_memory, shares_storage
 from autograd_lint.static.operations.tensors import (
-    INTEGERS,
     apply_effect,
     describe,
     kind_of,
     known_tensor,
     new_record,
     operand_tensors,
-    overlaps,
-    shares_storage,
     uncertain_operands,
     write_array,
 )
@@ -217,6 +218,14 @@ def write_index(
     _write_elements(run, base, tensor, index, value, node, how=how, target=target or node)
 
 
+def _refuses_copy(region: Layout | None, sources: Sequence[Layout | None]) -> bool:
+    """Torch assigns by `copy_` to the part of the tensor; `x[0] = x[0]` copies nothing."""
+    effect = table.effect("Tensor.copy_", {})
+    if effect is None or any(layouts.fully_overlap(region, source) for source in sources):
+        return False
+    return refuses_memory(effect, "self", region, [("other", source) for source in sources])
+
+
 def _as_assigned(source: Layout | None, region: Layout | None) -> Layout | None:
     """What an index assignment copies: `source` without dimensions of size 1 in front, expanded to the region."""
     if source is None or region is None or source.shape == region.shape:
@@ -276,7 +285,9 @@ def _write_elements(
         uncertain_operands(made, params, effect)
         if made is not None and kinds["index"] in ("basic", "full"):
             made.frees = part  # only `CopySlices` gives up what it wraps; a copy to the whole saves nothing
-        unmoved = any(layouts.fully_overlap(region, source) for source in sharing)  # `x[0] = x[0]` copies nothing
-        machine.perform(record, made, overlaps=not unmoved and overlaps(record, region, sharing))
+        spot = tensor.layout if kinds["index"] == "advanced" else region
+        if made is not None and spot is not None and spot.overlapping:
+            made.overlapping = record
+        machine.perform(record, made, overlaps=_refuses_copy(region, sharing))
         if run.traced:
             carry_write(run, tensor, (base, value), made)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from autograd_lint.events import Site
 from autograd_lint.facts.model import Alias, Effect
+from autograd_lint.static.model.dtypes import INTEGERS
 from autograd_lint.static.model.values import Seq, Tensor, Unknown, Value
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from autograd_lint.static.model.machine import GraphNode
     from autograd_lint.static.syntax import ir
 
-_DISCRETE: Final = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})
 _CUTTING: Final = (Alias.SHARED, Alias.MEMORY)
 _MOST_PARENTS: Final = 64
 
@@ -123,7 +123,7 @@ def carry(
         return
     run.traced = True
     for output in outputs:
-        if output.dtype not in _DISCRETE and id(output) not in flat:
+        if output.dtype not in INTEGERS and id(output) not in flat:
             output.trace = trace
     for label in effect.written:
         for tensor in operands.get(label, ()):

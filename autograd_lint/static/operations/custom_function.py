@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from autograd_lint.events import How
 from autograd_lint.facts.model import Alias, Output
+from autograd_lint.static.interpret.classes import find_in_class
 from autograd_lint.static.interpret.state import Args, Run
 from autograd_lint.static.model.machine import GraphNode
 from autograd_lint.static.model.values import NONE, Class, Context, Function, Seq, Tensor, Unknown, Value
-from autograd_lint.static.operations.tensors import known_tensor, proven_tensor
+from autograd_lint.static.operations.tensors import known_tensor, new_record, proven_tensor
 from autograd_lint.static.patterns.function_checks import note_kept, watch_written
 from autograd_lint.static.syntax import ir
 
 
 def apply_function(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
     """`F.apply(…)`: run `forward`, then make the node that stands for `backward`."""
-    from autograd_lint.static.interpret.classes import find_in_class
-
     forward, _ = find_in_class(cls, "forward")
     setup, _ = find_in_class(cls, "setup_context")
     if not isinstance(forward, Function) or setup is not None:
@@ -89,9 +89,6 @@ def _wrap(
 
 def _mark_written(run: Run, tensor: Tensor, made: GraphNode, node: ir.Node) -> None:
     """`mark_dirty`: the node becomes the history of the written input; torch refuses a leaf."""
-    from autograd_lint.events import How
-    from autograd_lint.static.operations.tensors import new_record
-
     record = new_record(run, tensor, run.site(node), how=How.FUNCTION, op=made.op)
     run.machine.write(record, [], made)
 

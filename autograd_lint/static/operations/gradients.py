@@ -7,6 +7,7 @@ from autograd_lint.static.interpret.state import Run
 from autograd_lint.static.model.order import note_doubt
 from autograd_lint.static.model.passes import forget_gradient
 from autograd_lint.static.model.values import NONE, Const, Instance, NNModule, OptimizerValue, Tensor, Value
+from autograd_lint.static.operations.registered import parameters_of
 from autograd_lint.static.operations.tensors import describe
 from autograd_lint.static.syntax import ir
 
@@ -88,8 +89,6 @@ def note_zero(run: Run, grad: Tensor, op: str, value: Value | None, node: ir.Nod
 
 def owner_in_scope(run: Run, tensor: Tensor) -> str:
     """The name of an optimizer or module in scope that holds `tensor`."""
-    from autograd_lint.static.operations.modules import parameters_of
-
     scope = run.env
     while True:
         for name, value in scope.names.items():

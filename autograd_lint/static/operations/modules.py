@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -28,8 +28,14 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
-from autograd_lint.static.operations.named import named_parameters_of
+from autograd_lint.static.operations.registered import (
+    is_open_module,
+    named_parameters_of,
+    parameters_of,
+    submodules,
+)
 from autograd_lint.static.operations.tensors import apply_effect, describe, kind_of, new_record, proven_tensor, receiver
+from autograd_lint.static.patterns.keeping import state_dict
 from autograd_lint.static.patterns.validation import set_mode
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.shape_arguments import integers
@@ -142,45 +148,6 @@ def inherit_builtin_module(run: Run, instance: Instance, name: str, args: Args, 
 
 
 # -------------------------------------------------------------------- walking
-
-
-def submodules(value: Value, seen: set[int] | None = None) -> Iterator[NNModule | Instance]:
-    """The module itself and all modules registered below it."""
-    seen = set() if seen is None else seen
-    if id(value) in seen or not isinstance(value, NNModule | Instance):
-        return
-    if isinstance(value, Instance) and not value.module:
-        return
-    seen.add(id(value))
-    yield value
-    below = value.children.values() if isinstance(value, NNModule) else list(value.attrs.values())
-    for child in below:
-        yield from submodules(child, seen)
-
-
-def parameters_of(value: Value) -> list[Tensor]:
-    """The parameters `value.parameters()` gives, as far as known."""
-    found: dict[int, Tensor] = {}
-    for module in submodules(value):
-        if isinstance(module, NNModule):
-            own = [*module.params.values(), *module.children.values(), *module.attrs.values()]
-        else:
-            own = list(module.attrs.values())
-        for item in own:
-            if isinstance(item, Tensor) and item.parameter:
-                found[id(item)] = item
-    return list(found.values())
-
-
-def is_open_module(value: Value) -> bool:
-    """There may be parameters below that are not known."""
-    for module in submodules(value):
-        if isinstance(module, NNModule):
-            if module.open or any(isinstance(child, Unknown) for child in module.children.values()):
-                return True
-        elif module.cls.opaque or any(isinstance(v, Unknown) and not v.kind for v in module.attrs.values()):
-            return True
-    return False
 
 
 # -------------------------------------------------------------------- calling
@@ -336,16 +303,24 @@ def clear_gradients(run: Run, owner: Value, params: list[Tensor], set_to_none: V
 
 
 def write_inside(
-    run: Run, tensor: Tensor, node: ir.Node, *, op: str, how: How, bumps: bool = True, certain: bool = True
+    run: Run,
+    tensor: Tensor,
+    node: ir.Node,
+    *,
+    op: str,
+    how: How,
+    bumps: bool = True,
+    certain: bool = True,
+    overlaps: bool = False,
 ) -> None:
-    """A write torch's own code does under `no_grad`."""
+    """A write torch's own code does under `no_grad`; `overlaps` as for `Machine.perform`."""
     machine = run.machine
     modes = machine.modes
     machine.modes = replace(modes, grad=False)
     try:
         record = new_record(run, tensor, run.site(node), how=how, op=op)
         record.bumps, record.certain = bumps, certain
-        machine.write(record, [], None)
+        machine.write(record, [], None, overlaps=overlaps)
     finally:
         machine.modes = modes
 
@@ -445,8 +420,6 @@ def note_forward_by_name(run: Run, owner: NNModule | Instance, node: ir.Node) ->
 
 
 def _state_dict(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
-    from autograd_lint.static.patterns.keeping import state_dict
-
     return state_dict(run, owner, node)
 
 

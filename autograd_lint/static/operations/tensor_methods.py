@@ -10,6 +10,7 @@ from autograd_lint.facts import table
 from autograd_lint.facts.model import Alias, Effect, Output
 from autograd_lint.static.interpret.escape import call_unknown
 from autograd_lint.static.interpret.state import Args, Pure, Run
+from autograd_lint.static.model.dtypes import CONVERTERS, FLOATS, INTEGERS, dtype_name
 from autograd_lint.static.model.order import note_pass
 from autograd_lint.static.model.passes import Request, run_backward
 from autograd_lint.static.model.traces import leave, unknown_from
@@ -27,7 +28,6 @@ from autograd_lint.static.operations.gradients import clear_pending, flush_pendi
 from autograd_lint.static.operations.hooks import try_hook
 from autograd_lint.static.operations.modules import register_hook
 from autograd_lint.static.operations.tensors import (
-    INTEGERS,
     apply_effect,
     apply_named,
     describe,
@@ -42,22 +42,7 @@ from autograd_lint.static.shapes.splits import SPLITS, split_tensor
 from autograd_lint.static.syntax import ir
 
 _VIEWS_BY_ATTRIBUTE: Final = frozenset({"T", "mT", "H", "mH", "real", "imag", "data"})
-_DTYPES: Final = {
-    "float": "float32",
-    "double": "float64",
-    "half": "float16",
-    "bfloat16": "bfloat16",
-    "int": "int32",
-    "long": "int64",
-    "short": "int16",
-    "char": "int8",
-    "byte": "uint8",
-    "bool": "bool",
-}
-CONVERSIONS: Final = frozenset({*_DTYPES, "cuda", "cpu", "to", "type", "type_as"})
-_DTYPE_NAMES: Final = frozenset({*_DTYPES.values(), "complex64", "complex128"})
-_SYNONYMS: Final = _DTYPES | {"cfloat": "complex64", "cdouble": "complex128"}
-_FLOATS: Final = frozenset({"float32", "float64", "float16", "bfloat16", "complex64", "complex128"})
+CONVERSIONS: Final = frozenset({*CONVERTERS, "cuda", "cpu", "to", "type", "type_as"})
 _NUMBERS: Final = frozenset(
     {
         "element_size",
@@ -76,14 +61,6 @@ _ARRAY_WRITES: Final = frozenset(
 """Methods by which NumPy arrays and torch's storages write themselves."""
 _SPREAD: Final = frozenset({"size", "dims", "shape", "repeats"})
 """Parameters that take a sequence or its elements one by one: `x.view(2, 3)`."""
-
-
-def dtype_name(value: Value | None) -> str | None:
-    """The dtype a value such as `torch.float64` names."""
-    if isinstance(value, TorchName) and value.name.startswith("torch."):
-        short = value.name[6:]
-        return _SYNONYMS.get(short, short if short in _DTYPE_NAMES else None)
-    return None
 
 
 def read_tensor_attribute(run: Run, tensor: Tensor, name: str, node: ir.Node) -> Value:
@@ -313,7 +290,7 @@ def _set_requires_grad(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> V
     if tensor.node is not None and wanted is False and tensor.node.certain:
         run.machine.refuse(run.site(node), Refusal.NON_LEAF_FLAG, tensor)
     elif tensor.node is None:
-        if wanted and tensor.dtype is not None and tensor.dtype not in _FLOATS:
+        if wanted and tensor.dtype is not None and tensor.dtype not in FLOATS:
             run.machine.refuse(run.site(node), Refusal.INTEGER_GRAD, tensor)
         tensor.requires_grad = wanted
         run.created.append(tensor)
@@ -322,6 +299,8 @@ def _set_requires_grad(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> V
 
 def _detach_in_place(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     """`x.detach_()`: no version moves, but an operation that saved `x` as a non-leaf will refuse it."""
+    if run.machine.modes.inference:
+        return tensor  # torch skips autograd there, and leaves the tensor in its graph
     if tensor.base is not None:
         run.machine.fail()  # "Can't detach views in-place": no rule tells of it
         return tensor
@@ -437,7 +416,7 @@ def _convert(run: Run, tensor: Tensor, name: str, args: Args, node: ir.Node) -> 
     alias = Alias.FRESH if copies or same is False else Alias.SELF if same else Alias.MAYBE
     if alias is Alias.SELF:
         return tensor
-    floating = wanted is None or wanted in _FLOATS
+    floating = wanted is None or wanted in FLOATS
     effect = Effect(
         outputs=(Output(alias, of="self", differentiable=floating, shape="same:self"),), frees=_frees(alias)
     )
@@ -455,8 +434,8 @@ def _frees(alias: Alias) -> bool | None:
 
 def _target(tensor: Tensor, name: str, args: Args) -> tuple[str | None, str | None, bool]:
     """The dtype and the device asked for, and whether something asked for is not known."""
-    if name in _DTYPES:
-        return _DTYPES[name], None, False
+    if name in CONVERTERS:
+        return CONVERTERS[name], None, False
     if name == "cpu":
         return None, "cpu", False
     if name == "cuda":

@@ -12,6 +12,7 @@ from autograd_lint.facts import table
 from autograd_lint.facts.kinds import UNKNOWN, constant_kind, tensor_kind, tensors_kind
 from autograd_lint.facts.model import Alias, Effect, Output
 from autograd_lint.static.interpret.state import Run
+from autograd_lint.static.model.dtypes import INTEGERS, result_dtype
 from autograd_lint.static.model.machine import GraphNode, WriteRecord, labelled
 from autograd_lint.static.model.singularities import note_derivative
 from autograd_lint.static.model.traces import carry, loses, unknown_from
@@ -26,6 +27,7 @@ from autograd_lint.static.model.values import (
 )
 from autograd_lint.static.operations.holders import is_spare
 from autograd_lint.static.operations.laid_out import leave_out_copies
+from autograd_lint.static.operations.sharing import refuses_memory, shares_storage
 from autograd_lint.static.operations.variants import settled
 from autograd_lint.static.patterns.networks import inherit
 from autograd_lint.static.shapes import layout as layouts
@@ -33,7 +35,6 @@ from autograd_lint.static.shapes.layout import Layout
 from autograd_lint.static.shapes.shapes import result_layout, settled_alias
 from autograd_lint.static.syntax import ir
 
-INTEGERS: Final = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})
 _OPERATORS: Final = {
     "+": "add",
     "-": "sub",
@@ -57,30 +58,8 @@ _SYMBOLS: Final = (
     | {f"__i{name}__": f"{op}=" for op, name in _OPERATORS.items()}
     | {"__neg__": "-", "__pos__": "+", "__getitem__": "[]", "__setitem__": "[]="}
 )
-_OF_COMPLEX: Final = frozenset(
-    {"abs", "absolute", "angle", "imag", "real", "view_as_real", "irfft", "irfft2", "irfftn", "hfft"}
-)
-"""What gives real numbers of complex ones."""
-_COUNTING: Final = frozenset({"sum", "prod", "cumsum", "cumprod", "nansum"})
-"""Operations that give int64 for any integers; torch's samples are floating."""
-_EXCHANGING: Final = frozenset({"set_"})
-"""Operations that give a tensor other memory and leave the old as it was; its counter moves all the same."""
-OVERLAP_ALLOWED: Final = frozenset(
-    {
-        *("fill_", "zero_", "fill_diagonal_", "index_fill_", "index_put_", "masked_fill_", "tril_", "triu_"),
-        *("squeeze_", "unsqueeze_", "swapaxes_", "swapdims_", "t_", "transpose_", "apply_", "map_", "set_"),
-    }
-)
-"""Operations that may write to an expanded tensor (a test runs torch)."""
-_FILLING: Final = frozenset({"fill_", "masked_fill_", "index_fill_"})
-"""They read a number before they write: `x.fill_(x[0])` is no overlap."""
-READS_ELSEWHERE: Final = frozenset(
-    {
-        *("index_copy_", "index_add_", "index_put_", "index_reduce_", "put_"),
-        *("scatter_", "scatter_add_", "scatter_reduce_"),
-    }
-)
-"""Operations that may not even read exactly what they write; torch's samples never let them (a test runs torch)."""
+_HANDING_ON: Final = frozenset({"Tensor.__add__", "Tensor.__radd__", "Tensor.clone", "torch.clone"})
+"""Operations whose operands get the gradient that arrives, and no copy of it (a test runs torch)."""
 
 
 def tensor_of(run: Run, value: Value) -> Tensor | None:
@@ -239,7 +218,7 @@ def apply_effect(
     site = run.site(node)
     operands = operand_tensors(run, params)
     writes = list(_planned_writes(run, name, effect, params, operands, site, how=how, target=target, inner=inner))
-    for record, others in writes:
+    for _, record, others in writes:
         record.constructor = constructor
         if not machine.admits(record, others):
             return Unknown()
@@ -247,15 +226,13 @@ def apply_effect(
     uncertain_operands(made, params, effect)
     leave_out_copies(made, name, operands)
     _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
-    for record, others in writes:
-        sharing = [t for t in others if shares_storage(t, record.tensor)]
-        unmoved = record.op == "copy_" and any(_are_same_elements(t, record.tensor) for t in sharing)
-        overlapping = not unmoved and overlaps(record, record.tensor.layout, [t.layout for t in sharing])
-        machine.perform(record, made, overlaps=overlapping)
+    for written, record, _ in writes:
+        machine.perform(record, made, overlaps=_refuses_memory(effect, written, record, operands))
     specs = _all_outputs(effect)
     outputs = [_output(run, name, out, i, params, operands, made, site) for i, out in enumerate(specs)]
     if made is not None and len(outputs) == 1:
         made.reshapes = _shows_all(outputs[0])
+        made.hands_on = _hands_on(run, name, operands, outputs[0])
     machine.save_outputs(made, effect, outputs)
     if made is not None:
         note_derivative(run, made.op, name, made, params, site)
@@ -270,6 +247,16 @@ def _shows_all(result: Tensor) -> bool:
     """A view of all elements of its base: its gradient is handed on as a view."""
     layout, base = result.layout, result.base
     return base is not None and layout is not None and base.layout is not None and layout.numel == base.layout.numel
+
+
+def _hands_on(
+    run: Run, name: str, operands: Mapping[str, list[Tensor]], result: Tensor
+) -> tuple[GraphNode | Tensor, ...]:
+    """Where the gradient that arrives goes on as it is: to operands that are as large as the result."""
+    if name not in _HANDING_ON or result.layout is None:
+        return ()
+    shape = result.layout.shape
+    return tuple(run.machine.edges(t for g in operands.values() for t in g if t.layout and t.layout.shape == shape))
 
 
 def _note_tested(condition: Tensor, operands: Mapping[str, list[Tensor]]) -> None:
@@ -288,16 +275,33 @@ def _planned_writes(
     how: How,
     target: str,
     inner: frozenset[str],
-) -> Iterator[tuple[WriteRecord, list[Tensor]]]:
-    """The writes a call is about to do, each with the operation's other operands."""
+) -> Iterator[tuple[str, WriteRecord, list[Tensor]]]:
+    """The writes a call is about to do, each with the label of what is written and the operation's other operands."""
     for written in (*effect.written, *effect.perhaps_written):
         for tensor in labelled(operands, written) if written not in inner else ():
             others = [t for key, group in operands.items() for t in group if t is not tensor or key != written]
             record = new_record(run, tensor, site, how=how, op=display(name), name=target)
             record.value_in_graph = any(run.machine.requires(t) is True for t in others)
             record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
-            record.exchanges = record.op in _EXCHANGING
-            yield record, others
+            record.exchanges = written in effect.exchanged
+            yield written, record, others
+
+
+def _refuses_memory(effect: Effect, written: str, record: WriteRecord, operands: Mapping[str, list[Tensor]]) -> bool:
+    target = record.tensor
+    reads = [
+        (label, t)
+        for label, group in operands.items()
+        for t in group
+        if (t is not target or label != written) and shares_storage(t, target)
+    ]
+    if record.exchanges or (record.op == "copy_" and any(_are_same_elements(t, target) for _, t in reads)):
+        return False
+    return refuses_memory(effect, written, target.layout, [(label, t.layout) for label, t in reads])
+
+
+def _are_same_elements(one: Tensor, other: Tensor) -> bool:
+    return one is other or layouts.fully_overlap(one.layout, other.layout)
 
 
 def _apply_to_each(run: Run, name: str, effect: Effect, params: Mapping[str, Value], node: ir.Node) -> Value:
@@ -379,28 +383,6 @@ def _argument(run: Run, tensor: Tensor) -> str:
     return ""
 
 
-def shares_storage(one: Tensor, other: Tensor) -> bool:
-    """Torch looks for overlap in one storage only: a tensor made of an array has one of its own."""
-    return one.memory is other.memory and (one.alias_how == "numpy") == (other.alias_how == "numpy")
-
-
-def _are_same_elements(one: Tensor, other: Tensor) -> bool:
-    return one is other or layouts.fully_overlap(one.layout, other.layout)
-
-
-def overlaps(record: WriteRecord, region: Layout | None, sharing: list[Layout | None]) -> bool:
-    """Whether `record` writes to memory that overlaps itself, or partly overlaps what is read, which torch refuses."""
-    if record.exchanges:
-        return False
-    if region is not None and region.overlapping and record.op not in OVERLAP_ALLOWED:
-        return True
-    if record.op in _FILLING:
-        return False
-    if record.op in READS_ELSEWHERE and any(layouts.fully_overlap(region, other) for other in sharing):
-        return True
-    return any(layouts.partly_overlap(region, other) for other in sharing)
-
-
 def _output(
     run: Run,
     name: str,
@@ -421,11 +403,8 @@ def _output(
         return result
     result.made_by = display(name)
     result.layout = _laid_out(out, source, shape)
-    result.dtype = _dtype(out, operands)
-    if result.dtype is not None and result.dtype.startswith("complex") and display(name) in _OF_COMPLEX:
-        result.dtype = "float64" if result.dtype == "complex128" else "float32"
-    if result.dtype in INTEGERS and display(name) in _COUNTING:
-        result.dtype = "int64"
+    dtypes = {t.dtype for group in operands.values() for t in group}
+    result.dtype = result_dtype(name, out.dtype, params, dtypes, run.default_dtype)
     result.device = (
         source.device if source is not None else next((t.device for g in operands.values() for t in g), None)
     )
@@ -436,16 +415,6 @@ def _laid_out(out: Output, source: Tensor | None, shape: Layout | None) -> Layou
     if out.alias in (Alias.SHARED, Alias.MEMORY) and source is not None:
         return source.layout
     return shape
-
-
-def _dtype(out: Output, operands: Mapping[str, list[Tensor]]) -> str | None:
-    if out.dtype not in ("same", ""):
-        return out.dtype
-    dtypes = {t.dtype for group in operands.values() for t in group}
-    if out.dtype == "same" and len(dtypes) == 1:
-        return next(iter(dtypes))
-    floats = dtypes - INTEGERS
-    return next(iter(floats)) if len(floats) == 1 and None not in dtypes else None
 
 
 def pack(effect: Effect, outputs: list[Tensor]) -> Value:

@@ -8,8 +8,10 @@ from typing import Final
 
 from autograd_lint.events import How, Refusal
 from autograd_lint.facts import table
+from autograd_lint.facts.model import Effect
 from autograd_lint.static.interpret.escape import call_unknown
 from autograd_lint.static.interpret.state import Args, Run, truth
+from autograd_lint.static.model.dtypes import FLOATS, dtype_name
 from autograd_lint.static.model.order import note_pass
 from autograd_lint.static.model.passes import Request, run_backward
 from autograd_lint.static.model.traces import trace_of
@@ -28,7 +30,14 @@ from autograd_lint.static.operations.checkpoints import call_checkpoint, call_ch
 from autograd_lint.static.operations.distributions import construct_distribution, is_distribution_name
 from autograd_lint.static.operations.modules import construct_module, is_module_name, write_inside
 from autograd_lint.static.operations.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
-from autograd_lint.static.operations.tensor_methods import as_array, bind_parameters, dtype_name, owners, tensors_in
+from autograd_lint.static.operations.sharing import refuses_memory, shares_storage
+from autograd_lint.static.operations.tensor_methods import (
+    as_array,
+    bind_parameters,
+    call_tensor_method,
+    owners,
+    tensors_in,
+)
 from autograd_lint.static.operations.tensors import (
     apply_named,
     describe,
@@ -36,9 +45,7 @@ from autograd_lint.static.operations.tensors import (
     known_tensor,
     new_record,
     operand_tensors,
-    overlaps,
     proven_tensor,
-    shares_storage,
 )
 from autograd_lint.static.patterns.checks import call_gradcheck, call_gradgradcheck, set_anomaly
 from autograd_lint.static.patterns.clipping import note_clipping
@@ -57,7 +64,6 @@ _RANGES: Final = frozenset(
     {"arange", "linspace", "logspace", "eye", "randperm", "randint", "tril_indices", "triu_indices"}
 )
 _INTEGERS: Final = frozenset({"randperm", "randint", "tril_indices", "triu_indices"})
-_FLOATS: Final = frozenset({"float32", "float64", "float16", "bfloat16", "complex64", "complex128"})
 _FILLED: Final = {"zeros": 0.0, "zeros_like": 0.0, "ones": 1.0, "ones_like": 1.0}
 _FUNCTIONALS: Final = "torch.nn.functional."
 _TRANSPARENT: Final = frozenset(
@@ -102,8 +108,6 @@ def _construct(run: Run, name: str, args: Args, node: ir.Node) -> Value:
 
 
 def _unbound_method(run: Run, last: str, args: Args, node: ir.Node) -> Value:
-    from autograd_lint.static.operations.tensor_methods import call_tensor_method
-
     tensor = proven_tensor(run, args.pos[0])
     if tensor is None:
         return Unknown()
@@ -150,8 +154,8 @@ def _with_out(run: Run, name: str, params: dict[str, Value], node: ir.Node) -> V
         return out
     result = _elementwise_result(run, name, params)
     fits = result is not None and target.layout is not None and result.shape == target.layout.shape
-    sources = [t.layout for t in operands if shares_storage(t, target)]
-    machine.write(record, operands, None, overlaps=fits and overlaps(record, target.layout, sources))
+    reads = [("", t.layout) for t in operands if shares_storage(t, target)]
+    machine.write(record, operands, None, overlaps=fits and refuses_memory(Effect(), "out", target.layout, reads))
     if not fits and (result is not None or (target.layout is not None and not target.layout.numel)):
         target.layout = result  # torch resizes it
     return out
@@ -214,7 +218,7 @@ def _leaf(run: Run, args: Args, node: ir.Node) -> Tensor:
 
 
 def _check_grad_dtype(run: Run, tensor: Tensor, node: ir.Node) -> None:
-    if tensor.requires_grad and tensor.dtype is not None and tensor.dtype not in _FLOATS:
+    if tensor.requires_grad and tensor.dtype is not None and tensor.dtype not in FLOATS:
         run.machine.refuse(run.site(node), Refusal.INTEGER_GRAD, tensor)
 
 
@@ -306,7 +310,7 @@ def _parameter(run: Run, args: Args, node: ir.Node) -> Value:
         result.memory, result.counter = data.memory, data.counter
         result.layout, result.dtype, result.device = data.layout, data.dtype, data.device
         result.inference = data.inference
-        if result.requires_grad and data.dtype is not None and data.dtype not in _FLOATS:
+        if result.requires_grad and data.dtype is not None and data.dtype not in FLOATS:
             run.machine.refuse(run.site(node), Refusal.INTEGER_GRAD, result)
     result.parameter = True
     run.created.append(result)
@@ -459,7 +463,10 @@ def _initialize(run: Run, name: str, args: Args, node: ir.Node) -> Value:
     """`nn.init.zeros_(w)` writes under `no_grad`."""
     tensor = known_tensor(args.get(0, "tensor") or NONE)
     if tensor is not None:
-        write_inside(run, tensor, node, op=name.rpartition(".")[2], how=How.FUNCTION)
+        kinds = {key: kind_of(value) for key, value in args.kw.items()}
+        effect = table.effect(name, {**kinds, "tensor": kind_of(tensor)})
+        refused = effect is not None and refuses_memory(effect, "tensor", tensor.layout, ())
+        write_inside(run, tensor, node, op=name.rpartition(".")[2], how=How.FUNCTION, overlaps=refused)
     return args.get(0, "tensor") or Unknown()
 
 
@@ -507,8 +514,6 @@ def _is_tensor(run: Run, args: Args, node: ir.Node) -> Value:
 
 
 def _is_floating_point(run: Run, args: Args, node: ir.Node) -> Value:
-    from autograd_lint.static.operations.tensor_methods import call_tensor_method
-
     value = args.get(0, "input")
     return call_tensor_method(run, value, "is_floating_point", Args([]), node) if type(value) is Tensor else Unknown()
 

@@ -9,12 +9,15 @@ from autograd_lint.static.model.values import Const, Seq, Value
 from autograd_lint.static.shapes.shape_arguments import integers
 
 _AVERAGES: Final = {f"torch.nn.functional.adaptive_avg_pool{rank}d": rank for rank in (2, 3)}
+_UNIQUE: Final = frozenset({"torch.unique", "torch.unique_consecutive"})
 
 
 def settled(name: str, params: Mapping[str, Value]) -> tuple[str, Mapping[str, Value]]:
     """The operation that `name(params)` really does, and its arguments as the table calls them."""
     if name == "torch.polygamma" and "n" in params:  # measured as a method, the tensor first
         return "Tensor.polygamma", {**params, "n": params["self"], "self": params["n"]}
+    if name in _UNIQUE and "dim" not in params:  # their signature is `*args`, which tells no defaults
+        return name, {"return_inverse": Const(False), "return_counts": Const(False), **params}
     rank = _AVERAGES.get(name)
     if rank is not None and "output_size" in params and _all_ones(params["output_size"]):
         dims = Seq("tuple", [Const(-place) for place in range(rank, 0, -1)])

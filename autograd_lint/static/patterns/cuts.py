@@ -16,7 +16,7 @@ from autograd_lint.static.model.machine import GraphNode
 from autograd_lint.static.model.passes import Gradients, Reached
 from autograd_lint.static.model.traces import Trace, cuts_of, first_cut, origin
 from autograd_lint.static.model.values import Dict, Instance, NNModule, Revival, Seq, Tensor, Unknown, Value
-from autograd_lint.static.operations.modules import parameters_of
+from autograd_lint.static.operations.registered import parameters_of
 from autograd_lint.static.patterns.terms import constant_terms
 
 _DEPTH = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from autograd_lint.events import ContextKept, FunctionReturned, InputWritten, Site
+from autograd_lint.static.interpret.binding import bind_parameters
 from autograd_lint.static.interpret.classes import find_in_class
 from autograd_lint.static.interpret.state import Args, Run
 from autograd_lint.static.model.machine import GraphNode, WriteRecord
@@ -16,8 +17,6 @@ from autograd_lint.static.syntax import ir
 
 def enter_function_method(run: Run, cls: Class, method: Function, call: Callable[[Env], Value]) -> Value:
     """Run `forward` or `backward` of a custom Function as torch does: with a context, and without gradients."""
-    from autograd_lint.static.interpret.calls import bind_parameters
-
     context = Context()
     env = Env(method.env)
     bind_parameters(run, method, Args([context], open=True), env)

@@ -22,6 +22,7 @@ from autograd_lint.static.model.values import (
     Value,
 )
 from autograd_lint.static.model.watch import Kept
+from autograd_lint.static.operations.registered import parameters_of
 from autograd_lint.static.operations.tensors import describe
 from autograd_lint.static.syntax import ir
 
@@ -142,8 +143,6 @@ def note_stepped(run: Run, site: Site, optimizer: Value) -> None:
 
 def _writes(run: Run, optimizer: Value, owner: Value | None) -> bool:
     """The optimizer steps the weights of `owner`; one that is not known does when it is the only one."""
-    from autograd_lint.static.operations.modules import parameters_of
-
     if isinstance(optimizer, OptimizerValue) and isinstance(owner, NNModule | Instance):
         ours = {id(t) for t in parameters_of(owner)}
         return any(id(t) in ours for t in optimizer.params)

@@ -10,7 +10,7 @@ from autograd_lint.static.interpret.classes import find_in_class
 from autograd_lint.static.interpret.state import Frame, Run
 from autograd_lint.static.model.values import Dict, Instance, NNModule, Seq, Tensor, Value
 from autograd_lint.static.model.watch import Candidate, Made
-from autograd_lint.static.operations.modules import parameters_of, submodules
+from autograd_lint.static.operations.registered import parameters_of, submodules
 from autograd_lint.static.syntax import ir
 
 HELD: Final = frozenset({Seq, Dict, Tensor})
