@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from autograd_lint.facts import table
 from autograd_lint.static.interpret.state import Run
 from autograd_lint.static.model.values import Dict, Env, Instance, Seq, Tensor, Unknown, Value
 
@@ -23,8 +24,8 @@ def is_spare(run: Run, tensor: Tensor) -> bool:
 
 
 def _is_layer(made_by: str) -> bool:
-    """A module of `torch.nn`, known by its capital letter, or an operation that joins what layers gave."""
-    return made_by[:1].isupper() or made_by in _JOINS or made_by in _PRODUCTS or made_by.startswith("conv")
+    """A module of `torch.nn`, or an operation that joins what layers gave."""
+    return table.is_module(f"torch.nn.{made_by}") or made_by in _JOINS | _PRODUCTS or made_by.startswith("conv")
 
 
 def _holders(run: Run, tensor: Tensor) -> int:

@@ -299,6 +299,8 @@ def _set_requires_grad(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> V
 
 def _detach_in_place(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     """`x.detach_()`: no version moves, but an operation that saved `x` as a non-leaf will refuse it."""
+    if run.machine.modes.inference:
+        return tensor  # torch skips autograd there, and leaves the tensor in its graph
     if tensor.base is not None:
         run.machine.fail()  # "Can't detach views in-place": no rule tells of it
         return tensor
