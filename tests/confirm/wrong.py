@@ -12,7 +12,7 @@ from autograd_lint.rule import all_rules
 from autograd_lint.runner import RunResult
 
 PROVABLE: Final = [rule for rule in all_rules() if rule.on]
-"""The rules whose events the observer tells of."""
+"""Every rule that judges what a program does."""
 
 
 def witnessed(result: RunResult) -> tuple[Finding, ...]:
