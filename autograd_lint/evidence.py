@@ -52,13 +52,34 @@ def _without_advice(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """Numbers of a graph were taken out of it at `row` by `how`; `leaves` are the identities of those it ends at."""
+
+    how: str
+    filename: str
+    row: int
+    leaves: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A module with hooks was called at `row`, as `module(…)`; `identity` is its own."""
+
+    filename: str
+    row: int
+    identity: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What could be seen of a value: of a tensor, its counters and first elements; of a module, what it registered.
 
     `digest` tells whether all its elements are the same as another time; `gradient` is that of its `.grad`.
-    `identity` tells objects apart, among those looked at at one time. `training`: a module's mode.
+    `training`: a module's mode.
     `nodes` and `saved` count the graph behind it and the bytes that graph holds (of an optimizer, the parameters it
-    has a state for); `leaves` are the first few that the graph ends at, or that a module or an optimizer holds.
+    has a state for); `leaves` are the first few that the graph ends at, or that a module or an optimizer holds; of the
+    context of a custom Function, what it saves. `identity` tells two objects apart while both are alive, `attributes`
+    are what the program has set on a tensor or a module that torch knows nothing of.
     """
 
     type: str
@@ -79,6 +100,7 @@ class Facts:
     parameters: tuple[str, ...] | None = None
     leaves: tuple[Facts, ...] = ()
     identity: int = 0
+    attributes: tuple[str, ...] = ()
     training: bool | None = None
 
     @property
@@ -113,7 +135,8 @@ class Testimony:
     """What one run showed. `ended` tells why it did not run to its end; `invented`, what of it was not the user's;
     `replaced`, which functions of torch the program has exchanged for others, so that its silence is not torch's.
 
-    `rounds` are those of each statement that the run was to look at, by its number.
+    `rounds` are those of each statement that the run was to look at, by its number; `ends` tells what the leaves (or
+    tensors) that were reached there are when all is over.
     """
 
     how: str
@@ -122,6 +145,9 @@ class Testimony:
     said: tuple[Said, ...] = ()
     reached: Mapping[str, frozenset[int]] = field(default_factory=dict)
     rounds: Mapping[int, tuple[Round, ...]] = field(default_factory=dict)
+    ends: Mapping[int, tuple[Facts, ...]] = field(default_factory=dict)
+    left: tuple[Left, ...] = ()
+    called: tuple[Called, ...] = ()
     ended: str = ""
     invented: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
@@ -136,7 +162,8 @@ class Seen:
     """What a run showed of one finding; `event` is what its rule was told there, if anything.
 
     `rounds` are those of the flagged statement, `elsewhere` those of the statements of the related places, in their
-    order. `text` is the source of the finding's place.
+    order. `ends` are the leaves that the former reached, at the end of the run; for rules that are not about graphs,
+    the tensors there. `text` is the source of the finding's place.
     """
 
     finding: Finding
@@ -144,6 +171,7 @@ class Seen:
     event: Event | None = None
     rounds: tuple[Round, ...] = ()
     elsewhere: tuple[tuple[Round, ...], ...] = ()
+    ends: tuple[Facts, ...] = ()
     text: str = ""
 
     def changes(self, name: str) -> Iterator[tuple[Facts, Facts]]:
@@ -159,6 +187,19 @@ class Seen:
     def later(self, name: str) -> Iterator[Facts]:
         """What `name` was at the related places, before they ran."""
         return (each.before[name] for rounds in self.elsewhere for each in rounds if name in each.before)
+
+    def rounds_at(self, *words: str) -> tuple[Round, ...]:
+        """The rounds of the statement at the related place whose message has one of `words`; none in another file."""
+        here = (related for related in self.finding.related if related.filename == self.finding.filename)
+        for related, rounds in zip(here, self.elsewhere, strict=False):
+            if any(word in related.message for word in words):
+                return rounds
+        return ()
+
+    def left(self) -> Iterator[Left]:
+        """Where numbers left a graph in the flagged rows."""
+        rows = rows_of(self.finding.range)
+        return (left for left in self.run.left if left.filename == self.finding.filename and left.row in rows)
 
     def made(self, name: str) -> Iterator[Facts]:
         """What `name` was after the flagged statement, for each time that it was another object before or nothing."""

@@ -165,6 +165,10 @@ class Rule:
         rows = ", ".join(map(str, sorted({place.start.row for _, place in seen.places()})))
         return f"row {rows} ran to the end of the program, and torch raised nothing there"
 
+    def undecided(self, seen: Seen) -> str:
+        """Why a run through the place showed neither, where this rule knows more than that; follows "it ran, and"."""
+        return ""
+
     @classmethod
     def documentation(cls) -> str:
         """The docstring, dedented."""

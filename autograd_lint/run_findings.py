@@ -14,6 +14,7 @@ UNREADABLE: Final = "AGL000"
 UNUSED_SUPPRESSION: Final = "AGL001"
 UNKNOWN_SUPPRESSION: Final = "AGL002"
 CRASHED: Final = "AGL003"
+REMARK: Final = "AGL004"
 
 
 def run_finding(code: str, filename: str, message: str, *, at: Range, advice: str = "") -> Finding:

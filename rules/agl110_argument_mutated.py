@@ -83,6 +83,10 @@ class ArgumentMutated(Rule):
         name = seen.quoted_name(-1)
         return value_changed(seen, name) if name in seen.text else ""
 
+    def undecided(self, seen: Seen) -> str:
+        """Nobody holds it."""
+        return "no caller was seen that still holds the argument in a variable"
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A write to an argument that torch does not refuse."""
         if not isinstance(event, Write) or not event.argument or event.how in _OWN or event.refusal is not None:

@@ -101,6 +101,15 @@ class UnregisteredParameter(Rule):
         """The module's parameters lack what the attribute holds."""
         return never_registered(seen, seen.quoted_name(0))
 
+    def refuted(self, seen: Seen) -> str:
+        """The module has parameters under the attribute's name."""
+        name = seen.quoted()[0]
+        for module in seen.results("self"):
+            found = [each for each in module.parameters or () if each.split(".")[0] == name]
+            if found and not seen.run.ended:
+                return f"named_parameters() of `{module.type}` has `{found[0]}`"
+        return ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Parameters, and Modules that have some."""
         if not isinstance(event, Unregistered) or not event.parameter:

@@ -9,7 +9,7 @@ from autograd_lint.events import Event, Holder, Unregistered
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
-from autograd_lint.showing import never_registered, of_quoted, registered
+from autograd_lint.showing import never_registered, not_registered, of_quoted, registered
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -85,7 +85,8 @@ class TensorAttributeRequiresGrad(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The tensor is missing from the parameters."""
-        return never_registered(seen, seen.quoted_name(0))
+        observed = isinstance(seen.event, Unregistered) and not_registered(seen, f"self.{seen.event.attribute}")
+        return observed or never_registered(seen, seen.quoted_name(0))
 
     def refuted(self, seen: Seen) -> str:
         """The tensor is registered."""

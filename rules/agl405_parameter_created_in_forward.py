@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import Event, MadeInForward
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule
 
@@ -64,7 +65,8 @@ class ParameterCreatedInForward(Rule):
     ## Confirmation
 
     Confirmed when two calls of `forward` make two objects, and the first call's is not among the module's parameters
-    after the second. Refuted when it is.
+    after the second; or when the only call makes one, which is gone at the end. Never refuted: where a call finds what
+    another one made, the evidence says that nothing was shown.
 
     ## References
 
@@ -76,6 +78,17 @@ class ParameterCreatedInForward(Rule):
     name = "parameter-created-in-forward"
     severity = Severity.ERROR
     on = (MadeInForward,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The observer saw calls make them, and the module has none, or the second in place of the first."""
+        if not isinstance(seen.event, MadeInForward):
+            return ""
+        event = seen.event
+        if not event.certain:
+            gone = "and it is gone when all is over"
+            return f"the one call of `forward` made an object of `{event.made}` in this row, {gone}"
+        has = "the module has the later one only" if event.kept else f"`{event.owner}` has no parameter of theirs"
+        return f"two calls of `forward` made two objects of `{event.made}` in this row, and after the second {has}"
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Every such object."""

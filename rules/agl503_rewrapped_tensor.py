@@ -9,7 +9,7 @@ from autograd_lint.events import Cut, DeadEnd, Event
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
-from autograd_lint.showing import missed_gradient
+from autograd_lint.showing_cuts import dead_end, gradient_found, gradient_missing
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -61,7 +61,8 @@ class RewrappedTensor(Rule):
 
     ## Confirmation
 
-    Confirmed when the gradient before the new tensor is None after the backward. Refuted when it has one.
+    Confirmed when the gradient before the new tensor is None after the backward, or when what backward starts from ends
+    at a leaf that none of those before it is. Refuted when the leaf before the new tensor has a gradient.
 
     ## References
 
@@ -75,8 +76,12 @@ class RewrappedTensor(Rule):
     on = (Cut, DeadEnd)
 
     def confirmed(self, seen: Seen) -> str:
-        """The leaf before the new tensor has no gradient."""
-        return missed_gradient(seen)
+        """The leaf before the new tensor has no gradient, or backward ends at the new tensor."""
+        return gradient_missing(seen) or dead_end(seen)
+
+    def refuted(self, seen: Seen) -> str:
+        """The leaf has one."""
+        return gradient_found(seen) if seen.finding.severity is self.severity else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A new tensor on the way from what is trained to what backward is called on."""

@@ -9,7 +9,7 @@ from autograd_lint.events import ConstantTerm, Cut, Event
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, missing_gradient, quoted
-from autograd_lint.showing import missed_gradient
+from autograd_lint.showing_cuts import gradient_found, gradient_missing
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -61,7 +61,9 @@ class GraphCut(Rule):
 
     ## Confirmation
 
-    Confirmed when the gradient before the cut is None after the backward. Refuted when it has one.
+    Confirmed when the gradient before the cut is None after the backward; of a term of the loss, when its numbers were
+    taken out of a graph and a backward ran after they had been added. Refuted when the leaf before the cut has a
+    gradient.
 
     ## References
 
@@ -76,8 +78,12 @@ class GraphCut(Rule):
     on = (Cut, ConstantTerm)
 
     def confirmed(self, seen: Seen) -> str:
-        """The leaf before the cut has no gradient."""
-        return missed_gradient(seen)
+        """The leaf before the cut has no gradient, or the numbers taken out went into the loss."""
+        return gradient_missing(seen) or _taken_out(seen)
+
+    def refuted(self, seen: Seen) -> str:
+        """The leaf has one."""
+        return gradient_found(seen) if seen.finding.severity is self.severity else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A cut that leaves something trainable without a gradient, or a term of the loss."""
@@ -106,6 +112,20 @@ class GraphCut(Rule):
             case _:
                 return None
         return code.unsafe("drop the cut", code.replace(node, text))
+
+
+def _taken_out(seen: Seen) -> str:
+    """The flagged place took numbers out of a graph, the sum was computed, and backward ran through the rest."""
+    left, added, ran = (
+        next(seen.left(), None),
+        seen.rounds_at("added to the loss here"),
+        seen.rounds_at("backward runs here"),
+    )
+    if left is None or not added or not any(each.after is not None for each in ran):
+        return ""
+    number = len(left.leaves)
+    ends = "1 leaf" if number == 1 else f"{number} leaves"
+    return f"`{left.how}` took a number out of a graph that ends at {ends}, and the backward ran without that graph"
 
 
 def _constant(event: ConstantTerm) -> Report:

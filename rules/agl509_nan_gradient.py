@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, InfiniteDerivative, Singularity
+from autograd_lint.evidence import Facts, Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing_cuts import leaves_of
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -56,7 +59,8 @@ class NanGradient(Rule):
 
     ## Confirmation
 
-    Confirmed when a gradient is NaN or infinite for an input that reaches the edge. Refuted when it is finite there.
+    Confirmed when a finite leaf that the operation is computed from is left with a gradient that is NaN or infinite.
+    Never refuted, as another input may reach the edge: then the evidence says what the gradients were.
 
     ## References
 
@@ -68,6 +72,25 @@ class NanGradient(Rule):
     name = "nan-gradient"
     severity = Severity.WARNING
     on = (InfiniteDerivative,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """A leaf that the flagged place reaches, itself finite, is left with a gradient that is not."""
+        operation = next(iter(re.findall(r"`([^`]*)`", seen.finding.message)), "")
+        if _written(operation) not in seen.text and not seen.finding.related:
+            return ""
+        finite = {leaf.identity for leaf in _leaves(seen) if leaf.finite}
+        for leaf in seen.ends:
+            if leaf.gradient is not None and not leaf.gradient.finite and leaf.identity in finite:
+                what = f"of a leaf that `{operation}` is computed from, whose values are {leaf.shown}"
+                return f"the gradient {what}, is {leaf.gradient.shown} at the end of the run"
+        return ""
+
+    def undecided(self, seen: Seen) -> str:
+        """Only an input at the edge shows it."""
+        found = [leaf.gradient for leaf in seen.ends if leaf.gradient is not None]
+        if not found:
+            return "no leaf that it is computed from has a gradient at the end of the run"
+        return f"the gradients were finite, as {found[0].shown}: it takes an input at the edge, which this run has not"
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A derivative that is infinite for a value that can occur."""
@@ -107,6 +130,18 @@ class NanGradient(Rule):
             return None
         text = f"{bracketed(code, inner)} + {_SMALL}"
         return code.unsafe("add a small number inside", code.replace(inner, text if value is not None else f"({text})"))
+
+
+def _leaves(seen: Seen) -> Iterator[Facts]:
+    """The leaves of all that was seen at the flagged place, before it ran."""
+    for each in seen.rounds:
+        for facts in each.before.values():
+            yield from leaves_of(facts)
+
+
+def _written(operation: str) -> str:
+    """How an operation reads in the source: its sign, or its name."""
+    return operation.split()[0].removeprefix("torch.")
 
 
 _INNER = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ class DiscardedResult(Rule):
     ## Confirmation
 
     Confirmed when the tensor is the same before and after the statement and its result is another one. Refuted when
-    the tensor changed, or is the result.
+    the tensor changed.
 
     ## References
 
@@ -70,13 +71,22 @@ class DiscardedResult(Rule):
     on = (Discarded,)
 
     def confirmed(self, seen: Seen) -> str:
-        """The tensor is the same after the statement."""
-        operation, name = seen.quoted_name(0), seen.quoted_name(1)
-        return value_kept(seen, name) if f"{name}.{operation}(" in seen.text else ""
+        """The tensor is the same after the statement, which is nothing but the call."""
+        operation, *names = seen.quoted()
+        if not re.fullmatch(rf"\s*[^=]*\.{re.escape(operation)}\(.*\)\s*", seen.text, re.DOTALL) or not names:
+            return ""
+        if seen.finding.severity is not self.severity and not _makes_another(operation, seen, names[0]):
+            return ""
+        return value_kept(seen, names[0])
 
     def refuted(self, seen: Seen) -> str:
         """The tensor changed."""
         return of_quoted(seen, value_changed)
+
+    def undecided(self, seen: Seen) -> str:
+        """An operation that may return the tensor itself."""
+        certain = seen.finding.severity is self.severity
+        return "" if certain else "nothing shows whether the result is the tensor itself or a copy"
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A result that nobody takes."""
@@ -106,3 +116,13 @@ class DiscardedResult(Rule):
         if not isinstance(kept, cst.Name | cst.Attribute | cst.Subscript):
             return None
         return code.unsafe("assign the result", code.insert(code.place(call).start, f"{code.text(kept)} = "))
+
+
+_DTYPES = {"float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "long": "int64"}
+
+
+def _makes_another(operation: str, seen: Seen, name: str) -> bool:
+    """Whether a conversion that may do nothing does something: the tensor has another dtype."""
+    dtype = _DTYPES.get(operation)
+    found = [before.dtype for before, _ in seen.changes(name) if before.is_tensor]
+    return dtype is not None and bool(found) and dtype not in found

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lint.events import DeadEnd, Event, Refusal, Refused
-from autograd_lint.evidence import Seen
+from autograd_lint.evidence import Facts, Seen
 from autograd_lint.finding import Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import of_quoted
 
 
 class RequiresGradRevived(Rule):
@@ -51,7 +52,8 @@ class RequiresGradRevived(Rule):
 
     ## Confirmation
 
-    Confirmed when no parameter has a gradient after the backward, or when torch raises. Refuted when they have.
+    Confirmed when the value is a leaf without a graph when backward runs, or when torch raises. Refuted when it has a
+    graph there.
 
     ## References
 
@@ -63,17 +65,17 @@ class RequiresGradRevived(Rule):
     name = "requires-grad-revived"
     severity = Severity.ERROR
     on = (DeadEnd, Refused)
-    says = ("you can only change requires_grad flags",)
+
+    says = ("requires_grad flags of leaf",)
     heard = True
 
     def confirmed(self, seen: Seen) -> str:
-        """The flagged tensor is a leaf at the backward, so nothing behind it gets a gradient; or torch has refused."""
-        name = seen.quoted_name(-1)
-        flagged = any(after.requires_grad and not before.requires_grad for before, after in seen.changes(name))
-        for facts in seen.at_related(-1, name) if flagged else ():
-            if facts.leaf and facts.requires_grad:
-                return f"`{name}` has no grad_fn at the backward: it is a leaf, and backward ends there"
-        return super().confirmed(seen)
+        """Torch raised, or the flag made a leaf of the value, and backward started from that."""
+        return super().confirmed(seen) or of_quoted(seen, _made_a_leaf)
+
+    def refuted(self, seen: Seen) -> str:
+        """The value has a graph when backward runs."""
+        return of_quoted(seen, _has_graph) if seen.finding.severity is self.severity else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A flag that hides a missing graph, or that torch refuses to change."""
@@ -88,6 +90,26 @@ class RequiresGradRevived(Rule):
             ends = ("backward runs here, and reaches nothing else", event.needed)
             places = (ends,) if event.cut is None else (("cut from the graph here", event.cut), ends)
             yield Report(event.site, message, places, "drop it, and mend what cut the value from the graph", severity)
+
+
+def _made_a_leaf(seen: Seen, name: str) -> str:
+    for before, after in seen.changes(name):
+        if before.requires_grad is False and after.requires_grad and not after.grad_fn:
+            for facts in _at_backward(seen, name):
+                if facts.leaf and not facts.grad_fn:
+                    return f"`{name}` has no grad_fn and is a leaf when backward runs, so that it reaches nothing else"
+    return ""
+
+
+def _has_graph(seen: Seen, name: str) -> str:
+    found = list(_at_backward(seen, name))
+    if found and all(facts.grad_fn for facts in found):
+        return f"`{name}` has the grad_fn {found[0].grad_fn} when backward runs"
+    return ""
+
+
+def _at_backward(seen: Seen, name: str) -> Iterator[Facts]:
+    return (each.before[name] for each in seen.rounds_at("backward runs here") if name in each.before)
 
 
 def _refused(event: Refused, severity: Severity | None) -> Report:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import ContextKept, Event
+from autograd_lint.evidence import Facts, Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
 
@@ -79,8 +80,9 @@ class TensorOnCtx(Rule):
 
     ## Confirmation
 
-    Confirmed when a write to the tensor before the backward changes the gradient without an error, or when the output
-    lives on after its last reference. Refuted when torch raises.
+    Confirmed when the statement binds an attribute of the context to a tensor that `save_for_backward` was not given;
+    the evidence says whether its version moved afterwards, which no backward checks. Never refuted: what the statement
+    binds is a tensor or the evidence says that it was not seen.
 
     ## References
 
@@ -92,6 +94,18 @@ class TensorOnCtx(Rule):
     name = "tensor-on-ctx"
     severity = Severity.WARNING
     on = (ContextKept,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The attribute is bound there, to a tensor that the context does not save."""
+        attribute = seen.quoted()[0].partition(".")[2]
+        for each in seen.rounds:
+            for name, kept in (each.after or {}).items():
+                owner, _, last = name.rpartition(".")
+                if last == attribute and name not in each.before and kept.is_tensor:
+                    text = _unsaved(name, kept, (each.after or {}).get(owner))
+                    if text:
+                        return text + _later(seen, kept)
+        return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """An input or output among the attributes of the context."""
@@ -127,3 +141,18 @@ class TensorOnCtx(Rule):
         saved = code.replace(assign, f"{context}.save_for_backward({code.text(assign.value)})")
         reads = (code.replace(found, f"{code.text(found.value)}.saved_tensors[0]") for found in kept)
         return code.unsafe("save it for backward", saved, *reads)
+
+
+def _unsaved(name: str, kept: Facts, context: Facts | None) -> str:
+    """The context keeps a tensor that it does not save."""
+    if context is None or context.is_tensor or any(saved.identity == kept.identity for saved in context.leaves):
+        return ""
+    return f"`{name}` is a {kept.type} at version {kept.version}, which `{context.type}` does not save"
+
+
+def _later(seen: Seen, kept: Facts) -> str:
+    """Whether its version has moved by the end of the run."""
+    for found in seen.ends:
+        if found.identity == kept.identity and found.version != kept.version:
+            return f"; later it is at version {found.version}, and no backward compares"
+    return ""

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, InputWritten
+from autograd_lint.evidence import Facts, Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
+from autograd_lint.showing import names_in, of_quoted, value_kept, version_moved
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -75,7 +77,9 @@ class MissingMarkDirty(Rule):
 
     ## Confirmation
 
-    Confirmed when the gradient differs from the one with `mark_dirty`, or torch raises. Refuted when both are equal.
+    Confirmed when the version of the input moved and it has the `grad_fn` of before where it is used afterwards, so
+    that its gradient goes past the function's `backward`. Refuted when it has the same values and version after the
+    flagged statement.
 
     ## References
 
@@ -87,6 +91,25 @@ class MissingMarkDirty(Rule):
     name = "missing-mark-dirty"
     severity = Severity.ERROR
     on = (InputWritten,)
+
+    def confirmed(self, seen: Seen) -> str:
+        """The input was written, and where it is used its graph is that of before."""
+        names = [name for name in seen.quoted()[1:] if "." not in name] or [""]
+        if seen.finding.severity is not self.severity:
+            return version_moved(seen, names[0])
+        for name in dict.fromkeys([names[0], *names_in(seen)]):
+            for before, after in seen.changes(name):
+                if before.version != after.version and before.grad_fn:
+                    used = _used(seen, after, names[-1])
+                    if used:
+                        return (
+                            f"`{name}` went from version {before.version} to {after.version} at the write, and {used}"
+                        )
+        return ""
+
+    def refuted(self, seen: Seen) -> str:
+        """It was not written."""
+        return of_quoted(seen, value_kept) if seen.finding.severity is self.severity else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A write to an input that is not marked."""
@@ -121,3 +144,14 @@ class MissingMarkDirty(Rule):
         if not context or not returned:
             return None  # torch refuses a marked input that is not returned
         return code.unsafe(f"mark `{name}`", code.line_after(line, f"{context}.mark_dirty({name})"))
+
+
+def _used(seen: Seen, written: Facts, function: str) -> str:
+    """The written tensor where it is used: its graph knows nothing of the function."""
+    for each in seen.rounds_at("used here"):
+        for name, facts in (each.after or each.before).items():
+            if facts.identity == written.identity and facts.grad_fn and function not in facts.grad_fn:
+                return (
+                    f"`{name}`, the same tensor, has the grad_fn {facts.grad_fn} where it is used, and not {function}'s"
+                )
+    return ""

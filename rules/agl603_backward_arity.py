@@ -89,10 +89,12 @@ class BackwardArity(Rule):
     says = ("number of gradients",)
 
     def confirmed(self, seen: Seen) -> str:
-        """Torch raised it at the call of backward, and names the function."""
-        function = f"{seen.quoted_name(0).partition('.')[0]}Backward returned"
-        raised = (said.quote() for said in seen.run.said if function in said.text)
-        return next(raised, "") if seen.finding.related and seen.everywhere() else ""
+        """Torch raised at the backward that ran the flagged `return`."""
+        function = seen.quoted()[0].partition(".")[0]
+        if not seen.rounds or not seen.text.lstrip().startswith("return"):
+            return ""
+        said = (said for said in seen.run.said if f"function {function}Backward returned" in said.text)
+        return next((each.quote() for each in said if any(word in each.text for word in self.says)), "")
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A number of gradients that does not fit the inputs."""

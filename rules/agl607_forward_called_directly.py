@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, ForwardCalled
-from autograd_lint.evidence import Seen
+from autograd_lint.evidence import Seen, rows_of
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
-from autograd_lint.showing import names_in
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -54,7 +53,8 @@ class ForwardCalledDirectly(Rule):
 
     ## Confirmation
 
-    Confirmed when a hook of the module did not run. Refuted when its hooks ran.
+    Confirmed when the module has hooks, and nothing called it where its `forward` was called. Never refuted: where it
+    has none, the evidence says so.
 
     ## References
 
@@ -68,13 +68,28 @@ class ForwardCalledDirectly(Rule):
     on = (ForwardCalled,)
 
     def confirmed(self, seen: Seen) -> str:
-        """The module has hooks, and `forward` does not run them."""
-        for name in names_in(seen):
-            for facts in seen.results(name):
-                if facts.hooks and facts.parameters is not None and f"{name}.forward(" in seen.text:
-                    hooks = "1 hook" if facts.hooks == 1 else f"{facts.hooks} hooks"
-                    return f"`{name}` has {hooks}, and the row ran `forward` past them"
+        """The module has hooks, and was not called in the row."""
+        name = _module(seen)
+        if f"{name}.forward(" not in seen.text:
+            return ""
+        rows = rows_of(seen.finding.range)
+        for before, after in seen.changes(name):
+            called = any(
+                call.identity == after.identity and call.filename == seen.finding.filename and call.row in rows
+                for call in seen.run.called
+            )
+            if before.hooks and not called:
+                hooks = f"{before.hooks} hook" + ("s" if before.hooks > 1 else "")
+                return (
+                    f"`{name}` has {hooks} registered, and `{name}.forward(…)` ran without `{name}(…)`, which runs them"
+                )
         return ""
+
+    def undecided(self, seen: Seen) -> str:
+        """A module without hooks."""
+        name = _module(seen)
+        found = [before.hooks for before, _ in seen.changes(name)]
+        return f"`{name}` had no hooks that could be left out" if found and not any(found) else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A call that leaves hooks out."""
@@ -94,3 +109,8 @@ class ForwardCalledDirectly(Rule):
         if call is None or not isinstance(call.func, cst.Attribute) or call.func.attr.value != "forward":
             return None
         return code.unsafe("call the module", code.replace(call.func, code.text(call.func.value)))
+
+
+def _module(seen: Seen) -> str:
+    """What the message calls by name."""
+    return seen.finding.message.split("`")[1].removesuffix(".forward(…)")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import AttributeSet, Event
-from autograd_lint.evidence import Seen
+from autograd_lint.evidence import Facts, Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
 
@@ -49,7 +49,8 @@ class RequiresGradTypo(Rule):
 
     ## Confirmation
 
-    Confirmed when `requires_grad` is the same before and after the statement. Refuted when it changed.
+    Confirmed when the object has a new attribute after the statement, and what requires grad is the same before and
+    after. Refuted when that changed.
 
     ## References
 
@@ -64,10 +65,25 @@ class RequiresGradTypo(Rule):
 
     def confirmed(self, seen: Seen) -> str:
         """The flag is the same after the statement."""
-        attribute, name = seen.quoted_name(0), seen.quoted_name(1)
-        for before, after in seen.changes(name) if f"{name}.{attribute}" in seen.text else ():
-            if before.is_tensor and before.requires_grad == after.requires_grad:
-                return f"`{name}.requires_grad` is {after.requires_grad} before and after it"
+        attribute, *names = seen.quoted()
+        for name in names:
+            for before, after in seen.changes(name):
+                if attribute in before.attributes or attribute not in after.attributes:
+                    continue
+                if before.is_tensor and before.requires_grad == after.requires_grad:
+                    has = f"`{name}` has a new attribute `{attribute}`"
+                    return f"{has}, and `{name}.requires_grad` is {after.requires_grad} before and after it"
+                if before.leaves and _flags(before) == _flags(after):
+                    has = f"`{name}` has a new attribute `{attribute}`"
+                    return f"{has}, and what its first parameters require is {_shown(after)} before and after it"
+        return ""
+
+    def refuted(self, seen: Seen) -> str:
+        """The flag is another one after the statement."""
+        for name in seen.quoted()[1:]:
+            found = [pair for pair in seen.changes(name) if pair[0].is_tensor]
+            if found and all(before.requires_grad != after.requires_grad for before, after in found):
+                return f"`{name}.requires_grad` is {found[0][1].requires_grad} after it"
         return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
@@ -102,3 +118,11 @@ class RequiresGradTypo(Rule):
             called = f"{code.text(target.value)}.requires_grad_({code.text(assign.value)})"
             return code.unsafe("call `requires_grad_`", code.replace(assign, called))
         return code.unsafe("set `requires_grad`", code.replace(target.attr, "requires_grad"))
+
+
+def _flags(module: Facts) -> tuple[bool | None, ...]:
+    return tuple(leaf.requires_grad for leaf in module.leaves)
+
+
+def _shown(module: Facts) -> str:
+    return ", ".join(map(str, _flags(module)[:3]))

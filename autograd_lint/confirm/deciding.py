@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from autograd_lint.confirm.aims import Tree
@@ -11,7 +11,7 @@ from autograd_lint.confirm.matching import find_event, rules_for
 from autograd_lint.confirm.reasons import why_not_reached
 from autograd_lint.confirm.strategy import Nearness
 from autograd_lint.events import Event
-from autograd_lint.evidence import Round, Seen, Testimony, rows_of
+from autograd_lint.evidence import Seen, Testimony, rows_of
 from autograd_lint.finding import Confirmation, Finding, Verdict
 from autograd_lint.rule import Rule
 from autograd_lint.showing import times
@@ -28,29 +28,35 @@ class Decision:
     nearness: Nearness
 
 
-def decide(finding: Finding, run: Testimony, rounds: Sequence[tuple[Round, ...]], *, source: SourceFile) -> Decision:
-    """The verdict of one run on one finding; `rounds` are those of its own statement, then of its related ones.
+def decide(finding: Finding, run: Testimony, numbers: Sequence[int], source: SourceFile) -> Decision:
+    """The verdict of one run on one finding in `source`.
 
-    `source` is the file that it is in.
+    `numbers` are those of its own statement, then of its related ones, among those that the run looked at.
     """
-    text = source.text_of(finding.range)
-    own, elsewhere = (rounds[0], tuple(rounds[1:])) if rounds else ((), ())
+    bare = seen_of(finding, run, numbers, source)
     for rule in rules_for(finding):
         event = find_event(rule, finding, run)
-        seen = Seen(finding, run, event, own, elsewhere, text)
+        seen = replace(bare, event=event)
         evidence = rule().confirmed(seen) if event is not None or rule.code == finding.code else ""
         if evidence:
             return Decision(_verdict(Verdict.CONFIRMED, seen, evidence), Nearness.DECIDED)
         if event is not None:
             return Decision(_verdict(Verdict.CONFIRMED, seen, _observed(rule, event, seen)), Nearness.DECIDED)
-    seen = Seen(finding, run, None, own, elsewhere, text)
     rule = next(iter(rules_for(finding)))
     ran = run.has_reached(finding.filename, rows_of(finding.range))
-    opposite = rule().refuted(seen) if ran and not run.replaced else ""
+    opposite = rule().refuted(bare) if ran and not run.replaced else ""
     if opposite:
-        return Decision(_verdict(Verdict.REFUTED, seen, opposite), Nearness.DECIDED)
-    nearness, reason = _why_not(seen, source)
-    return Decision(_verdict(Verdict.INCONCLUSIVE, seen, reason), nearness)
+        return Decision(_verdict(Verdict.REFUTED, bare, opposite), Nearness.DECIDED)
+    nearness, reason = _why_not(bare, rule, source)
+    return Decision(_verdict(Verdict.INCONCLUSIVE, bare, reason), nearness)
+
+
+def seen_of(finding: Finding, run: Testimony, numbers: Sequence[int], source: SourceFile) -> Seen:
+    """What `run` showed of `finding`, without an event."""
+    rounds = [run.rounds.get(number, ()) for number in numbers]
+    own, elsewhere = (rounds[0], tuple(rounds[1:])) if rounds else ((), ())
+    ends = run.ends.get(numbers[0], ()) if numbers else ()
+    return Seen(finding, run, None, own, elsewhere, ends, source.text_of(finding.range))
 
 
 def decide_claim(finding: Finding, run: Testimony, claim: str, rows: int) -> Decision:
@@ -81,7 +87,7 @@ def _verdict(verdict: Verdict, seen: Seen, evidence: str) -> Confirmation:
     return Confirmation(verdict, seen.run.how, evidence, details(seen))
 
 
-def _why_not(seen: Seen, source: SourceFile) -> tuple[Nearness, str]:
+def _why_not(seen: Seen, rule: type[Rule], source: SourceFile) -> tuple[Nearness, str]:
     run, finding = seen.run, seen.finding
     ended = f"; the {run.how} ended early: {run.ended}" if run.ended else ""
     ended += f"; it replaced {', '.join(run.replaced[:_NAMED])}" if run.replaced else ""
@@ -94,8 +100,9 @@ def _why_not(seen: Seen, source: SourceFile) -> tuple[Nearness, str]:
     if missing:
         rows = ", ".join(map(str, sorted(set(missing))))
         return Nearness.PARTLY_REACHED, f"it ran, but row {rows}, which it also takes, did not{ended}"
+    reason = rule().undecided(seen) or "torch showed neither this nor the opposite"
     nearness = Nearness.INTERRUPTED if run.ended else Nearness.REACHED
-    return nearness, f"it ran, and torch showed neither this nor the opposite{ended}"
+    return nearness, f"it ran, and {reason}{ended}"
 
 
 def details(seen: Seen) -> dict[str, object]:

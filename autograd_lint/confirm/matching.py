@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from autograd_lint.events import Event, Site
-from autograd_lint.evidence import Said, Testimony
+from autograd_lint.evidence import Called, Left, Said, Testimony
 from autograd_lint.finding import Finding, Position, Range
 from autograd_lint.rule import Rule
 from autograd_lint.selectors import rules_by_code
@@ -50,7 +50,9 @@ def translated(run: Testimony, *, program: str, filename: str, rows: Mapping[int
     return replace(
         run,
         events=tuple(_translate(event, program, filename, rows) for event in run.events),
-        said=tuple(_translate_said(said, program, filename, rows) for said in run.said),
+        said=tuple(_translate_row(said, program, filename, rows) for said in run.said),
+        left=tuple(_translate_row(left, program, filename, rows) for left in run.left),
+        called=tuple(_translate_row(called, program, filename, rows) for called in run.called),
         reached={filename: frozenset(rows[row] for row in run.reached.get(program, ()) if row in rows)},
     )
 
@@ -68,7 +70,8 @@ def _translate(value: Any, program: str, filename: str, rows: Mapping[int, int])
     return value
 
 
-def _translate_said(said: Said, program: str, filename: str, rows: Mapping[int, int]) -> Said:
-    if said.filename != program:
-        return said
-    return replace(said, filename=filename, row=rows.get(said.row, 0))
+_InRow = TypeVar("_InRow", Said, Left, Called)
+
+
+def _translate_row(told: _InRow, program: str, filename: str, rows: Mapping[int, int]) -> _InRow:
+    return replace(told, filename=filename, row=rows.get(told.row, 0)) if told.filename == program else told

@@ -103,9 +103,7 @@ class Confirmer:
         others = [finding for name in run.reached for finding in self._findings.get(name, ())]
         for finding in dict.fromkeys([*attempt.findings, *others]):
             numbers = attempt.findings.get(finding, ())
-            source = self._files[finding.filename].source
-            rounds = [run.rounds.get(number, ()) for number in numbers]
-            decision = decide(finding, run, rounds, source=source)
+            decision = decide(finding, run, numbers, self._files[finding.filename].source)
             if attempt.rows is not None and decision.confirmation.verdict is Verdict.REFUTED:
                 continue  # a program written anew may lack what the fault takes
             self._note(finding, decision)

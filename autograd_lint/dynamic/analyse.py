@@ -120,6 +120,7 @@ class _Analysis(Places):
             stale=stale,
             refusal=facts.refusal,
             alias_read=alias,
+            argument=facts.argument,
         )
 
     def _form(self, facts: WriteFacts, node: Located | None) -> tuple[How, str, str]:

@@ -38,6 +38,19 @@ class FirstWrites:
         elif self._is_lost(target, frame):
             self._watch.records.note(LostWriteNote(self._watch.frames.place(frame), op))
 
+    @guarded
+    def argument(self, target: torch.Tensor, frame: FrameType) -> str:
+        """The argument of the function of `frame` that holds `target`, if a variable of the caller's holds it too."""
+        code, outer = frame.f_code, self._watch.frames.nearest(frame.f_back)
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        if not names or outer is None or code.co_name.endswith("_"):
+            return ""  # `def scale_(x)`: the name says that it writes its argument
+        address, mine, others = address_of(target), frame.f_locals, outer.f_locals
+        if not address or not any(is_plain(value) and address_of(value) == address for value in others.values()):
+            return ""
+        held = (name for name in names if is_plain(mine.get(name)) and address_of(mine[name]) == address)
+        return next(held, "")
+
     def _is_gradient(self, target: torch.Tensor, frame: FrameType) -> bool:
         code = frame.f_code
         given = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None

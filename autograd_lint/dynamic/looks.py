@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import ctypes
+import weakref
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any, Final
 
 import torch
 
+from autograd_lint.dynamic.graph import walk
+from autograd_lint.dynamic.watch import is_leaf
 from autograd_lint.evidence import Facts, Round
 
 _BASE: Final[Any] = torch._C.TensorBase
@@ -24,9 +27,12 @@ _LARGEST: Final = 1 << 22
 """Bytes of a tensor that are compared as a whole."""
 _FIRST_ROUNDS: Final = 4
 _NODES: Final = 5_000
-_LEAVES: Final = 4
+_LEAVES: Final = 16
+_ATTRIBUTES: Final = 16
 _ELEMENTS: Final = 100
 _MISSING: Final = object()
+FORWARD_HOOKS: Final = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+"""The hooks of a module that run when it is called."""
 
 
 class Aim:
@@ -40,6 +46,8 @@ class Aim:
         self.expressions = {text: ast.parse(text, mode="eval").body for text in expressions}
         self.rounds: list[Round] = []
         self.pending: list[tuple[FrameType, Mapping[str, Facts]]] = []
+        self.ends: tuple[Facts, ...] = ()
+        self._leaves: dict[int, weakref.ref[torch.Tensor]] = {}
 
     def before(self, frame: FrameType) -> None:
         """The statement is about to run in `frame`."""
@@ -52,6 +60,11 @@ class Aim:
     def failed(self, frame: FrameType) -> None:
         """The statement raised, or was left in another way."""
         self._end(frame, None)
+
+    def finish(self) -> None:
+        """The program has ended: look at the leaves (or, where graphs do not matter, the tensors) once more."""
+        alive = [leaf for leaf in (ref() for ref in self._leaves.values()) if leaf is not None]
+        self.ends = _leaves_of(alive)
 
     def is_inside(self, frame: FrameType) -> bool:
         """Whether the statement runs in `frame`."""
@@ -72,6 +85,9 @@ class Aim:
                 facts = facts_of(value, graphs=self._graphs)
                 if facts is not None:
                     found[text] = facts
+                if isinstance(value, torch.Tensor) and len(self._leaves) < _LEAVES:
+                    ends = _leaves_below(value) if self._graphs else (value,)
+                    self._leaves.update((id(each), weakref.ref(each)) for each in ends)
         return found
 
 
@@ -119,12 +135,9 @@ def facts_of(value: Any, *, graphs: bool = False, gradients: bool = True) -> Fac
     if isinstance(value, torch.Tensor):
         return _tensor(value, graphs=graphs, gradients=gradients)
     if isinstance(value, torch.nn.Module):
-        named = list(torch.nn.Module.named_parameters(value))
-        hooks = sum(len(table) for name, table in vars(value).items() if name.endswith("_hooks") and table)
-        leaves = _leaves_of(parameter for _, parameter in named)
-        names = tuple(name for name, _ in named)
-        training = value.__dict__.get("training")
-        return Facts(_name(value), parameters=names, hooks=hooks, leaves=leaves, identity=id(value), training=training)
+        return _module(value)
+    if isinstance(value, torch.autograd.function.FunctionCtx):
+        return Facts(_name(value), leaves=_leaves_of(_saved_by(value)))
     if isinstance(value, torch.optim.Optimizer):
         held = [parameter for group in value.param_groups for parameter in group["params"]]
         return Facts(_name(value), nodes=len(value.state), leaves=_leaves_of(held), identity=id(value))
@@ -137,6 +150,43 @@ def facts_of(value: Any, *, graphs: bool = False, gradients: bool = True) -> Fac
 
 def _name(value: object) -> str:
     return type(value).__name__
+
+
+def _module(module: torch.nn.Module) -> Facts:
+    named = list(torch.nn.Module.named_parameters(module))
+    hooks = sum(len(table) for name, table in vars(module).items() if name in FORWARD_HOOKS and table)
+    leaves = _leaves_of(parameter for _, parameter in named)
+    names, own = tuple(name for name, _ in named), _attributes(module)
+    training = module.training
+    return Facts(
+        _name(module),
+        parameters=names,
+        hooks=hooks,
+        leaves=leaves,
+        identity=id(module),
+        attributes=own,
+        training=training,
+    )
+
+
+def _attributes(value: object) -> tuple[str, ...]:
+    """The names that were set on an object itself."""
+    own = getattr(value, "__dict__", None)
+    names = (name for name in own if isinstance(name, str) and name[:1] != "_") if isinstance(own, dict) else ()
+    return tuple(islice(names, _ATTRIBUTES))
+
+
+def _saved_by(context: Any) -> tuple[torch.Tensor, ...]:
+    """What a custom Function has given to `save_for_backward` so far."""
+    saved = getattr(context, "to_save", None)
+    return tuple(item for item in saved or () if isinstance(item, torch.Tensor))
+
+
+def _leaves_below(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The leaves that a tensor was computed from; itself, if it is one that wants a gradient."""
+    if is_leaf(tensor):
+        return (tensor,) if tensor.requires_grad else ()
+    return walk([tensor]).leaves
 
 
 def _leaves_of(tensors: Iterable[torch.Tensor]) -> tuple[Facts, ...]:
@@ -156,6 +206,8 @@ def _container(value: Any, *, graphs: bool) -> Facts:
     digest = hash(tuple(facts.digest for facts in found)) if found else None
     nodes, saved = sum(facts.nodes for facts in found), sum(facts.saved for facts in found)
     first = next((facts.values for facts in found), ())
+    leaves = {leaf.identity: leaf for facts in found for leaf in (facts.leaves if facts.grad_fn else (facts,))}
+    below = tuple(leaf for leaf in leaves.values() if leaf.requires_grad)[:_LEAVES]
     return Facts(
         _name(value),
         count=len(value),
@@ -163,7 +215,7 @@ def _container(value: Any, *, graphs: bool) -> Facts:
         nodes=nodes,
         saved=saved,
         values=first,
-        leaves=_leaves_of(_trained(items)),
+        leaves=below or _leaves_of(_trained(items)),
         identity=id(value),
     )
 
@@ -204,6 +256,7 @@ def _tensor(tensor: torch.Tensor, *, graphs: bool, gradients: bool) -> Facts | N
         saved=graph.saved,
         leaves=graph.leaves,
         identity=id(tensor),
+        attributes=_attributes(tensor),
     )
 
 
@@ -215,8 +268,7 @@ def _contents(tensor: torch.Tensor) -> tuple[tuple[float, ...], int | None, bool
         return (), None, True
     plain = tensor.detach().to(torch.float64).flatten().contiguous()
     digest = zlib.crc32(ctypes.string_at(plain.data_ptr(), plain.numel() * plain.element_size()))
-    first = tuple(value for value in plain[:_READ].tolist() if value == value and abs(value) != float("inf"))
-    return first, digest, bool(torch.isfinite(plain).all())
+    return tuple(plain[:_READ].tolist()), digest, bool(torch.isfinite(plain).all())
 
 
 @dataclass(frozen=True, slots=True)

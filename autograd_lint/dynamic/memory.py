@@ -23,7 +23,7 @@ from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import AliasUse, Moment, Place, RefusedNote, Spot, Via, WriteFacts, row_of
 from autograd_lint.dynamic.refusals import refusal_of_call
-from autograd_lint.dynamic.watch import Watch, address_of, is_plain
+from autograd_lint.dynamic.watch import Watch, address_of, is_leaf, is_plain
 from autograd_lint.events import Refusal
 
 _BASE: Final[Any] = torch._C.TensorBase
@@ -92,13 +92,15 @@ class Memory:
         return dressed(detach, original)
 
     def _get_data(self) -> Callable[[Any], Any]:
-        watch, made = self._watch, self._made
+        watch, made, cut = self._watch, self._made, self._gradients.unreached.cut
 
         def get(tensor: Any) -> Any:
             result = _DATA.__get__(tensor)
             frame = sys._getframe(1)
             if watch.is_direct(frame) and is_plain(tensor):
                 made(tensor, result, "data", frame)
+                if not is_leaf(tensor):
+                    cut(tensor, "data", frame)
             return result
 
         return get

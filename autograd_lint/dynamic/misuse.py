@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import torch
 
+from autograd_lint.dynamic.construction import Construction
+from autograd_lint.dynamic.forward_made import ForwardMade
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches, dressed
@@ -30,6 +32,7 @@ _HOOKS: Final[tuple[tuple[Any, tuple[str, ...]], ...]] = (
         ),
     ),
 )
+_HOLDING: Final = (list, tuple, set, dict, torch.Tensor)
 _CHAIN: Final = 16
 _KEPT: Final = 4096
 _LEAVES: Final = (Refusal.LEAF, Refusal.VIEW_OF_LEAF)
@@ -43,6 +46,8 @@ class Misuse:
         self._optimizers = gradients.optimizers
         self._unreached = gradients.unreached
         self._first_writes = gradients.first_writes
+        self._construction = Construction(watch)
+        self._forward_made = ForwardMade(watch)
         self._hooks: dict[tuple[Place, int], tuple[weakref.ref[Any], Any]] = {}
 
     def install(self, patches: Patches) -> None:
@@ -53,7 +58,21 @@ class Misuse:
         patches.set(torch.nn.Module, "__setattr__", self._wrap_binding(torch.nn.Module.__setattr__))
         add = torch.optim.Optimizer.add_param_group
         patches.set(torch.optim.Optimizer, "add_param_group", self._wrap_group(add))
+        self._forward_made.install(patches)
         self._watch.tracer.on_exception = self.raised
+        self._watch.tracer.on_return = self._returned
+
+    def end(self) -> None:
+        """The program is over."""
+        self._construction.end()
+        self._forward_made.end()
+
+    def _returned(self, frame: FrameType) -> None:
+        """A function of the user's called `forward` or `__init__` ends."""
+        if frame.f_code.co_name == "forward":
+            self._forward_made.returned(frame)
+        else:
+            self._construction.constructed(frame)
 
     # ------------------------------------------------------------ hooks
 
@@ -86,10 +105,14 @@ class Misuse:
     # ------------------------------------------------------- attributes
 
     def _wrap_binding(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        bound = self._construction.bound
+
         def bind(module: Any, name: str, value: Any) -> None:
             original(module, name, value)
             if type(value) is torch.Tensor and value.requires_grad and not is_leaf(value):
                 self._bound(module, name, value, sys._getframe(1))
+            elif type(value) in _HOLDING:
+                bound(module, name, value, sys._getframe(1))
 
         return dressed(bind, original)
 
@@ -116,6 +139,7 @@ class Misuse:
                     self._refused_optimizer(error, param_group, user)
                 raise
             self._unreached.own(optimizer.param_groups[-1]["params"])
+            self._construction.own(optimizer.param_groups[-1]["params"])
             if user is not None and len(optimizer.param_groups) == 1:
                 self._optimizers.built(optimizer, user)
             return result

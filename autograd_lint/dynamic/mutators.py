@@ -175,6 +175,7 @@ class Writer:
                 requires_grad=wants,
                 value_in_graph=value_in_graph,
                 grad_enabled=enabled,
+                argument=self._gradients.first_writes.argument(target, user) or "",
             )
             self._watch.records.writes[facts] = None
             if user is frame:

@@ -15,27 +15,33 @@ from autograd_lint.dynamic.records import (
     CheckpointNote,
     ClipNote,
     DisorderNote,
+    EvalNote,
     HookWriteNote,
     KeptGraphs,
     LostWriteNote,
+    MadeNote,
     Place,
     RebuiltNote,
     StateNote,
+    UnregisteredNote,
 )
 from autograd_lint.dynamic.syntax import Located, Syntax, name_of
 from autograd_lint.events import (
     AnomalyMode,
     Checkpointed,
     ClippedNothing,
+    EvalForward,
     Event,
     GradientChecked,
     GradientWritten,
     GraphKept,
     LostWrite,
+    MadeInForward,
     Misordered,
     OptimizerRebuilt,
     StateKept,
     TensorRef,
+    Unregistered,
 )
 
 _LOOPS: Final = (ast.For, ast.While, ast.AsyncFor)
@@ -135,6 +141,35 @@ def _(note: KeptGraphs, places: Places) -> Event | None:
         added=added,
         backward=places.site(note.place),
     )
+
+
+@event_of_note.register
+def _(note: UnregisteredNote, places: Places) -> Event:
+    node = places.sources.node_at(note.place)
+    statement = None if node is None else places.sources.of(note.place.filename).statement_of(node)
+    value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+    return Unregistered(
+        site=places.site(note.place) if value is None else places.site_of(value, note.place),
+        attribute=note.attribute,
+        owner=note.owner,
+        holder=note.holder,
+        member=note.member,
+        parameter=note.parameter,
+        count=note.count,
+    )
+
+
+@event_of_note.register
+def _(note: MadeNote, places: Places) -> Event:
+    site = places.site(note.spot.place, note.spot.calls)
+    return MadeInForward(site=site, certain=not note.once, owner=note.owner, made=note.made, kept=note.kept)
+
+
+@event_of_note.register
+def _(note: EvalNote, places: Places) -> Event:
+    node = places.sources.node_at(note.place)
+    name = name_of(node.func) if isinstance(node, ast.Call) else ""
+    return EvalForward(site=places.site(note.place), module=name, mode=places.site(note.mode))
 
 
 def _collector(syntax: Syntax, backward: Located, root: str) -> tuple[Located, str, bool] | None:

@@ -13,6 +13,7 @@ import torch
 
 from autograd_lint.dynamic.analyse import to_events
 from autograd_lint.dynamic.compiled import run_eagerly
+from autograd_lint.dynamic.evaluation import Evaluation
 from autograd_lint.dynamic.frames import Frames
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.hooked_saves import HookedSaves
@@ -80,13 +81,16 @@ class TorchObserver(Observer):
         """Replace what must be noticed in torch, and follow the user's code."""
         watch, patches = self._watch, self._patches
         gradients = Gradients(watch, self._sources)
-        self._ends = (gradients.unreached.end, self._tools.end)
+        misuse, evaluation = Misuse(watch, gradients), Evaluation(watch)
+        self._ends = (gradients.unreached.end, self._tools.end, misuse.end, evaluation.end)
         install_mutators(watch, patches, gradients)
         Memory(watch, gradients).install(patches)
         gradients.install(patches)
-        Misuse(watch, gradients).install(patches)
+        misuse.install(patches)
+        evaluation.install(patches)
         self._tools.install(patches)
         passes = Passes(watch, gradients, self._save_check(), annotate=self._annotate, index_reads=self._index_reads)
+        passes.on_begin = evaluation.pass_begins
         passes.install(patches)
         run_eagerly(watch.records, patches)
         rest_inside_modules(watch.tracer, patches)

@@ -94,6 +94,7 @@ class Passes:
         self._sites: dict[Place, _Site] = {}
         self._ran: deque[_Ran] = deque(maxlen=64)
         self._keeping = False
+        self.on_begin: Callable[[], None] | None = None
         self._inside = threading.local()
 
     def install(self, patches: Patches) -> None:
@@ -127,6 +128,8 @@ class Passes:
     def _run(self, original: Any, request: Request, user: FrameType, args: Any, kwargs: Any) -> Any:
         tracer = self._watch.tracer
         begun = self._begin(request, user)
+        if self.on_begin is not None:
+            self.on_begin()
         tracer.resume()  # also where a step has failed and left it paused
         self._saves.pass_begins(None if begun is None else begun.site.note.spot)
         try:

@@ -83,7 +83,8 @@ class TestWatch:
         return report
 
     def _stop(self, item: pytest.Item) -> None:
-        from autograd_lint.dynamic.run import find, remarks
+        from autograd_lint.dynamic.remarks import remarks_of
+        from autograd_lint.dynamic.run import find, notes
 
         observer, self._observer = self._observer, None
         observer.stop()
@@ -93,7 +94,8 @@ class TestWatch:
         codes = frozenset[str]().union(*(require_codes(name, where=f"@pytest.mark.{MARKER}") for name in allowed))
         found = self._static.marked(find(observer, self._settings))
         self._findings = [f for f in found if f.suppressed is None and f.code not in codes]
-        lines = [*remarks(observer), *([self._render(self._findings)] if self._findings else [])]
+        lines = [*notes(observer), *(remark.line() for remark in remarks_of(observer.records))]
+        lines += [self._render(self._findings)] if self._findings else []
         if lines:
             item.add_report_section("call", "autograd-lint", "\n".join(lines))
 

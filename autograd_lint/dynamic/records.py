@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from autograd_lint.events import Disorder, Failure, Refusal
+from autograd_lint.events import Disorder, Failure, Holder, Refusal
 from autograd_lint.finding import Position, Range
 
 
@@ -56,7 +56,8 @@ class Via(enum.Enum):
 class WriteFacts:
     """Everything about a write but when it happened; equal for every round of a loop.
 
-    `in_graph` and `leaf` describe the target before the write. `through` names the alias it went through.
+    `in_graph` and `leaf` describe the target before the write. `through` names the alias it went through, `argument`
+    that of the function around it which holds the target, if the caller holds it too.
     """
 
     spot: Spot
@@ -72,6 +73,7 @@ class WriteFacts:
     refusal: Refusal | None = None
     silent: bool = False
     origin: Place | None = None
+    argument: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,47 @@ class KeptGraphs:
 
 
 @dataclass(frozen=True, slots=True)
+class UnregisteredNote:
+    """A constructor has ended, and `count` members of what it bound to `attribute` at `place` are not registered."""
+
+    place: Place
+    attribute: str
+    owner: str
+    holder: Holder
+    member: str
+    parameter: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MadeNote:
+    """The forward of an `owner` made a Parameter, as part of a `made`, at `spot` in each of two calls; or `once`."""
+
+    spot: Spot
+    owner: str
+    made: str
+    kept: bool = False
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EvalNote:
+    """A module, in evaluation mode since `mode`, has built graphs at `place`, and no backward came after."""
+
+    place: Place
+    mode: Place
+
+
+@dataclass(frozen=True, slots=True)
+class LeftNote:
+    """Numbers left a graph at `place` by `how`; `leaves` are the ids of the first few leaves it ends at."""
+
+    place: Place
+    how: str
+    leaves: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IdleParameter:
     """A Parameter that was stepped without ever having a gradient; or else one with a gradient in no optimizer.
 
@@ -326,6 +369,7 @@ class Records:
     crashes: dict[str, None] = field(default_factory=dict)
     kept: dict[Place, KeptGraphs] = field(default_factory=dict)
     idle: list[IdleParameter] = field(default_factory=list)
+    left: list[LeftNote] = field(default_factory=list)
     ran_eagerly: bool = False
     replaced: tuple[str, ...] = ()
 

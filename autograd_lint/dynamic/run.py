@@ -8,15 +8,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from autograd_lint.dynamic.execute import Program, RunError, execute, find_module, find_script, prepare
+from autograd_lint.dynamic.remarks import remarks_of
 from autograd_lint.dynamic.static_side import StaticSide
 from autograd_lint.errors import SourceError
 from autograd_lint.events import IndexRead
 from autograd_lint.finding import Finding
 from autograd_lint.merging import merged
-from autograd_lint.report._text import count
 from autograd_lint.runner import RunResult, finished
 from autograd_lint.selectors import rules_by_code
 from autograd_lint.settings import Settings
@@ -24,10 +24,6 @@ from autograd_lint.source import read_source
 
 if TYPE_CHECKING:
     from autograd_lint.dynamic.observer import Observer
-    from autograd_lint.dynamic.records import IdleParameter, Records
-
-_NAMES: Final = 4
-"""So many parameters are named in a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +63,11 @@ def run_observed(request: RunRequest, settings: Settings) -> ProgramResult:
         sys.argv[0] = program.path
     observer = make_observer(settings, raise_at_write=request.raise_at_write)
     status = execute(program, lambda body: _observe(observer, body))
-    findings = StaticSide(settings).marked(find(observer, settings))
+    remarks = [remark.finding(program.path) for remark in remarks_of(observer.records)]
+    findings = StaticSide(settings).marked(find(observer, settings, remarks))
     files = tuple(dict.fromkeys([program.path, *(finding.filename for finding in findings)]))
     found = RunResult(merged(files, findings), files, time.monotonic() - started)
-    return ProgramResult(found, status, tuple(remarks(observer)))
+    return ProgramResult(found, status, tuple(notes(observer)))
 
 
 def _find(request: RunRequest) -> Program:
@@ -101,13 +98,13 @@ def _observe(observer: Observer, body: Callable[[], None]) -> None:
         body()
 
 
-def find(observer: Observer, settings: Settings) -> list[Finding]:
-    """What the selected rules say of what was seen, suppressed and identified as findings of `check` are."""
+def find(observer: Observer, settings: Settings, remarks: Sequence[Finding] = ()) -> list[Finding]:
+    """What the selected rules say of what was seen, with `remarks`; suppressed and identified as `check` does it."""
     from autograd_lint.dynamic.judge import judge
 
     rules = [rules_by_code()[code] for code in sorted(settings.codes) if rules_by_code()[code].on]
     by_file: dict[str, list[Finding]] = defaultdict(list)
-    for finding in judge(observer.events(), rules):
+    for finding in (*judge(observer.events(), rules), *remarks):
         by_file[finding.filename].append(finding)
     result: list[Finding] = []
     for path, findings in by_file.items():
@@ -123,41 +120,9 @@ def _finished(path: str, findings: Sequence[Finding], settings: Settings) -> lis
     return finished(source, findings, settings, ran=frozenset())
 
 
-def remarks(observer: Observer) -> Iterator[str]:
-    """What the user must know of the run itself, a line each."""
+def notes(observer: Observer) -> Iterator[str]:
+    """What the user must know of the observer itself, a line each."""
     for text in observer.records.crashes:
         yield f"warning: the observer failed: {text} [observer-failed]"
-    yield from _about_graphs(observer.records)
-    yield from _about_parameters(observer.records)
     if observer.records.ran_eagerly:
         yield "note: what was given to torch.compile ran eagerly, so that its lines are known [ran-eagerly]"
-
-
-def _about_graphs(records: Records) -> Iterator[str]:
-    for kept in records.kept.values():
-        graphs = f"{count(kept.graphs, 'graph')} of earlier rounds with {count(kept.nodes, 'node')}"
-        yield f"note: {kept.place.shown}: {graphs} were still alive at this backward [graphs-kept]"
-    for note in records.passes:
-        if note.retained:
-            used = "used again" if note.reused else "not used again"
-            size = f"{note.retained:,} bytes of saved tensors"
-            yield f"note: {note.spot.place.shown}: the graph kept {size}, and was {used} [bytes-retained]"
-
-
-def _about_parameters(records: Records) -> Iterator[str]:
-    """One line for all parameters of the same fate."""
-    fates: dict[str, list[str]] = defaultdict(list)
-    for idle in records.idle:
-        fates[_fate(idle)].append(idle.name)
-    for fate, names in fates.items():
-        shown = ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
-        yield f"note: {shown}: {fate} [parameters-idle]"
-
-
-def _fate(idle: IdleParameter) -> str:
-    if not idle.stepped:
-        return "got a gradient, and no optimizer has it"
-    if idle.cut_at is None:
-        return "stepped without a gradient: no backward reached it"
-    cut = f"leaves the graph at {idle.cut_at.shown} by `{idle.cut_by}`"
-    return f"stepped without a gradient: what is computed from it {cut}"

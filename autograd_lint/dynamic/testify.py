@@ -19,15 +19,16 @@ import torch
 from autograd_lint.dynamic.codec import to_json
 from autograd_lint.dynamic.frames import Frames, shown_filename
 from autograd_lint.dynamic.guard import guarded
-from autograd_lint.dynamic.looks import Aim
+from autograd_lint.dynamic.looks import FORWARD_HOOKS, Aim
 from autograd_lint.dynamic.observer import HookObserver, SequenceObserver, can_count_nodes
-from autograd_lint.dynamic.records import Records
+from autograd_lint.dynamic.patches import Patches, dressed
+from autograd_lint.dynamic.records import LeftNote, Records
 from autograd_lint.dynamic.sandbox.guards import Refused
 from autograd_lint.dynamic.snippets.failures import classify, message_of
 from autograd_lint.dynamic.snippets.program import Program
 from autograd_lint.dynamic.tracer import set_trace
 from autograd_lint.dynamic.watch import Files
-from autograd_lint.evidence import Said, Testimony
+from autograd_lint.evidence import Called, Left, Said, Testimony
 
 _MOST_SAID: Final = 200
 _QUIET: Final = (StopIteration, StopAsyncIteration, GeneratorExit)
@@ -48,6 +49,7 @@ class Witness:
         self.records = records
         self.said: dict[Said, None] = {}
         self.reached: dict[str, set[int]] = {}
+        self.called: dict[Called, None] = {}
         self._frames = frames
         self._aims: dict[str, list[Aim]] = {}
         for aim in aims:
@@ -113,12 +115,31 @@ class Witness:
         if frame is not None and len(self.said) < _MOST_SAID:
             self._say(category.__name__, str(message), frame, warning=True)
 
+    def watch_calls(self, patches: Patches) -> None:
+        """Note which modules that have hooks are called."""
+        original: Any = torch.nn.Module.__call__
+
+        def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+            if any(getattr(module, name, None) for name in FORWARD_HOOKS):
+                self._note_call(module, sys._getframe(1))
+            return original(module, *args, **kwargs)
+
+        patches.set(torch.nn.Module, "__call__", dressed(call, original))
+
+    @guarded
+    def _note_call(self, module: torch.nn.Module, frame: FrameType) -> None:
+        user = self._frames.nearest(frame)
+        if user is not None and len(self.called) < _MOST_SAID:
+            name = shown_filename(user.f_code.co_filename)
+            self.called[Called(name, user.f_lineno, id(module))] = None
+
     @guarded
     def finish(self) -> None:
         """The program has ended: what was under way is over."""
         for aim in self._all:
             for running, _ in list(aim.pending):
                 aim.after(running)
+            aim.finish()
 
 
 def _calls(outer: FrameType, inner: FrameType) -> bool:
@@ -154,8 +175,13 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
     witness = Witness(observer.frames, observer.records, aims)
     observer.accompany(witness)
     torch.manual_seed(0)
-    with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer, _tracing_kept():
-        invented, failures = run(witness)
+    patches = Patches()
+    witness.watch_calls(patches)
+    try:
+        with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer, _tracing_kept():
+            invented, failures = run(witness)
+    finally:
+        patches.undo()
     witness.finish()
     return to_json(
         Testimony(
@@ -165,11 +191,18 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
             said=tuple(witness.said),
             reached={shown_filename(name): frozenset(rows) for name, rows in witness.reached.items()},
             rounds={number: tuple(aim.rounds) for number, aim in enumerate(aims)},
+            ends={number: aim.ends for number, aim in enumerate(aims) if aim.ends},
+            left=tuple(_left(note) for note in observer.records.left),
+            called=tuple(witness.called),
             ended=_end_of(program.error) or (failures[-1] if failures else ""),
             invented=tuple(invented),
             replaced=observer.records.replaced,
         )
     )
+
+
+def _left(note: LeftNote) -> Left:
+    return Left(note.how, note.place.filename, note.place.range.start.row, note.leaves)
 
 
 def _end_of(error: BaseException | None) -> str:

@@ -19,6 +19,7 @@ from autograd_lint.dynamic.frames import Frames, shown_filename
 from autograd_lint.dynamic.records import Moment, Place, row_of
 from autograd_lint.dynamic.store import WriteLog
 
+RETURNING: Final = frozenset(("__init__", "forward"))
 set_trace: Final = sys.settrace
 """The function itself: programs may replace it, and those in the sandbox get another."""
 
@@ -60,7 +61,11 @@ class Visitor(Protocol):
 
 
 class Tracer(ABC):
-    """Keeps the trails. `on_line` is called before each line, `on_exception` when an exception reaches a frame."""
+    """Keeps the trails.
+
+    `on_line` is called before each line, `on_exception` when an exception reaches a frame, `on_return` when a function
+    of a name in `RETURNING` ends.
+    """
 
     def __init__(self, frames: Frames, log: WriteLog, next_number: Callable[[], int]) -> None:
         self.frames = frames
@@ -69,6 +74,7 @@ class Tracer(ABC):
         self.trails: dict[int, Trail] = {}
         self.on_line: Callable[[FrameType], None] | None = None
         self.on_exception: Callable[[FrameType, BaseException, TracebackType | None], None] | None = None
+        self.on_return: Callable[[FrameType], None] | None = None
         self.visitor: Visitor | None = None
 
     @abstractmethod
@@ -194,6 +200,8 @@ class SetTrace(Tracer):
                 if outer is not None:
                     # What library code makes after this return belongs to the line that called the library.
                     trail.add(next_number(), (outer.f_code, outer.f_lasti, outer.f_lineno, log.tick))
+                if frame.f_code.co_name in RETURNING and self.on_return is not None:
+                    self.on_return(frame)
             elif event == "exception":
                 if self.on_exception is not None:
                     self.on_exception(frame, argument[1], argument[2])

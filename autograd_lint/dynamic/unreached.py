@@ -13,10 +13,11 @@ import torch
 
 from autograd_lint.dynamic.graph import walk
 from autograd_lint.dynamic.guard import guarded
-from autograd_lint.dynamic.records import IdleParameter, Place
+from autograd_lint.dynamic.records import IdleParameter, LeftNote, Place
 from autograd_lint.dynamic.watch import Watch, is_leaf
 
 _GRAD: Final[Any] = torch._C.TensorBase.__dict__["grad"]
+_LEAVES: Final = 64
 _STEPS: Final = 20
 """So many steps of an optimizer are looked at."""
 
@@ -50,11 +51,13 @@ class Unreached:
     def cut(self, tensor: torch.Tensor, how: str, frame: FrameType) -> None:
         """Numbers of a graph are taken out of it: the first time at each place."""
         key = (frame.f_code, frame.f_lasti)
-        if key in self._seen or is_leaf(tensor):
+        if key in self._seen or not tensor.requires_grad:
             return
         self._seen.add(key)
         place = self._watch.frames.place(frame)
-        for leaf in walk([tensor]).leaves:
+        leaves = (tensor,) if is_leaf(tensor) else walk([tensor]).leaves
+        self._watch.records.left.append(LeftNote(place, how, tuple(id(leaf) for leaf in leaves[:_LEAVES])))
+        for leaf in () if is_leaf(tensor) else leaves:
             if id(leaf) not in self._cuts or self._cuts[id(leaf)][0]() is not leaf:
                 self._cuts[id(leaf)] = (weakref.ref(leaf), how, place)
 

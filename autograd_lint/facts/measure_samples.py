@@ -89,7 +89,8 @@ def _varied(name: str, samples: list[Sample]) -> Iterator[Sample]:
     yield from samples
     known = signature(name)
     for sample in samples[:_VARIED]:
-        yield from _with_numbers(sample)
+        if sample.kinds is None:  # else the kind of what would be replaced was told
+            yield from _with_numbers(sample)
         yield from _transposed(sample)
         yield from _in_place(sample, known)
 
@@ -114,7 +115,7 @@ def _transposed(sample: Sample) -> Iterator[Sample]:
     first = sample.args[0] if sample.args else None
     if isinstance(first, torch.Tensor) and first.dim() >= 2 and first.layout is torch.strided:
         turned = first.transpose(0, -1).contiguous().transpose(0, -1)
-        yield Sample((turned, *sample.args[1:]), sample.kwargs)
+        yield Sample((turned, *sample.args[1:]), sample.kwargs, sample.kinds)
 
 
 def _in_place(sample: Sample, known: Signature | None) -> Iterator[Sample]:
@@ -198,9 +199,10 @@ def _reads() -> Iterator[Sample]:
 
 
 def _writes() -> Iterator[Sample]:
-    for kind, index in _indices():
-        target = _f(3, 4)
-        for value in (torch.rand_like(target[index]), _f(), 2.5, 0, 1):
+    indexed = list(_indices())
+    pieces: list[Any] = [torch.rand_like(_f(3, 4)[index]) for _, index in indexed]
+    for values in (pieces, [_f()] * len(indexed), [2.5] * len(indexed)):  # every index before there are too many
+        for (kind, index), value in zip(indexed, values, strict=True):
             yield Sample((_f(3, 4), index, value), {}, {"index": kind})
 
 

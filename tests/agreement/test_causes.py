@@ -285,6 +285,23 @@ CAUSES: Final = {
         h[1] = h[0]
         b.size()
     """,
+    "view of what joined the graph since, not looked at: leaf": """
+        y = torch.randn(3, requires_grad=True)
+        target = torch.randn(3)
+        row = target.unsqueeze(0)
+        target[:] = y
+        row.sub_(1.0)
+        row.sum().backward()
+    """,
+    "view of what joined the graph since, printed: ok": """
+        y = torch.randn(3, requires_grad=True)
+        target = torch.randn(3)
+        row = target.unsqueeze(0)
+        target[:] = y
+        str(row)
+        row.sub_(1.0)
+        row.sum().backward()
+    """,
     "view made without gradients of what joined the graph since: ok": """
         y = torch.rand(1, requires_grad=True)
         target = torch.randn(3)
@@ -325,6 +342,46 @@ CAUSES: Final = {
         loss = h @ h
         h -= h
         loss.backward()
+    """,
+    "gradient that a sum hands on: refused overlap": """
+        p = torch.zeros(3, 3, requires_grad=True)
+        u = 1 + p
+        (g,) = torch.autograd.grad(u.clone().sum(), p)
+        g[0] = 2
+    """,
+    "stale view of what joined the graph, written: refused leaf": """
+        w = torch.ones(3, requires_grad=True)
+        target = torch.zeros(3)
+        v = target[None]
+        target[1] = w[1]
+        v.cosh_()
+    """,
+    "gradient of the inner product of matrices: non-scalar": """
+        x = torch.full((1, 3), 0.5, requires_grad=True)
+        torch.autograd.grad(torch.inner(x, torch.ones(2, 3)), x)
+    """,
+    "inference tensor saved by what would write it: refused inference-saved": """
+        q = nn.Parameter(torch.rand(3))
+        with torch.inference_mode():
+            t = torch.rand(3)
+        t.addcmul_(t, q)
+    """,
+    "piece of what is expanded, assigned to itself: refused overlap": """
+        h = torch.ones(3, requires_grad=True).sum().expand(3)
+        h[:2] = h[:2]
+        h.sum().backward()
+    """,
+    "row of what is expanded, filled: ok": """
+        h = (torch.ones(3, requires_grad=True) * 2).expand(2, 3)
+        h[0] = 0.0
+        h.sum().backward()
+    """,
+    "index that an assignment saved: stale": """
+        u = torch.ones(3, requires_grad=True) * 2
+        idx = torch.tensor([0])
+        u[idx] = 0.0
+        idx.zero_()
+        u.sum().backward()
     """,
 }
 """What the program does, its outcome under torch, and its text without imports."""

@@ -13,6 +13,15 @@ from tests.agreement.compare import compare, static_findings
 from tests.agreement.oracle import run_program
 
 CAUSES: Final = {
+    "detach_ does nothing in inference mode: ok": """
+        p = torch.tensor([0.5, 1.0], requires_grad=True)
+        h = p * 2
+        with torch.inference_mode():
+            p.detach_()
+            h[0:1].detach_()
+        p.sum().backward()
+        h.sum().backward()
+    """,
     "decorated with `set_grad_enabled`, which takes the switch back: ok": """
         @torch.set_grad_enabled(False)
         def score(t):
@@ -171,6 +180,19 @@ CAUSES: Final = {
         x = torch.rand(3, requires_grad=True)
         h = x * 1
         checkpoint(part, h, use_reentrant=False).sum().backward()
+    """,
+    "written by a checkpointed function that keeps nothing: ok": """
+        from torch.utils.checkpoint import checkpoint
+
+
+        def part(t):
+            t.sub_(1.0)
+            return t.roll(1, -1)
+
+
+        x = torch.rand(3, requires_grad=True)
+        h = x * 2
+        checkpoint(part, h, use_reentrant=False).norm().backward()
     """,
     "leaf written after a reentrant checkpoint, in which that is allowed: refused leaf": """
         from torch.utils.checkpoint import checkpoint

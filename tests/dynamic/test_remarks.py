@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.dynamic.watched import MODES, PROGRAM, make_observer
@@ -39,7 +44,7 @@ each_mode = pytest.mark.parametrize("mode", MODES)
 
 
 def remarks(mode: str, *, cut: str = "", left: str = "none", keep: str = "", argument: str = "") -> list[str]:
-    from autograd_lint.dynamic.run import remarks as tell
+    from autograd_lint.dynamic.remarks import remarks_of
     from autograd_lint.dynamic.syntax import add_text
 
     text = START.replace("CUT", cut).replace("LEFT", left).replace("KEEP", keep).replace("ARGUMENT", argument)
@@ -48,7 +53,7 @@ def remarks(mode: str, *, cut: str = "", left: str = "none", keep: str = "", arg
     with observer:
         exec(compile(text, PROGRAM, "exec"), {"__name__": "__main__"})
     assert observer.records.crashes == {}
-    return list(tell(observer))
+    return [remark.line() for remark in remarks_of(observer.records)]
 
 
 @each_mode
@@ -85,3 +90,17 @@ def test_bytes_that_are_retained(mode: str) -> None:
     assert "bytes of saved tensors, and was not used again [bytes-retained]" in told
     size = int(told.split("kept ")[1].split(" bytes")[0].replace(",", ""))
     assert size == 4 * 2 * 4 + 4 * 2 * 4  # the input, and the result of relu, which the second layer saves too
+
+
+def test_run_reports_them_as_findings_that_do_not_count(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    text = START.replace("CUT", "").replace("LEFT", "none").replace("ARGUMENT", "").replace("KEEP", "kept.append(loss)")
+    script.write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "autograd_lint", "run", "--isolated", "--ignore=AGL204", "--output-format=json"]
+    ran = subprocess.run([*command, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    idle, kept = json.loads(ran.stdout)
+    assert {found["code"] for found in (idle, kept)} == {"AGL004"}
+    assert {found["severity"] for found in (idle, kept)} == {"info"}
+    assert idle["message"].startswith("Net.spare.weight, Net.spare.bias: stepped without a gradient")
+    assert (kept["location"]["row"], kept["message"].split(" with")[0]) == (23, "7 graphs of earlier rounds")

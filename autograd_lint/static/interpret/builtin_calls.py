@@ -95,6 +95,9 @@ def call_builtin(run: Run, name: str, args: Args, node: ir.Node) -> Value:
     handler = _HANDLERS.get(name)
     if handler is not None and not args.open:
         return handler(run, args, node)
+    if name in _SHOWING:
+        for value in args.all():
+            run.machine.show(value)
     if name in _SILENT:
         return NONE
     return call_unknown(run, Builtin(name), args, node)
@@ -340,6 +343,7 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "slice": _slice,
     "abs": _abs,
 }
+_SHOWING: Final = frozenset({"print", "str", "repr", "ascii", "format"})
 _SILENT: Final = frozenset({"print", "delattr", "breakpoint", "exit", "quit"})
 _OTHERS: Final = frozenset(
     {

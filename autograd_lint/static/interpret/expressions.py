@@ -452,7 +452,7 @@ def _yield(run: Run, node: ir.Yield) -> Value:
 
 def _formatted(run: Run, node: ir.Formatted) -> Value:
     for part in node.parts:
-        evaluate(run, part)
+        run.machine.show(evaluate(run, part))
     return Unknown()
 
 

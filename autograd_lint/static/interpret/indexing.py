@@ -284,6 +284,9 @@ def _write_elements(
         uncertain_operands(made, params, effect)
         if made is not None and kinds["index"] in ("basic", "full"):
             made.frees = part  # only `CopySlices` gives up what it wraps; a copy to the whole saves nothing
+        spot = tensor.layout if kinds["index"] == "advanced" else region
+        if made is not None and spot is not None and spot.overlapping:
+            made.overlapping = record
         machine.perform(record, made, overlaps=_refuses_copy(region, sharing))
         if run.traced:
             carry_write(run, tensor, (base, value), made)

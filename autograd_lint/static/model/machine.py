@@ -135,7 +135,7 @@ class GraphNode:
     """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists.
 
     `higher`: its gradients, computed with a graph, have one; `spread`: edges whose gradient is one value expanded.
-    `reshapes`: its gradient is handed on as a view of what arrives.
+    `reshapes`: its gradient is handed on as a view of what arrives; `hands_on`: edges that get what arrives itself.
     `overlapping`: the write through an expanded view that its backward cannot undo.
     """
 
@@ -151,6 +151,7 @@ class GraphNode:
     higher: Tri = True
     spread: tuple[GraphNode | Tensor, ...] = ()
     reshapes: bool = False
+    hands_on: tuple[GraphNode | Tensor, ...] = ()
     overlapping: WriteRecord | None = None
     freed: Site | None = None
     freed_certain: bool = True
@@ -219,6 +220,11 @@ class Machine:
             if tensor.node is not None or base.requires_grad is not False:
                 self._regenerate(tensor, base)
         return tensor.node or (None if tensor.requires_grad is False else tensor)
+
+    def show(self, value: object) -> None:
+        """Print `value`: of a tensor torch asks its `grad_fn` then, and bears with a view that it refuses one."""
+        if type(value) is Tensor and value.view_kind not in _REFUSED_VIEWS:
+            self.edge(value)
 
     def edges(self, tensors: Iterable[Tensor]) -> list[GraphNode | Tensor]:
         """Where the gradients of `tensors` flow to."""
@@ -426,7 +432,8 @@ class Machine:
     def perform(self, record: WriteRecord, node: GraphNode | None, *, overlaps: bool = False) -> None:
         """Write, after `admits`. `overlaps`: the memory written overlaps itself or partly what is read (a check of the
         kernel's). Raises TorchError where torch refuses."""
-        if self._refuse_write(record, Refusal.OVERLAP if overlaps else None):
+        record.late = self.failed
+        if self._refuse_write(record, Refusal.OVERLAP if overlaps else self._unversioned(record)):
             return
         self._bump(record.tensor, record)
         if node is not None:
@@ -451,11 +458,14 @@ class Machine:
         if not self.expecting:
             self.writes.append(record)
 
-    def _refusal(self, record: WriteRecord, values: Sequence[Tensor]) -> Refusal | None:
+    def _unversioned(self, record: WriteRecord) -> Refusal | None:
+        """The last check: the version of an inference tensor cannot move."""
         tensor = record.tensor
         unversioned = tensor.unversioned or (record.part and tensor.inference)
-        if unversioned and not self.modes.inference and not tensor.numpy:
-            return Refusal.INFERENCE
+        return Refusal.INFERENCE if unversioned and not self.modes.inference and not tensor.numpy else None
+
+    def _refusal(self, record: WriteRecord, values: Sequence[Tensor]) -> Refusal | None:
+        tensor = record.tensor
         if self.wants_grad([tensor, *values]) is not True or tensor.numpy or record.op in _UNRECORDED:
             return None
         base = tensor.base

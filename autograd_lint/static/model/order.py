@@ -220,7 +220,7 @@ def _judge_uncleared(run: Run, owner: Value, step: Action, since: list[Action]) 
     passes = [[a for a in part if a.act is Act.PASS] for part in (first, since)]
     if not all(passes) or first[-1].loops[:-1] != step.loops[:-1] or first[-1].loops == step.loops:
         return
-    if not _certain(owner) and (first[-2].act is Act.STEP or since[-1].act is Act.STEP):
+    if not _certain(owner) and not {first[-2].act, since[-1].act} <= {Act.PASS, Act.CLIP}:
         return  # a scheduler steps after an optimizer
     if all(a.act in (Act.PASS, Act.STEP, Act.CLIP) or id(a.owner) in strangers for a in (*first, *since)):
         earlier, again = passes[0][-1].site, passes[1][-1].site

@@ -456,6 +456,8 @@ def _arrival(order: Sequence[GraphNode], edge: GraphNode | Tensor | None) -> tup
     node = arriving[0]
     if any(target is edge for target in node.spread):
         return True, True
+    if any(target is edge for target in node.hands_on):
+        return _arrival(order, node)
     return (True, _arrival(order, node)[1]) if node.reshapes else (False, False)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from autograd_lint.events import Checkpointed
 from autograd_lint.static.interpret.escape import call_unknown
 from autograd_lint.static.interpret.state import Args, Run, truth
+from autograd_lint.static.model.machine import GraphNode
 from autograd_lint.static.model.values import Const, Tensor, TorchName, Unknown, Value, is_none
 from autograd_lint.static.operations.tensors import known_tensor
 from autograd_lint.static.syntax import ir
@@ -40,9 +41,25 @@ def call_checkpoint(run: Run, args: Args, node: ir.Node) -> Value:
         return result
     if not isinstance(result, Tensor) or result.node is None or wanted is False:
         return result
+    if not _keeps(result.node, made):
+        return result
     made.edges.extend(result.node.edges)
     result.node = made
     return result
+
+
+def _keeps(last: GraphNode, made: GraphNode) -> bool:
+    """The function's graph surely saved something: only then is it run again, and what was saved for that looked at."""
+    waiting, seen = [last], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or node.seq < made.seq:
+            continue
+        seen.add(id(node))
+        if node.frees and node.certain:
+            return True
+        waiting.extend(edge for edge in node.edges if isinstance(edge, GraphNode))
+    return False
 
 
 def _apart(run: Run, function: Value, args: Args, node: ir.Node) -> Value:

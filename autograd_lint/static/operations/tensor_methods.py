@@ -111,10 +111,12 @@ def _requires_grad(run: Run, tensor: Tensor, node: ir.Node) -> Value:
 
 
 def _is_leaf(run: Run, tensor: Tensor, node: ir.Node) -> Value:
+    run.machine.edge(tensor)
     return Unknown() if tensor.requires_grad is None else Const(tensor.node is None)
 
 
 def _grad_fn(run: Run, tensor: Tensor, node: ir.Node) -> Value:
+    run.machine.edge(tensor)
     return NONE if tensor.node is None and tensor.requires_grad is not None else Unknown()
 
 
@@ -299,6 +301,8 @@ def _set_requires_grad(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> V
 
 def _detach_in_place(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     """`x.detach_()`: no version moves, but an operation that saved `x` as a non-leaf will refuse it."""
+    if run.machine.modes.inference:
+        return tensor  # torch skips autograd there, and leaves the tensor in its graph
     if tensor.base is not None:
         run.machine.fail()  # "Can't detach views in-place": no rule tells of it
         return tensor

@@ -58,6 +58,8 @@ _SYMBOLS: Final = (
     | {f"__i{name}__": f"{op}=" for op, name in _OPERATORS.items()}
     | {"__neg__": "-", "__pos__": "+", "__getitem__": "[]", "__setitem__": "[]="}
 )
+_HANDING_ON: Final = frozenset({"Tensor.__add__", "Tensor.__radd__", "Tensor.clone", "torch.clone"})
+"""Operations whose operands get the gradient that arrives, and no copy of it (a test runs torch)."""
 
 
 def tensor_of(run: Run, value: Value) -> Tensor | None:
@@ -230,6 +232,7 @@ def apply_effect(
     outputs = [_output(run, name, out, i, params, operands, made, site) for i, out in enumerate(specs)]
     if made is not None and len(outputs) == 1:
         made.reshapes = _shows_all(outputs[0])
+        made.hands_on = _hands_on(run, name, operands, outputs[0])
     machine.save_outputs(made, effect, outputs)
     if made is not None:
         note_derivative(run, made.op, name, made, params, site)
@@ -244,6 +247,16 @@ def _shows_all(result: Tensor) -> bool:
     """A view of all elements of its base: its gradient is handed on as a view."""
     layout, base = result.layout, result.base
     return base is not None and layout is not None and base.layout is not None and layout.numel == base.layout.numel
+
+
+def _hands_on(
+    run: Run, name: str, operands: Mapping[str, list[Tensor]], result: Tensor
+) -> tuple[GraphNode | Tensor, ...]:
+    """Where the gradient that arrives goes on as it is: to operands that are as large as the result."""
+    if name not in _HANDING_ON or result.layout is None:
+        return ()
+    shape = result.layout.shape
+    return tuple(run.machine.edges(t for g in operands.values() for t in g if t.layout and t.layout.shape == shape))
 
 
 def _note_tested(condition: Tensor, operands: Mapping[str, list[Tensor]]) -> None:

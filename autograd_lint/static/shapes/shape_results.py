@@ -50,6 +50,15 @@ def _matmul(params: Params, operands: Operands, index: int) -> Layout | None:
     return None if shape is None else layouts.fresh(shape)
 
 
+def _inner(params: Params, operands: Operands, index: int) -> Layout | None:
+    """The last dimensions go; with a scalar it is the product."""
+    shapes = [t.layout.shape for group in operands.values() for t in group[:1] if t.layout is not None]
+    if len(shapes) != len(operands) or not shapes:
+        return None
+    one, other = shapes[0], shapes[-1]
+    return layouts.fresh((*one[:-1], *other[:-1]) if one and other else one or other)
+
+
 def _linear(params: Params, operands: Operands, index: int) -> Layout | None:
     layout, weight = operands.get("input", [None])[0], operands.get("weight", [None])[0]
     if layout is None or weight is None or layout.layout is None or weight.layout is None:
@@ -302,7 +311,8 @@ RESULTS: Final[dict[Family, Sequence[str]]] = {
         *("sum", "mean", "prod", "amax", "amin", "max", "min", "norm", "std", "var", "logsumexp", "all", "any"),
         *("argmax", "argmin", "median", "nansum", "nanmean", "vector_norm", "count_nonzero", "std_mean", "var_mean"),
     ),
-    _matmul: ("matmul", "mm", "bmm", "mv", "dot", "inner", "__matmul__"),
+    _matmul: ("matmul", "mm", "bmm", "mv", "dot", "__matmul__"),
+    _inner: ("inner",),
     _linear: ("linear", "Linear"),
     _outer: ("outer", "ger"),
     _cat: ("cat", "concat", "concatenate"),
