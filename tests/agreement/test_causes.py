@@ -285,7 +285,7 @@ CAUSES: Final = {
         h[1] = h[0]
         b.size()
     """,
-    "view of what joined the graph since, not looked at: leaf": """
+    "view of what joined the graph since, not looked at: refused leaf": """
         y = torch.randn(3, requires_grad=True)
         target = torch.randn(3)
         row = target.unsqueeze(0)
