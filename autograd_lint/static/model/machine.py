@@ -41,8 +41,8 @@ class WriteRecord:
     """One write while its consequences are not known yet; becomes a `Write` event when the path ends.
 
     `value` is the number that is written everywhere, if it is one; `changes` False: the memory held just that.
-    `part`: a view of the tensor is written (None: perhaps), made on the way (`x[0] = v`). `exchanges`: the tensor gets other
-    memory, and what shared the old one with it keeps its values.
+    `part`: a view of the tensor is written (None: perhaps), made on the way (`x[0] = v`). `exchanges`: the tensor gets
+    other memory, and what shared the old one with it keeps its values.
     """
 
     site: Site
