@@ -319,12 +319,14 @@ class Misordered(Event):
 class GraphKept(Event):
     """Each round of a loop adds a value with its graph to what outlives the loop, and no backward goes through it.
 
-    `holder` names what it is added to; `added`: it is summed, else it is an element of a container.
+    `holder` names what it is added to; `added`: it is summed, else it is an element of a container. `inside`: the graph
+    is that of something the value holds.
     """
 
     value: TensorRef
     holder: str
     added: bool = False
+    inside: bool = False
     backward: Site | None = None
 
 

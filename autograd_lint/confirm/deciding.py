@@ -93,9 +93,11 @@ def _why_not(seen: Seen, rule: type[Rule], source: SourceFile) -> tuple[Nearness
     ended += f"; it replaced {', '.join(run.replaced[:_NAMED])}" if run.replaced else ""
     if not run.has_reached(finding.filename, rows_of(finding.range)):
         row = finding.range.start.row
-        turned = "" if ended else why_not_reached(Tree(source.text), row, run.reached.get(finding.filename, ()))
-        nearness = Nearness.CUT_SHORT if ended or turned else Nearness.NOT_REACHED
-        return nearness, f"row {row} did not run{f': {turned}' if turned else ended}"
+        if ended:
+            return Nearness.CUT_SHORT, f"row {row} did not run{ended}"
+        why = why_not_reached(Tree(source.text), row, run.reached.get(finding.filename, ()))
+        nearness = Nearness.CUT_SHORT if why.near else Nearness.NOT_REACHED
+        return nearness, f"row {row} did not run{f': {why.text}' if why.text else ''}"
     missing = [place.start.row for name, place in seen.places() if not run.has_reached(name, rows_of(place))]
     if missing:
         rows = ", ".join(map(str, sorted(set(missing))))

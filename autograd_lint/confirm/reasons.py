@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
 from autograd_lint.confirm.aims import Tree, last_row
@@ -12,17 +13,26 @@ _LONG: Final = 80
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def why_not_reached(tree: Tree, row: int, reached: Collection[int]) -> str:
-    """What the rows that a run `reached` tell of why it did not come to `row`; empty if nothing."""
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a row was not reached, in words; empty if nothing tells. `near`: the run was in its function or script."""
+
+    text: str
+    near: bool
+
+
+def why_not_reached(tree: Tree, row: int, reached: Collection[int]) -> Why:
+    """What the rows that a run `reached` tell of why it did not come to `row`."""
     function = _around(tree, row)
     body = function.body if function is not None else tree.module.body if tree.module is not None else []
     statements = [found for part in body for found in ast.walk(part) if isinstance(found, ast.stmt)]
     before = [found for found in statements if found.lineno < row and found.lineno in reached]
     if not before:
-        return f"nothing called `{function.name}`" if function is not None else ""
+        return Why(f"nothing called `{function.name}`" if function is not None else "", near=False)
     last = max(before, key=lambda found: (found.lineno, found.col_offset))
     text = " ".join(" ".join(tree.text.splitlines()[last.lineno - 1 : last_row(last)]).split())
-    return f"the run turned off after row {last.lineno}, `{text if len(text) <= _LONG else text[:_LONG] + '…'}`"
+    quoted = text if len(text) <= _LONG else text[:_LONG] + "…"
+    return Why(f"the run turned off after row {last.lineno}, `{quoted}`", near=True)
 
 
 def _around(tree: Tree, row: int) -> _Function | None:

@@ -21,7 +21,10 @@ def kept_without_graph(code: Code, event: GraphKept) -> Fix | None:
     part = _part(value, event.value.name)
     if part is None:
         return None
-    known = all(isinstance(other, GraphKept) and other.value.in_graph for other in code.events_at(event.site))
+    events = [other for other in code.events_at(event.site) if isinstance(other, GraphKept)]
+    if any(other.inside for other in events):
+        return None  # no tensor, and what else it holds is not known
+    known = len(events) == len(code.events_at(event.site)) and all(other.value.in_graph for other in events)
     safe = known and isinstance(part, cst.Name) and _had_backward(code, line, part.value)
     return (code.safe if safe else code.unsafe)("keep it without its graph", *call_method(code, part, ".detach()"))
 

@@ -80,12 +80,15 @@ def leaving_nothing(run: Callable[[], Told], scratch: Path) -> Told:
     """What `run` returns; no process, no file and no shared memory is left of it."""
     from autograd_lint.dynamic.sandbox.kernel import adopt_orphans
 
-    adopt_orphans()  # so that what the command leaves behind is ours to see
     processes, shared = descendants(os.getpid()), set(os.listdir("/dev/shm"))
-    result = run()
-    assert wait_until(lambda: descendants(os.getpid()) <= processes)
+    adopt_orphans()  # so that what the command leaves behind is ours to see
+    try:
+        result = run()
+        assert wait_until(lambda: descendants(os.getpid()) <= processes)
+    finally:
+        adopt_orphans(adopt=False)
     assert os.listdir(scratch) == []
-    assert set(os.listdir("/dev/shm")) <= shared
+    assert wait_until(lambda: set(os.listdir("/dev/shm")) <= shared, 30)  # tests beside this one may use some meanwhile
     return result
 
 

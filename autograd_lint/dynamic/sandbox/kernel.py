@@ -30,9 +30,9 @@ def die_with_parent(signal: int) -> None:
     prctl(_SET_PARENT_DEATH_SIGNAL, signal)
 
 
-def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends."""
-    prctl(_SET_CHILD_SUBREAPER, 1)
+def adopt_orphans(*, adopt: bool = True) -> None:
+    """Become the parent of every descendant whose own parent ends; or do so no longer."""
+    prctl(_SET_CHILD_SUBREAPER, int(adopt))
 
 
 def renounce_privileges() -> None:

@@ -93,12 +93,15 @@ def _judge(run: Run, record: Kept, *, added: bool) -> None:
     if record.told or (added and _backed(run, record.result) is not None):
         return
     for part in record.parts:
-        backward = _backed(run, part)
+        own = _backed(run, part)
+        backward = own or next(filter(None, (_backed(run, inner) for inner in _parts(part))), None)
         if backward is None:
             continue
         record.told = True
         ref = run.machine.ref(part) if isinstance(part, Tensor) else TensorRef(getattr(part, "name", ""))
-        event = GraphKept(site=record.site, value=ref, holder=record.holder, added=added, backward=backward)
+        event = GraphKept(
+            site=record.site, value=ref, holder=record.holder, added=added, inside=own is None, backward=backward
+        )
         run.machine.events.append((event, record.late))
         return
 
@@ -107,11 +110,8 @@ def _backed(run: Run, value: Value) -> Site | None:
     """The backward that has been through the graph of `value` and freed it."""
     if isinstance(value, Tensor):
         return value.node.freed if value.node is not None else None
-    for part in (value, *_parts(value)):
-        known = run.watch.backed.get(id(part))
-        if known is not None:
-            return known[2]
-    return None
+    known = run.watch.backed.get(id(value))
+    return known[2] if known is not None else None
 
 
 def _parts(value: Value) -> Iterable[Value]:
