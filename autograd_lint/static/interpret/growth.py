@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 import libcst as cst
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from autograd_lint.static.syntax import ir
 
 _GROWING: Final = frozenset({"append", "extend", "insert"})
+_FILLED: Final[WeakKeyDictionary[cst.CSTNode, frozenset[str]]] = WeakKeyDictionary()
+"""What each loop fills by its source, which every path asks again."""
 
 
 def empty_lists(run: Run) -> dict[str, Seq]:
@@ -27,7 +30,10 @@ def open_unfilled(loop: ir.For | ir.While, before: dict[str, Seq]) -> None:
     unfilled = {name: value for name, value in before.items() if not value.items}
     if not unfilled:
         return
-    for name in set(_filled(loop.cst)) & set(unfilled):
+    filled = _FILLED.get(loop.cst)
+    if filled is None:
+        filled = _FILLED[loop.cst] = frozenset(_filled(loop.cst))
+    for name in filled & unfilled.keys():
         unfilled[name].open = True
 
 
