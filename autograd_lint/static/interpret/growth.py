@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 import libcst as cst
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from autograd_lint.static.syntax import ir
 
 _GROWING: Final = frozenset({"append", "extend", "insert"})
-_FILLED: Final[WeakKeyDictionary[cst.CSTNode, frozenset[str]]] = WeakKeyDictionary()
-"""What each loop fills by its source, which every path asks again."""
 
 
 def empty_lists(run: Run) -> dict[str, Seq]:
@@ -30,10 +27,9 @@ def open_unfilled(loop: ir.For | ir.While, before: dict[str, Seq]) -> None:
     unfilled = {name: value for name, value in before.items() if not value.items}
     if not unfilled:
         return
-    filled = _FILLED.get(loop.cst)
-    if filled is None:
-        filled = _FILLED[loop.cst] = frozenset(_filled(loop.cst))
-    for name in filled & unfilled.keys():
+    if loop.filled is None:
+        loop.filled = frozenset(_filled(loop.cst))
+    for name in loop.filled & unfilled.keys():
         unfilled[name].open = True
 
 

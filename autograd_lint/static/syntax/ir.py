@@ -308,21 +308,26 @@ class If(Node):
 
 @dataclass(slots=True, eq=False)
 class For(Node):
-    """`for target in iter: body else: orelse`."""
+    """`for target in iter: body else: orelse`.
+
+    `filled`: the names of the lists it appends to somewhere, once somebody has asked; every path asks again.
+    """
 
     target: Expr
     iter: Expr
     body: Block
     orelse: Block
+    filled: frozenset[str] | None = None
 
 
 @dataclass(slots=True, eq=False)
 class While(Node):
-    """`while test: body else: orelse`."""
+    """`while test: body else: orelse`; `filled` as that of a `for`."""
 
     test: Expr
     body: Block
     orelse: Block
+    filled: frozenset[str] | None = None
 
 
 @dataclass(slots=True, eq=False)
