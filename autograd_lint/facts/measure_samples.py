@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from torch.testing._internal.common_methods_invocations import op_db
 from autograd_lint.facts.measure_names import Signature, resolve, signature
 
 _MOST_SAMPLES: Final = 40
+_FEWEST_SAMPLES: Final = 8
+"""Of each variant of an operator."""
 _VARIED: Final = 3
 _NUMBERS: Final = (2.5, 0, 1)
 _EXOTIC: Final = re.compile(r"^special\..*(bessel|polynomial|airy)")
@@ -35,17 +37,29 @@ class Sample:
 
 def public_names() -> Iterator[tuple[str, list[Sample]]]:
     """Every public name that can be measured, with its samples."""
-    samples: dict[str, list[Sample]] = {}
+    samples: dict[str, list[list[Sample]]] = {}
     for op in op_db:
         if _is_measured(op):
             ours = _op_samples(op)
             for name in _names_of(op):
-                samples.setdefault(name, []).extend(ours)
+                samples.setdefault(name, []).append(ours)
     for name, ours in _probes():
-        samples.setdefault(name, []).extend(ours)
-    for name, ours in samples.items():
+        samples.setdefault(name, []).append(ours)
+    for name, variants in samples.items():
         if inspect.isroutine(resolve(name)) or name in _ATTRIBUTES:
-            yield name, list(_varied(name, ours[:_MOST_SAMPLES]))
+            yield name, list(_varied(name, _of_each(variants)))
+
+
+def _of_each(variants: Sequence[Sequence[Sample]]) -> list[Sample]:
+    """The first samples of every variant, as `reflect` is one of `pad`: none is cut off for the sake of another."""
+    share = max(_MOST_SAMPLES // len(variants), _FEWEST_SAMPLES)
+    left = _MOST_SAMPLES - sum(len(variant[:share]) for variant in variants)
+    chosen = [list(variant[:share]) for variant in variants]
+    for variant, mine in zip(variants, chosen, strict=True):
+        more = variant[share : share + max(left, 0)]
+        mine.extend(more)
+        left -= len(more)
+    return [sample for mine in chosen for sample in mine]
 
 
 def _is_measured(op: Any) -> bool:

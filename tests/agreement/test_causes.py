@@ -293,6 +293,12 @@ CAUSES: Final = {
         row.sub_(1.0)
         row.sum().backward()
     """,
+    "padded by reflection, which is recorded twice: ok": """
+        x = torch.randn(1, 2, 8, requires_grad=True)
+        h = torch.nn.functional.pad(x, (1, 1), mode="reflect")
+        (g,) = torch.autograd.grad(h.sum(), x, create_graph=True)
+        g.pow(2).sum().backward()
+    """,
     "view of what joined the graph since, printed: ok": """
         y = torch.randn(3, requires_grad=True)
         target = torch.randn(3)

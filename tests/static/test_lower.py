@@ -46,7 +46,8 @@ def sketch(value: object) -> str:
 
 
 def fields(node: ir.Node) -> list[dataclasses.Field[object]]:
-    return [field for field in dataclasses.fields(node) if field.name not in {"cst", "scope", "name_cst"}]
+    """What lowering makes of the source; `filled` is remembered later."""
+    return [field for field in dataclasses.fields(node) if field.name not in {"cst", "scope", "name_cst", "filled"}]
 
 
 def walk(value: object) -> Iterator[ir.Node]:
