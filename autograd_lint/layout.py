@@ -10,12 +10,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from autograd_lint.finding import Position
+
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
 def split_lines(text: str) -> list[str]:
     """Lines as Python's parser counts them: form feeds and Unicode separators end none (`str.splitlines` differs)."""
     return _LINE_END.split(text)
+
+
+class Offsets:
+    """Finds the offset of a row and column in one text."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
+        self._end = len(text)
+
+    def at(self, position: Position) -> int:
+        """The offset of `position`; the end of the text for a row after the last."""
+        if position.row > len(self._starts):
+            return self._end
+        return min(self._starts[position.row - 1] + position.column - 1, self._end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Final
 
 from autograd_lint.errors import SourceError
 from autograd_lint.finding import Range
-from autograd_lint.layout import Layout, read_layout, split_lines
+from autograd_lint.layout import Layout, Offsets, read_layout, split_lines
 from autograd_lint.suppress import Suppressions, read_suppressions
 
 STDIN_NAME: Final = "-"
@@ -25,7 +25,7 @@ STDIN_NAME: Final = "-"
 class SourceFile:
     """The text of one file. `path` is absolute, or `-` for standard input without a name.
 
-    `text` has no byte order mark and keeps its line ends. Not slotted, for its two lazy properties.
+    `text` has no byte order mark and keeps its line ends. Not slotted, for its lazy properties.
     """
 
     path: str
@@ -39,13 +39,14 @@ class SourceFile:
         """Where logical lines and comments are."""
         return read_layout(self.text)
 
+    @cached_property
+    def offsets(self) -> Offsets:
+        """Where its rows and columns are in the text."""
+        return Offsets(self.text)
+
     def text_of(self, place: Range) -> str:
-        """The text of a place."""
-        rows = split_lines(self.text)[place.start.row - 1 : place.end.row]
-        if rows:
-            rows[-1] = rows[-1][: place.end.column - 1]
-            rows[0] = rows[0][place.start.column - 1 :]
-        return "\n".join(rows)
+        """What stands at `place`."""
+        return self.text[self.offsets.at(place.start) : self.offsets.at(place.end)]
 
     @cached_property
     def suppressions(self) -> Suppressions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from autograd_lint.evidence import CODE
@@ -40,6 +40,12 @@ class Tree:
                 if found is None or node.lineno >= found.lineno:
                     found = node
         return found
+
+
+@lru_cache(maxsize=8)
+def tree_of(text: str) -> Tree:
+    """The syntax of a file with this text, parsed once for the findings and runs of a file."""
+    return Tree(text)
 
 
 class Aims:

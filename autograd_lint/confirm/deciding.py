@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from autograd_lint.confirm.aims import Tree
+from autograd_lint.confirm.aims import tree_of
 from autograd_lint.confirm.matching import find_event, rules_for
 from autograd_lint.confirm.reasons import why_not_reached
 from autograd_lint.confirm.strategy import Nearness
@@ -95,7 +95,7 @@ def _why_not(seen: Seen, rule: type[Rule], source: SourceFile) -> tuple[Nearness
         row = finding.range.start.row
         if ended:
             return Nearness.CUT_SHORT, f"row {row} did not run{ended}"
-        why = why_not_reached(Tree(source.text), row, run.reached.get(finding.filename, ()))
+        why = why_not_reached(tree_of(source.text), row, run.reached.get(finding.filename, ()))
         nearness = Nearness.CUT_SHORT if why.near else Nearness.NOT_REACHED
         return nearness, f"row {row} did not run{f': {why.text}' if why.text else ''}"
     missing = [place.start.row for name, place in seen.places() if not run.has_reached(name, rows_of(place))]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from autograd_lint.confirm.aims import Aims, Tree
+from autograd_lint.confirm.aims import Aims, tree_of
 from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
 from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.finding import Finding
@@ -30,7 +30,7 @@ class WholeProgram:
 def attempt(source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, how: str, hook: str) -> Attempt:
     """A run of `hook` on the file, which looks at what `findings` are about."""
     filename = source.path if source.path != STDIN_NAME else "<stdin>"
-    aims = Aims(filename, Tree(source.text))
+    aims = Aims(filename, tree_of(source.text))
     numbers = {finding: aims.add(finding) for finding in findings}
     package, path = package_of(source.path)
     job = Job(

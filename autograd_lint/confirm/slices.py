@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from autograd_lint.confirm.aims import Tree
+from autograd_lint.confirm.aims import tree_of
 from autograd_lint.confirm.program import attempt
 from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
 from autograd_lint.finding import Finding
@@ -23,7 +23,7 @@ class Slices:
 
     def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
         """The whole script, cut short, and each definition by itself."""
-        tree = Tree(source.text).module
+        tree = tree_of(source.text).module
         if tree is None or not findings:
             return
         yield self._attempt(source, findings, bounds, script=True)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import torch
 
+from autograd_lint.dynamic.frames import first_argument
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.records import Place, UnregisteredNote
 from autograd_lint.dynamic.watch import Watch, address_of, is_leaf
@@ -64,7 +65,7 @@ class Construction:
     @guarded
     def constructed(self, frame: FrameType) -> None:
         """A constructor of the user's is about to return, or to be left by an exception."""
-        module = _self_of(frame)
+        module = first_argument(frame)
         known = self._bound.get(id(module))
         if known is None or known.module() is not module or not isinstance(module, torch.nn.Module):
             return
@@ -129,15 +130,10 @@ def _is_under_construction(module: torch.nn.Module, frame: FrameType | None) -> 
     for _ in range(_CALLS):
         if frame is None:
             return False
-        if frame.f_code.co_name == "__init__" and _self_of(frame) is module:
+        if frame.f_code.co_name == "__init__" and first_argument(frame) is module:
             return True
         frame = frame.f_back
     return False
-
-
-def _self_of(frame: FrameType) -> Any:
-    code = frame.f_code
-    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
 
 
 def _returns(frame: FrameType) -> bool:

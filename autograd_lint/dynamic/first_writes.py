@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from autograd_lint.dynamic.frames import first_argument
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.records import HookWriteNote, LostWriteNote, Place
 from autograd_lint.dynamic.syntax import Sources, base_name
@@ -52,8 +53,7 @@ class FirstWrites:
         return next(held, "")
 
     def _is_gradient(self, target: torch.Tensor, frame: FrameType) -> bool:
-        code = frame.f_code
-        given = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+        given = first_argument(frame)
         return isinstance(given, torch.Tensor) and address_of(given) == address_of(target)
 
     def _is_lost(self, target: torch.Tensor, frame: FrameType) -> bool:

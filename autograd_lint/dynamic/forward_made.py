@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import torch
 
+from autograd_lint.dynamic.frames import first_argument
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import MadeNote, Place, Spot
@@ -98,8 +99,7 @@ class ForwardMade:
                 return None
             name = frame.f_code.co_name
             if name == "__init__" or (name == "forward" and self._watch.is_direct(frame)):
-                code = frame.f_code
-                module = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+                module = first_argument(frame)
                 if isinstance(module, torch.nn.Module):
                     if name == "forward":
                         user = self._watch.frames.nearest(inner)
@@ -113,7 +113,7 @@ class ForwardMade:
         """A forward of the user's is about to return: has it dropped what the call before made at the same place?"""
         if not self._owners:
             return
-        module = frame.f_locals.get(frame.f_code.co_varnames[0]) if frame.f_code.co_argcount else None
+        module = first_argument(frame)
         owner = self._owners.get(id(module))
         if owner is None or owner.module() is not module or not isinstance(module, torch.nn.Module):
             return

@@ -17,6 +17,12 @@ _STDLIB: Final = str(Path(os.__file__).resolve().parent) + os.sep
 _INSTALLED: Final = ("site-packages", "dist-packages")
 
 
+def first_argument(frame: FrameType) -> object:
+    """What a function was given first, `self` for a method, as its name is bound now; None if it takes nothing."""
+    code = frame.f_code
+    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+
+
 class UserFiles:
     """Whether a file, by the name code objects give it, belongs to the user's program; `known` remembers the answers.
 

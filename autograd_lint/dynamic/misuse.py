@@ -12,6 +12,7 @@ import torch
 
 from autograd_lint.dynamic.construction import Construction
 from autograd_lint.dynamic.forward_made import ForwardMade
+from autograd_lint.dynamic.frames import first_argument
 from autograd_lint.dynamic.gradients import Gradients
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches, dressed
@@ -119,7 +120,7 @@ class Misuse:
     @guarded
     def _bound(self, module: torch.nn.Module, name: str, value: torch.Tensor, frame: FrameType) -> None:
         direct = self._watch.is_direct(frame) and frame.f_code.co_name == "__init__"
-        if not direct or frame.f_locals.get(frame.f_code.co_varnames[0]) is not module:
+        if not direct or first_argument(frame) is not module:
             return
         leaf = _only_leaf(value.grad_fn)
         if isinstance(leaf, torch.nn.Parameter) and not any(leaf is p for p in module.parameters()):

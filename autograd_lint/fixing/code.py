@@ -10,7 +10,7 @@ import libcst as cst
 
 from autograd_lint.events import Event, Site
 from autograd_lint.finding import Applicability, Edit, Fix, Position, Range
-from autograd_lint.fixing.edits import Offsets, are_apart
+from autograd_lint.fixing.edits import are_apart
 from autograd_lint.layout import Comment, read_layout, split_lines
 from autograd_lint.source import SourceFile
 from autograd_lint.static.syntax.positions import Positions
@@ -36,7 +36,6 @@ class Code:
         self.tree = positions.tree
         self._positions = positions
         self._reported = reported
-        self._offsets = Offsets(source.text)
 
     # ------------------------------------------------------------------ nodes
 
@@ -110,11 +109,7 @@ class Code:
 
     def text(self, node: cst.CSTNode) -> str:
         """The text of `node` as it is written, its parentheses included."""
-        return self.text_of(self.place(node))
-
-    def text_of(self, place: Range) -> str:
-        """What stands at `place`."""
-        return self.source.text[self._offsets.at(place.start) : self._offsets.at(place.end)]
+        return self.source.text_of(self.place(node))
 
     def indent(self, row: int) -> str:
         """The white space that begins a row."""

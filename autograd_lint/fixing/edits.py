@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Final
 
 from autograd_lint.finding import Edit, Finding, Fix, Position
-
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
-
-
-class Offsets:
-    """Finds the offset of a row and column in one text."""
-
-    def __init__(self, text: str) -> None:
-        self._starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
-        self._end = len(text)
-
-    def at(self, position: Position) -> int:
-        """The offset of `position`; the end of the text for a row after the last."""
-        if position.row > len(self._starts):
-            return self._end
-        return min(self._starts[position.row - 1] + position.column - 1, self._end)
+from autograd_lint.layout import Offsets
 
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:

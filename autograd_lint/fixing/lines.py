@@ -16,7 +16,7 @@ def under(code: Code, node: cst.CSTNode, header: str) -> Edit | None:
         return None
     place = code.place(statement)
     whole = Range(Position(place.start.row, 1), place.end)
-    text = code.text_of(whole)
+    text = code.source.text_of(whole)
     if '"""' in text or "'''" in text:
         return None  # the rows of a string must not move
     step = code.tree.default_indent

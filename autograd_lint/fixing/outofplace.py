@@ -66,7 +66,7 @@ def _augmented(code: Code, node: cst.AugAssign, made: Site | None) -> Fix | None
         return None
     name = code.text(node.target)
     start, end = code.place(node.target).end, code.place(node.value).start
-    between = code.text_of(Range(start, end))
+    between = code.source.text_of(Range(start, end))
     sign = between.strip().strip("\\").strip().removesuffix("=")
     if between.count(f"{sign}=") != 1:
         return None

@@ -8,14 +8,13 @@ from autograd_lint.events import How, Site, Write
 from autograd_lint.finding import Edit, Fix
 from autograd_lint.fixing.calls import argument, needs_parentheses, receiver, without_argument
 from autograd_lint.fixing.code import Code
-from autograd_lint.fixing.edits import Offsets
 from autograd_lint.fixing.names import name_for
 from autograd_lint.fixing.ownership import owns
 
 
 def with_part(code: Code, whole: cst.CSTNode, part: cst.CSTNode, content: str) -> str:
     """The text of `whole` with `content` in the place of `part`."""
-    offsets = Offsets(code.source.text)
+    offsets = code.source.offsets
     start, end = (offsets.at(at) for at in (code.place(whole).start, code.place(whole).end))
     first, last = (offsets.at(at) for at in (code.place(part).start, code.place(part).end))
     return code.source.text[start:first] + content + code.source.text[last:end]
@@ -27,7 +26,7 @@ def without_flag(code: Code, call: cst.Call) -> str | None:
     edit = None if flag is None else without_argument(code, call, flag)
     if edit is None:
         return None
-    offsets, text = Offsets(code.source.text), code.source.text
+    offsets, text = code.source.offsets, code.source.text
     place = code.place(call)
     return (
         text[offsets.at(place.start) : offsets.at(edit.range.start)]
@@ -48,7 +47,7 @@ def cloned_first(code: Code, event: Write) -> Fix | None:
     name = event.target.name
     if statement is None or not name.isidentifier() or not isinstance(statement, cst.SimpleStatementLine):
         return None
-    if code.text_of(code.place(statement)).startswith(f"{name}["):
+    if code.source.text_of(code.place(statement)).startswith(f"{name}["):
         if event.refusal is not None or event.how not in (How.INDEX, How.INDEX_AUGMENTED):
             return None  # what is written is an element, of a list perhaps
     return code.unsafe(f"clone `{name}` before the write", code.line_before(statement, f"{name} = {name}.clone()"))

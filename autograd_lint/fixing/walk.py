@@ -1,52 +1,14 @@
-"""Goes through LibCST trees by their fields: what is below a node, and which names it reads and binds."""
+"""Which names something in a LibCST tree reads and binds."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from functools import cache
 from typing import Final
 
 import libcst as cst
 
-_LAYOUT: Final = frozenset(
-    [
-        "lpar",
-        "rpar",
-        "comma",
-        "semicolon",
-        "equal",
-        "colon",
-        "dot",
-        "lbracket",
-        "rbracket",
-        "lbrace",
-        "rbrace",
-        "leading_lines",
-        "lines_after_decorators",
-        "header",
-        "footer",
-        "indent",
-    ]
-)
-"""Fields that hold white space, comments and brackets only."""
-
-
-def children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """The nodes right below `node`, those of the layout left out."""
-    for name in _fields(type(node)):
-        value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from (item for item in value if isinstance(item, cst.CSTNode))
-
-
-def descendants(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """All nodes below `node`, those of the layout left out."""
-    for child in children(node):
-        yield child
-        yield from descendants(child)
+from autograd_lint.static.syntax.walk import descendants as descendants  # rules ask here for all of it
+from autograd_lint.static.syntax.walk import fields_of
 
 
 def names_read(node: cst.CSTNode) -> Iterator[cst.Name]:
@@ -54,7 +16,7 @@ def names_read(node: cst.CSTNode) -> Iterator[cst.Name]:
     if isinstance(node, cst.Name):
         yield node
         return
-    for name in _fields(type(node)):
+    for name in fields_of(type(node)):
         if name in _NOT_VARIABLES.get(type(node), ()):
             continue
         value = getattr(node, name)
@@ -115,9 +77,3 @@ def dotted_name(node: cst.CSTNode) -> str:
         base = dotted_name(node.value)
         return f"{base}.{node.attr.value}" if base else ""
     return node.value if isinstance(node, cst.Name) else ""
-
-
-@cache
-def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
-    names = (field.name for field in dataclasses.fields(kind))
-    return tuple(name for name in names if name not in _LAYOUT and not name.startswith(("whitespace", "asynchronous")))

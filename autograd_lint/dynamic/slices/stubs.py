@@ -24,7 +24,40 @@ _INSTALLED: Final = ("site-packages", "dist-packages")
 _LIBRARY: Final = os.path.dirname(os.path.abspath(os.__file__))
 
 
-class Stub:
+class _Tensorlike:
+    """Is a tensor where torch wants one."""
+
+    @classmethod
+    def __torch_function__(
+        cls, function: Callable[..., Any], kinds: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        plain = {name: _plain(value) for name, value in (kwargs or {}).items()}
+        return function(*map(_plain, args), **plain)
+
+
+class _Unknown:
+    """Can be run over, indexed and entered, whatever it is."""
+
+    _path: str
+    _guesses: Guesses
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(batches(self._guesses, self._path))
+
+    def __getitem__(self, key: Any) -> Any:
+        return Stub(f"{self._path}[]", self._guesses)
+
+    def __len__(self) -> int:
+        return 2
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class Stub(_Unknown, _Tensorlike):
     """One unknown thing, named by how the program came to it."""
 
     def __init__(self, path: str, guesses: Guesses) -> None:
@@ -56,15 +89,6 @@ class Stub:
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
         return (torch.nn.Module,) if self._path.endswith(_MODULES) else ()
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter(batches(self._guesses, self._path))
-
-    def __getitem__(self, key: Any) -> Any:
-        return Stub(f"{self._path}[]", self._guesses)
-
-    def __len__(self) -> int:
-        return 2
-
     def __bool__(self) -> bool:
         return True
 
@@ -73,19 +97,6 @@ class Stub:
 
     def __float__(self) -> float:
         return 0.5
-
-    def __enter__(self) -> Any:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    @classmethod
-    def __torch_function__(
-        cls, function: Callable[..., Any], kinds: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        plain = {name: _plain(value) for name, value in (kwargs or {}).items()}
-        return function(*map(_plain, args), **plain)
 
 
 class Options(Stub):
@@ -113,7 +124,7 @@ class Options(Stub):
         return []
 
 
-class StubModule(torch.nn.Module):
+class StubModule(_Unknown, torch.nn.Module):
     """An object of an unknown class: should it be a layer, it passes its input through; it has any attribute."""
 
     def __init__(self, path: str, guesses: Guesses) -> None:
@@ -134,23 +145,8 @@ class StubModule(torch.nn.Module):
         tensors = [value for value in (*inputs, *named.values()) if isinstance(value, torch.Tensor)]
         return tensors[0].float() * self.weight if tensors else Stub(f"{self._path}()", self._guesses)
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter(batches(self._guesses, self._path))
 
-    def __getitem__(self, key: Any) -> Any:
-        return Stub(f"{self._path}[]", self._guesses)
-
-    def __len__(self) -> int:
-        return 2
-
-    def __enter__(self) -> Any:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-
-class Batch(tuple[Any, ...]):
+class Batch(_Tensorlike, tuple[Any, ...]):
     """What a loader gives: an input and a target, or a table of tensors by name, or one tensor; as it is used."""
 
     _path: str
@@ -192,12 +188,6 @@ class Batch(tuple[Any, ...]):
     def to(self, *_: Any, **__: Any) -> Batch:
         """Itself: there is one device."""
         return self
-
-    @classmethod
-    def __torch_function__(
-        cls, function: Callable[..., Any], kinds: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        return function(*map(_plain, args), **{name: _plain(value) for name, value in (kwargs or {}).items()})
 
 
 def _usual(name: str) -> Spec | None:

@@ -11,6 +11,7 @@ from typing import Final
 import libcst as cst
 
 from autograd_lint.static.syntax import ir
+from autograd_lint.static.syntax.walk import subtree
 
 _SWITCHES: Final = frozenset({"no_grad", "inference_mode", "set_grad_enabled"})
 
@@ -18,10 +19,10 @@ _SWITCHES: Final = frozenset({"no_grad", "inference_mode", "set_grad_enabled"})
 def called_without_gradients(module: ir.Module) -> set[str]:
     """The names of functions that are called where gradients are switched off, directly or by one that is."""
     names: set[str] = set()
-    for node in _walk(module.cst):
+    for node in subtree(module.cst):
         if isinstance(node, cst.With | cst.FunctionDef) and _switches_off(node):
             names.update(_calls(node.body))
-    bodies = [node for node in _walk(module.cst) if isinstance(node, cst.FunctionDef)] if names else []
+    bodies = [node for node in subtree(module.cst) if isinstance(node, cst.FunctionDef)] if names else []
     calls = {node.name.value: set(_calls(node.body)) for node in bodies}
     waiting = list(names)
     while waiting:
@@ -37,16 +38,8 @@ def _switches_off(node: cst.With | cst.FunctionDef) -> bool:
     return any(_name(decorator.decorator) in _SWITCHES for decorator in node.decorators)
 
 
-def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    waiting = [node]
-    while waiting:
-        here = waiting.pop()
-        yield here
-        waiting.extend(here.children)
-
-
 def _calls(node: cst.CSTNode) -> Iterator[str]:
-    for part in _walk(node):
+    for part in subtree(node):
         if isinstance(part, cst.Call):
             yield _name(part.func)
 

@@ -177,9 +177,9 @@ def _alone(module: ir.Module, function: Function, results: list[PathResult]) -> 
 
 def _needs_gradients(event: Event) -> bool:
     """The event is no fault where gradients are off, and nothing certain."""
-    refused = isinstance(event, Write) and event.refusal is Refusal.LEAF
-    viewed = isinstance(event, Write) and event.refusal is Refusal.VIEW_OF_LEAF
-    return isinstance(event, EvalForward) or ((refused or viewed) and not event.certain)
+    if isinstance(event, Write):
+        return event.refusal in (Refusal.LEAF, Refusal.VIEW_OF_LEAF) and not event.certain
+    return isinstance(event, EvalForward)
 
 
 def _method_order(function: Function) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import libcst as cst
 
 from autograd_lint.static.model.values import Seq
+from autograd_lint.static.syntax.walk import subtree
 
 if TYPE_CHECKING:
     from autograd_lint.static.interpret.state import Run
@@ -22,7 +23,7 @@ def empty_lists(run: Run) -> dict[str, Seq]:
     return {name: value for name, value in names if type(value) is Seq and not value.items and not value.open}
 
 
-def open_unfilled(loop: ir.For | ir.While, before: dict[str, Seq]) -> None:
+def open_unfilled(loop: ir.For, before: dict[str, Seq]) -> None:
     """`loop` has ended, and left some of its source's `items.append(…)` out: other rounds may have come to them."""
     unfilled = {name: value for name, value in before.items() if not value.items}
     if not unfilled:
@@ -34,10 +35,7 @@ def open_unfilled(loop: ir.For | ir.While, before: dict[str, Seq]) -> None:
 
 
 def _filled(node: cst.CSTNode) -> Iterator[str]:
-    waiting = [node]
-    while waiting:
-        here = waiting.pop()
-        waiting.extend(here.children)
+    for here in subtree(node):
         if isinstance(here, cst.AugAssign) and isinstance(here.target, cst.Name):
             yield here.target.value
         elif isinstance(here, cst.Attribute) and isinstance(here.value, cst.Name) and here.attr.value in _GROWING:

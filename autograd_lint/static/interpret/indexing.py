@@ -21,7 +21,7 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
-from autograd_lint.static.operations.sharing import refuses_memory, shares_storage
+from autograd_lint.static.operations.sharing import refuses_copy, shares_storage
 from autograd_lint.static.operations.tensors import (
     apply_effect,
     describe,
@@ -219,11 +219,9 @@ def write_index(
 
 
 def _refuses_copy(region: Layout | None, sources: Sequence[Layout | None]) -> bool:
-    """Torch assigns by `copy_` to the part of the tensor; `x[0] = x[0]` copies nothing."""
+    """Torch assigns by `copy_` to the part of the tensor."""
     effect = table.effect("Tensor.copy_", {})
-    if effect is None or any(layouts.fully_overlap(region, source) for source in sources):
-        return False
-    return refuses_memory(effect, "self", region, [("other", source) for source in sources])
+    return effect is not None and refuses_copy(effect, "self", region, [("other", source) for source in sources])
 
 
 def _as_assigned(source: Layout | None, region: Layout | None) -> Layout | None:

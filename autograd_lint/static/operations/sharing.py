@@ -31,6 +31,14 @@ def refuses_memory(
     )
 
 
+def refuses_copy(
+    effect: Effect, written: str, region: Layout | None, reads: Sequence[tuple[str, Layout | None]]
+) -> bool:
+    """The same for `copy_`, which does nothing where it reads the very elements that it writes."""
+    unmoved = any(layouts.fully_overlap(region, source) for _, source in reads)
+    return not unmoved and refuses_memory(effect, written, region, reads)
+
+
 def _among(label: str, labels: Sequence[str]) -> bool:
     """Whether an operand is one of `labels`; one tensor of a sequence stands for all of them."""
     return bool(labels) and label.partition("[")[0] in [one.partition("[")[0] for one in labels]

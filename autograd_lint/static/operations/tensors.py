@@ -27,7 +27,7 @@ from autograd_lint.static.model.values import (
 )
 from autograd_lint.static.operations.holders import is_spare
 from autograd_lint.static.operations.laid_out import leave_out_copies
-from autograd_lint.static.operations.sharing import refuses_memory, shares_storage
+from autograd_lint.static.operations.sharing import refuses_copy, refuses_memory, shares_storage
 from autograd_lint.static.operations.variants import settled
 from autograd_lint.static.patterns.networks import inherit
 from autograd_lint.static.shapes import layout as layouts
@@ -290,18 +290,15 @@ def _planned_writes(
 def _refuses_memory(effect: Effect, written: str, record: WriteRecord, operands: Mapping[str, list[Tensor]]) -> bool:
     target = record.tensor
     reads = [
-        (label, t)
+        (label, t.layout)
         for label, group in operands.items()
         for t in group
         if (t is not target or label != written) and shares_storage(t, target)
     ]
-    if record.exchanges or (record.op == "copy_" and any(_are_same_elements(t, target) for _, t in reads)):
+    if record.exchanges:
         return False
-    return refuses_memory(effect, written, target.layout, [(label, t.layout) for label, t in reads])
-
-
-def _are_same_elements(one: Tensor, other: Tensor) -> bool:
-    return one is other or layouts.fully_overlap(one.layout, other.layout)
+    refuses = refuses_copy if record.op == "copy_" else refuses_memory
+    return refuses(effect, written, target.layout, reads)
 
 
 def _apply_to_each(run: Run, name: str, effect: Effect, params: Mapping[str, Value], node: ir.Node) -> Value:

@@ -12,6 +12,7 @@ from autograd_lint.static.model.values import Dict, Instance, NNModule, Seq, Ten
 from autograd_lint.static.model.watch import Candidate, Made
 from autograd_lint.static.operations.registered import parameters_of, submodules
 from autograd_lint.static.syntax import ir
+from autograd_lint.static.syntax.walk import subtree
 
 HELD: Final = frozenset({Seq, Dict, Tensor})
 """What an attribute may hold that a Module does not look into."""
@@ -165,13 +166,7 @@ def _is_unconditional(function: ir.FunctionDef | ir.Lambda, site: Site) -> bool:
 
 
 def _contains(statement: ir.Node, site: Site) -> bool:
-    waiting = [statement.cst]
-    while waiting:
-        node = waiting.pop()
-        if node is site.token:
-            return True
-        waiting.extend(node.children)
-    return False
+    return any(node is site.token for node in subtree(statement.cst))
 
 
 # ----------------------------------------------------------------- conclusion

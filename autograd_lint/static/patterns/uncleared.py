@@ -7,7 +7,6 @@ is read from the source of the function around it. Nothing learned so is certain
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import libcst as cst
@@ -15,6 +14,7 @@ import libcst as cst
 from autograd_lint.events import Accumulation, Site, TensorRef
 from autograd_lint.static.model.values import OptimizerValue, Unknown, Value
 from autograd_lint.static.syntax import ir
+from autograd_lint.static.syntax.walk import subtree
 
 if TYPE_CHECKING:
     from autograd_lint.static.interpret.state import Run
@@ -43,14 +43,14 @@ def note_uncleared(run: Run, step: Site, owner: Value, name: str, first: Site, a
 
 def _shows_all(function: cst.CSTNode, step: object, optimizer: str, others: set[str]) -> bool:
     """Nothing in `function` is called as if it cleared, and nothing in the loop is handed what it would clear."""
-    for node in _walk(function):
+    for node in subtree(function):
         if isinstance(node, cst.Attribute | cst.Name | cst.Arg) and _CLEARING.search(_last(node)):
             if not _belongs_to(function, node, others - {optimizer}):
                 return False
         if isinstance(node, cst.AssignTarget) and _last(node.target) == "grad":
             return False
-    loops = [node for node in _walk(function) if isinstance(node, cst.For | cst.While)]
-    inside = [loop for loop in loops if any(part is step for part in _walk(loop))]
+    loops = [node for node in subtree(function) if isinstance(node, cst.For | cst.While)]
+    inside = [loop for loop in loops if any(part is step for part in subtree(loop))]
     return bool(inside) and not any(_hands_over(loop, optimizer) for loop in inside)
 
 
@@ -61,13 +61,13 @@ def _belongs_to(function: cst.CSTNode, node: cst.CSTNode, others: set[str]) -> b
         and (part is node or part.attr is node)
         and isinstance(part.value, cst.Name)
         and part.value.value in others
-        for part in _walk(function)
+        for part in subtree(function)
     )
 
 
 def _hands_over(loop: cst.CSTNode, optimizer: str) -> bool:
     """The optimizer or a network is given to a call, or a method of them is called that is not known."""
-    calls = [node for node in _walk(loop) if isinstance(node, cst.Call)]
+    calls = [node for node in subtree(loop) if isinstance(node, cst.Call)]
     networks = {call.func.value for call in calls if isinstance(call.func, cst.Name)}
     for call in calls:
         if _last(call.func) in _HARMLESS:
@@ -79,14 +79,6 @@ def _hands_over(loop: cst.CSTNode, optimizer: str) -> bool:
         if isinstance(owner, cst.Name) and owner.value in (networks | {"self"}) and _last(call.func) not in _MODES:
             return True
     return False
-
-
-def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    waiting = [node]
-    while waiting:
-        here = waiting.pop()
-        yield here
-        waiting.extend(here.children)
 
 
 def _last(node: cst.CSTNode) -> str:

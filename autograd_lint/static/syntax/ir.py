@@ -322,12 +322,11 @@ class For(Node):
 
 @dataclass(slots=True, eq=False)
 class While(Node):
-    """`while test: body else: orelse`; `filled` as that of a `for`."""
+    """`while test: body else: orelse`."""
 
     test: Expr
     body: Block
     orelse: Block
-    filled: frozenset[str] | None = None
 
 
 @dataclass(slots=True, eq=False)
