@@ -40,7 +40,6 @@ class Part:
     tree: cst.Module
     module: ir.Module
     offset: int
-    size: int
 
     @cached_property
     def positions(self) -> Positions:
@@ -58,6 +57,10 @@ class Book:
     parts: dict[int, Part | None] = field(default_factory=dict)
     size: int = _OVERHEAD
 
+    def size_of(self, number: int) -> int:
+        """The characters of the statement `number`, which need not be parsed for that."""
+        return len(self.outline.source_of(number)) if self.outline is not None else 0
+
     def part(self, number: int) -> Part | None:
         """The statement `number`, parsed now if it was not yet."""
         if number not in self.parts:
@@ -73,7 +76,7 @@ class Book:
             tree = parse(text)
         except SourceError:  # the checks of the file itself tell what is wrong with it
             return None
-        return Part(tree, lower_module(tree, self.path), self.outline.chunks[number].first - 1, len(text))
+        return Part(tree, lower_module(tree, self.path), self.outline.chunks[number].first - 1)
 
 
 class Library:

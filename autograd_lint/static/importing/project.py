@@ -66,6 +66,12 @@ class Project:
         if self.steps < _STEPS_A_PROGRAM and self.renewals > 0:
             self.steps, self.renewals = _STEPS_A_PROGRAM, self.renewals - 1
 
+    def has_room(self, size: int) -> bool:
+        """Whether a statement of `size` characters may be parsed and executed too; after one that may not, none may."""
+        if self.room >= 0:
+            self.room -= size
+        return self.room >= 0
+
     def call_steps(self) -> int:
         """How many steps a call of an imported function may take."""
         return min(_STEPS_A_CALL, self.steps)
@@ -219,14 +225,11 @@ class Namespace(Env):
         return self.names.get(name, Unknown())
 
     def _part(self, number: int) -> Part | None:
-        part = self._parts.get(number) or self._book.part(number)
-        if part is None:
-            return None
-        if number not in self._parts:
-            self._project.room -= part.size
-            if self._project.room < 0:
-                return None
-            self._parts[number] = part
+        part = self._parts.get(number)
+        if part is None and self._project.has_room(self._book.size_of(number)):
+            part = self._book.part(number)
+            if part is not None:
+                self._parts[number] = part
         return part
 
     def _execute(self, part: Part, *, decided: bool) -> bool:
