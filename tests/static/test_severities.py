@@ -45,3 +45,18 @@ def test_who_calls_a_function_may_have_switched_gradients_off(first: str, severi
     text = FUNCTION.format(first=first)
     found = check_source(SourceFile("program.py", text), [rule for rule in all_rules() if rule.code == "AGL508"])
     assert [finding.severity for finding in found] == [severity]
+
+
+def test_argument_given_twice_belongs_to_another_function() -> None:
+    text = """
+import torch
+class Cached(torch.nn.Module):
+    def forward(self, x, cache=None):
+        cache["mean"] = 1
+        return x
+first, second = torch.split(torch.ones(2, 3, requires_grad=True) * 2, 1)
+Cached()(first, second, cache={})
+"""
+    rules = [rule for rule in all_rules() if rule.code == "AGL106"]
+    assert check_source(SourceFile("program.py", text), rules) == []
+    assert check_source(SourceFile("program.py", text.replace(", cache={}", "")), rules) != []

@@ -29,7 +29,9 @@ def _argument(
     run: Run, function: Function, param: ir.Param, pos: list[Value], keywords: dict[str, Value], args: Args
 ) -> Value:
     if pos and param.kind != "kwonly":
-        return pos.pop(0)
+        given = pos.pop(0)
+        # Given twice, as Python forbids: it is another function that is called here.
+        return given if keywords.pop(param.name, None) is None else Unknown()
     if param.name in keywords:
         return keywords.pop(param.name)
     if not args.open and param.name in function.defaults:

@@ -178,12 +178,24 @@ def conclude(run: Run) -> None:
     for candidate in watch.candidates:
         if not any(_is_looked_after(run, member) for member in candidate.members):
             events.append((candidate.event, candidate.late))
+    held = _held_below(watch.made)
     for made in watch.made:
         kept = _kept_each_time(made)
-        if (made.stored and not kept) or _is_looked_after(run, made.value) or _has_set_values(made.value):
+        if (made.stored and not kept) or id(made.value) in held:
+            continue
+        if _is_looked_after(run, made.value) or _has_set_values(made.value):
             continue
         event = MadeInForward(site=made.site, owner=made.owner.cls.node.name, made=made.name, kept=kept)
         events.append((event, made.late))
+
+
+def _held_below(made: list[Made]) -> set[int]:
+    """What is part of something that was made and is held, perhaps until the next call and longer."""
+    held: set[int] = set()
+    for each in made:
+        if each.stored and not _kept_each_time(each):
+            held.update(map(id, (*submodules(each.value), *parameters_of(each.value))))
+    return held
 
 
 def _is_looked_after(run: Run, member: Value) -> bool:
