@@ -224,6 +224,8 @@ def add_backward(sketch: Sketch) -> bool:
         loss = sketch.new_name(("loss", "total", "cost"))
         if not sketch.add(f"{loss} = {root}.sum() + {second}.mean()"):
             return False
+        if sketch.ended is not None:  # torch refused that already
+            return True
         root = loss
     statement = sketch.pick(choices).format(r=root, s=second, x=leaf, g=sketch.new_name(("g", "gx", "grads")))
     if _is_vector_backward(sketch, statement, root) and sketch.chance(0.9):
