@@ -194,13 +194,15 @@ class Backward(Event):
 class Accumulation(Event):
     """A backward (`site`) added into gradients that the backward at `first` had left, with nothing clearing between.
 
-    `stepped` is the optimizer step that already used the old gradients; `in_loop` whether `site` runs in a loop.
+    `stepped` is the step that already used the old gradients, an optimizer's or one written out (`by_hand`);
+    `in_loop` whether `site` runs in a loop.
     Without a step it is certain only when the sum was read where an earlier read took one pass's gradient.
     """
 
     first: Site
     leaf: TensorRef
     stepped: Site | None = None
+    by_hand: bool = False
     in_loop: bool = False
     partly_cleared: bool = False
 

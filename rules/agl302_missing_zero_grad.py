@@ -24,7 +24,7 @@ class MissingZeroGrad(Rule):
 
     Reports a loop that runs backward and an optimizer's `step()` where nothing clears the gradients in between:
     neither `zero_grad()` of the optimizer or of a module, nor `.grad = None`, nor a function called on the way; or
-    only those of one of several optimizers are cleared.
+    only those of one of several optimizers are cleared. A step may be written out by hand, as `w -= lr * w.grad` is.
 
     Without an optimizer it is a code smell, and a warning: a gradient is read after one backward, and read again, as if
     it were another's alone, after a second. Gradient accumulation, several backwards to a step, is left alone.
@@ -118,8 +118,8 @@ def _message(event: Accumulation, *, trains: bool) -> str:
     name = quoted(event.leaf.name, otherwise="a parameter")
     if not trains:
         return f"backward adds to the gradient of {name}, which still holds that of an earlier backward"
-    adds = "adds" if event.certain else "may add"
-    return f"backward {adds} to the gradient of {name}, which `step` has used already and nothing clears"
+    adds, step = "adds" if event.certain else "may add", "a step" if event.by_hand else "`step`"
+    return f"backward {adds} to the gradient of {name}, which {step} has used already and nothing clears"
 
 
 def _places(event: Accumulation) -> Iterator[tuple[str, Site]]:
@@ -132,7 +132,7 @@ def _places(event: Accumulation) -> Iterator[tuple[str, Site]]:
 def _help(event: Accumulation) -> str:
     if event.partly_cleared:
         return "clear these gradients too: call `zero_grad()` on every optimizer that steps"
-    if event.stepped is not None:
+    if event.stepped is not None and not event.by_hand:
         return "call `optimizer.zero_grad()` before this backward"
     return "clear the gradients before this backward: `zero_grad()`, or `.grad = None`"
 

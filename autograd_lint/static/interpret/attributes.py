@@ -8,6 +8,7 @@ from typing import Any, Final
 from autograd_lint.events import How, Refusal
 from autograd_lint.static.interpret.classes import find_in_class
 from autograd_lint.static.interpret.state import Args, Run
+from autograd_lint.static.model.by_hand import note_moved
 from autograd_lint.static.model.order import note_doubt
 from autograd_lint.static.model.passes import forget_gradient
 from autograd_lint.static.model.values import (
@@ -304,6 +305,7 @@ def assign_data(run: Run, tensor: Tensor, value: Value, node: ir.Node) -> None:
     record.bumps = False
     run.machine.keep(record)
     fresh = source if source is not None else run.machine.tensor()
+    note_moved(run, tensor, fresh, record.site)
     if fresh.memory is not tensor.memory:
         record.certain = source is not None and source.node is None  # what was computed may have the same values
         tensor.reseated = record

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from autograd_lint.events import How, IndexRead
 from autograd_lint.facts import table
 from autograd_lint.static.interpret.state import Run
+from autograd_lint.static.model.by_hand import follow_gradients
 from autograd_lint.static.model.dtypes import INTEGERS
 from autograd_lint.static.model.traces import carry_write, unknown_from
 from autograd_lint.static.model.values import (
@@ -288,3 +289,5 @@ def _write_elements(
         machine.perform(record, made, overlaps=_refuses_copy(region, sharing))
         if run.traced:
             carry_write(run, tensor, (base, value), made)
+        if run.gradients.passes:
+            follow_gradients(run, operands.get("value", ()), (), (tensor,), site)

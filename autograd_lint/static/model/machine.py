@@ -90,14 +90,27 @@ class WriteRecord:
         )
 
 
-class Memory:
-    """The bytes of a storage and every write to them; `filled` is the number that all elements are, if one is known."""
+@dataclass(frozen=True, slots=True)
+class GradientUse:
+    """The `.grad` of `leaf`, read when it was the sum of `passes` passes and had been cleared `clears` times."""
 
-    __slots__ = ("filled", "writes")
+    leaf: Tensor
+    clears: int
+    passes: int
+
+
+class Memory:
+    """The bytes of a storage and every write to them; `filled` is the number that all elements are, if one is known.
+
+    `gradients` are those that its numbers were computed from.
+    """
+
+    __slots__ = ("filled", "gradients", "writes")
 
     def __init__(self) -> None:
         self.writes: list[tuple[WriteRecord, bool]] = []
         self.filled: float | None = None
+        self.gradients: tuple[GradientUse, ...] = ()
 
 
 class Counter:

@@ -533,7 +533,12 @@ def _note_sum(machine: Machine, site: Site, tensor: Tensor) -> None:
         return
     leaf = TensorRef(tensor.name, leaf=tensor.node is None, parameter=tensor.parameter, made=tensor.site)
     tensor.grad_sum = Accumulation(
-        site=site, first=tensor.grad_passes[0], leaf=leaf, stepped=tensor.grad_stepped, in_loop=bool(machine.loops)
+        site=site,
+        first=tensor.grad_passes[0],
+        leaf=leaf,
+        stepped=tensor.grad_stepped,
+        by_hand=tensor.grad_by_hand,
+        in_loop=bool(machine.loops),
     )
 
 
@@ -562,7 +567,7 @@ def forget_gradient(tensor: Tensor, value: Tri) -> None:
     tensor.grad_passes.clear()
     tensor.grad_reads = 0
     tensor.grad_clears += 1
-    tensor.grad_stepped, tensor.grad_used = None, 0
+    tensor.grad_stepped, tensor.grad_used, tensor.grad_by_hand = None, 0, False
     tensor.grad_sum = None
     tensor.grad_differenced = False
     if value is False:

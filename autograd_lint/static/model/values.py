@@ -412,7 +412,7 @@ class Tensor(Value):
     `copied`: where indexing made it as a copy. `maybe_of`: it may be the same tensor as, or a view of, another.
     `detached`: the `detach_()` that took its history, `reseated`: the `.data =` that gave it other memory.
     `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient; `grad_used`: how many of
-    `grad_passes` a step has used.
+    `grad_passes` a step has used, by an optimizer or written out (`grad_by_hand`).
     `trace` tells where its numbers left the graph, `tested` what a condition was computed from; `revived` is where
     computed numbers were made a leaf that requires grad.
     """
@@ -430,6 +430,7 @@ class Tensor(Value):
         "device",
         "dtype",
         "grad",
+        "grad_by_hand",
         "grad_clears",
         "grad_differenced",
         "grad_owner",
@@ -490,6 +491,7 @@ class Tensor(Value):
         self.grad_clears = 0
         self.grad_differenced = False
         self.grad_stepped: Site | None = None
+        self.grad_by_hand = False
         self.grad_sum: Accumulation | None = None
         self.grad_used = 0
         self.detached: WriteRecord | None = None

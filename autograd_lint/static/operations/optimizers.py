@@ -131,7 +131,7 @@ def _step(run: Run, owner: OptimizerValue, args: Args, node: ir.Node) -> Value:
             run.machine.emit(tensor.grad_sum)
         _step_one(run, owner, tensor, node)
         if tensor.grad_passes:
-            tensor.grad_stepped, tensor.grad_used = site, len(tensor.grad_passes)
+            tensor.grad_stepped, tensor.grad_used, tensor.grad_by_hand = site, len(tensor.grad_passes), False
     note_stepped(run, site, owner)
     if closure is None:
         rebuilt.note_stepped(run, owner, site, receiver(node))

@@ -12,6 +12,7 @@ from autograd_lint.facts import table
 from autograd_lint.facts.kinds import UNKNOWN, constant_kind, tensor_kind, tensors_kind
 from autograd_lint.facts.model import Alias, Effect, Output
 from autograd_lint.static.interpret.state import Run
+from autograd_lint.static.model.by_hand import follow_gradients
 from autograd_lint.static.model.dtypes import INTEGERS, result_dtype
 from autograd_lint.static.model.machine import GraphNode, WriteRecord, labelled
 from autograd_lint.static.model.singularities import note_derivative
@@ -240,6 +241,9 @@ def apply_effect(
         _note_tested(outputs[0], operands)
     if run.traced or (made is None and loses(run, effect)):
         carry(run, display(name), effect, params, operands, made, outputs, site)
+    if run.gradients.passes:
+        given = [t for group in operands.values() for t in group]
+        follow_gradients(run, given, outputs, [record.tensor for _, record, _ in writes], site)
     return pack(effect, outputs)
 
 
