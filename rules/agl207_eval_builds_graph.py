@@ -95,21 +95,7 @@ class EvalBuildsGraph(Rule):
         )
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """The loop around the forward under `no_grad`."""
-        import libcst as cst
+        """The function decorated, or the loop around the forward wrapped."""
+        from autograd_lint.fixing.evaluating import without_gradients
 
-        from autograd_lint.fixing.lines import under
-        from autograd_lint.fixing.names import name_for
-
-        node = code.node(event.site)
-        no_grad = None if node is None else name_for(code, "torch.no_grad", node)
-        if node is None or no_grad is None:
-            return None
-        scope = code.scope(node)
-        loops = [
-            found
-            for found in code.around(node)
-            if isinstance(found, cst.For | cst.While) and code.scope(found) is scope
-        ]
-        edit = under(code, loops[-1] if loops else node, f"with {no_grad.text}():")
-        return code.unsafe("evaluate under `no_grad`", *no_grad.imports, edit)
+        return without_gradients(code, event) if isinstance(event, EvalForward) else None

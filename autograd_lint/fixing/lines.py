@@ -6,6 +6,7 @@ import libcst as cst
 
 from autograd_lint.finding import Edit, Position, Range
 from autograd_lint.fixing.code import Code
+from autograd_lint.fixing.walk import descendants
 from autograd_lint.layout import split_lines
 
 
@@ -16,9 +17,9 @@ def under(code: Code, node: cst.CSTNode, header: str) -> Edit | None:
         return None
     place = code.place(statement)
     whole = Range(Position(place.start.row, 1), place.end)
+    if _has_rows_of_text(code, statement):
+        return None
     text = code.source.text_of(whole)
-    if '"""' in text or "'''" in text:
-        return None  # the rows of a string must not move
     step = code.tree.default_indent
     rows = [f"{step}{row}" if row.strip() else row for row in split_lines(text)]
     return Edit("\n".join([code.indent(place.start.row) + header, *rows]), whole)
@@ -49,9 +50,15 @@ def _moved(code: Code, node: cst.CSTNode, target: cst.CSTNode, *, after: bool) -
         return (None,)  # nothing would be left of the block
     first, last = code.place(line).start.row, code.place(line).end.row
     rows = split_lines(code.source.text)[first - 1 : last]
-    if any(quotes in row for row in rows for quotes in ('"""', "'''")):
+    if _has_rows_of_text(code, line):
         return (None,)
     indent = code.indent(first)
     there = code.indent(code.place(other).start.row)
     content = "\n".join(there + row.removeprefix(indent) for row in rows).removeprefix(there)
     return code.without_line(line), code.line_after(other, content) if after else code.line_before(other, content)
+
+
+def _has_rows_of_text(code: Code, statement: cst.CSTNode) -> bool:
+    """Whether a string in it goes over several rows, which must not move."""
+    strings = (found for found in descendants(statement) if isinstance(found, cst.SimpleString | cst.FormattedString))
+    return any(code.place(found).start.row != code.place(found).end.row for found in strings)
