@@ -101,6 +101,8 @@ class RetainGraph(Rule):
 
 def _message(event: Backward) -> str:
     root = quoted(event.root.name, otherwise="a tensor")
+    if not event.reused and event.root.in_graph is None:
+        return f"`retain_graph=True` keeps the graph of {root} for a backward that may follow"
     if not event.reused:
         return f"`retain_graph=True` keeps the graph of {root}, and no later backward uses it"
     if event.stepped is not None:
@@ -116,6 +118,8 @@ def _places(event: Backward) -> Iterator[tuple[str, Site]]:
 
 
 def _help(event: Backward) -> str:
+    if not event.reused and event.root.in_graph is None:
+        return "drop the argument if no later backward needs this graph; else sum the losses, and run one backward"
     if not event.reused:
         return "drop the argument"
     if event.stepped is not None:

@@ -98,8 +98,8 @@ class LoopCarriedGraph(Rule):
         )
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """The carried value detached where a round of the loop begins."""
-        from autograd_lint.fixing.backwards import carried_without_graph
+        """The carried values detached where a round of the loop begins."""
+        from autograd_lint.fixing.carrying import carried_without_graph
 
         return carried_without_graph(code, event) if isinstance(event, Backward) else None
 

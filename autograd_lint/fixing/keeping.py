@@ -16,7 +16,7 @@ def kept_without_graph(code: Code, event: GraphKept) -> Fix | None:
     node = code.node(event.site)
     line = None if node is None else code.line(node)
     value = None if line is None else _kept(line.body[0])
-    if value is None or line is None:
+    if value is None or line is None or (event.site.calls and _binds_local(line.body[0])):
         return None
     part = _part(value, event.value.name)
     if part is None:
@@ -37,6 +37,13 @@ def _kept(statement: cst.BaseSmallStatement) -> cst.BaseExpression | None:
         case cst.Expr(value=cst.Call(func=cst.Attribute(), args=[cst.Arg(value=value, star="")])):
             return value
     return None
+
+
+def _binds_local(statement: cst.BaseSmallStatement) -> bool:
+    """Whether a local name of a helper gets the sum: what the helper returns may need the graph."""
+    targets = [to.target for to in statement.targets] if isinstance(statement, cst.Assign) else []
+    targets += [statement.target] if isinstance(statement, cst.AugAssign) else []
+    return any(isinstance(target, cst.Name | cst.Tuple) for target in targets)
 
 
 def _part(value: cst.BaseExpression, name: str) -> cst.BaseExpression | None:

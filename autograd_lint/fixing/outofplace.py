@@ -18,6 +18,7 @@ from autograd_lint.fixing.calls import argument, without_argument
 from autograd_lint.fixing.code import Code
 from autograd_lint.fixing.names import meaning_of
 from autograd_lint.fixing.ownership import is_dead, is_new, owns
+from autograd_lint.fixing.walk import descendants, target_names
 
 _PLAIN: Final = frozenset(
     ["add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "neg", "negative", "abs", "absolute",
@@ -25,7 +26,7 @@ _PLAIN: Final = frozenset(
 )  # fmt: skip
 """Operations whose result has the operand's dtype when all else is a real number, under autocast too."""
 _PLAIN_OPERATORS: Final = frozenset({"+", "-", "*", "/"})
-_BINDING: Final = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "@": 2}
+_BINDING: Final = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "@": 2, "**": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ def _with_result(code: Code, rewrite: _Rewrite, made: Site | None) -> Fix | None
     """Let the name of the written tensor hold the result, if it is read again."""
     call, written = rewrite.call, rewrite.written
     message = "use the out-of-place form"
+    if isinstance(written, cst.Subscript) and not _takes_items(code, written.value):
+        return None
     if isinstance(written, cst.Attribute | cst.Subscript) and isinstance(code.parent(call), cst.Expr):
         bound = code.insert(code.place(call).start, f"{code.text(written)} = ")
         return code.unsafe(f"{message}: `{code.text(written)} = …`", bound, *rewrite.edits)
@@ -127,6 +130,18 @@ def _with_result(code: Code, rewrite: _Rewrite, made: Site | None) -> Fix | None
     if isinstance(around, cst.Assign) and around.value is call:
         return fix(message, code.insert(code.place(call).start, f"{name} = "), *rewrite.edits)
     return None
+
+
+def _takes_items(code: Code, container: cst.BaseExpression) -> bool:
+    """Whether an element can be put into `container`: all that its name is bound to here are lists or dicts."""
+    if not isinstance(container, cst.Name):
+        return False
+    values = [
+        found.value
+        for found in descendants(code.scope(container))
+        if isinstance(found, cst.Assign) and any(container.value in target_names(to.target) for to in found.targets)
+    ]
+    return bool(values) and all(isinstance(value, cst.List | cst.ListComp | cst.Dict | cst.DictComp) for value in values)
 
 
 def _rebinds(node: cst.CSTNode | None, name: str) -> bool:
@@ -150,7 +165,8 @@ def _needs_parentheses(value: cst.BaseExpression, sign: str) -> bool:
 
 
 def _sign_of(operator: cst.BaseBinaryOp) -> str:
-    signs = {cst.Multiply: "*", cst.Divide: "/", cst.FloorDivide: "//", cst.Modulo: "%", cst.MatrixMultiply: "@"}
+    signs = {cst.Multiply: "*", cst.Divide: "/", cst.FloorDivide: "//", cst.Modulo: "%", cst.MatrixMultiply: "@",
+             cst.Add: "+", cst.Subtract: "-", cst.Power: "**"}
     return signs.get(type(operator), "")
 
 
