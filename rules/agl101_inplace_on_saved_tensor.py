@@ -105,10 +105,11 @@ class InplaceOnSavedTensor(Rule):
         )
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """The out-of-place form."""
+        """The out-of-place form; rows written one by one are put into a list that is stacked."""
+        from autograd_lint.fixing.filling import stacked
         from autograd_lint.fixing.outofplace import out_of_place
 
-        return out_of_place(code, event) if isinstance(event, Write) else None
+        return (out_of_place(code, event) or stacked(code, event)) if isinstance(event, Write) else None
 
 
 def _message(event: Write, stale: Stale) -> str:

@@ -96,10 +96,11 @@ class IndexWriteOnGraphTensor(Rule):
         yield Report(event.site, _message(event), ways_in(event), _help(event))
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """The index write as an operation that gives a new tensor."""
-        from autograd_lint.fixing.values import scattered
+        """The rows in a list that is stacked, or the index write as an operation that gives a new tensor."""
+        from autograd_lint.fixing.filling import stacked
+        from autograd_lint.fixing.scattering import scattered
 
-        return scattered(code, event) if isinstance(event, Write) else None
+        return (stacked(code, event) or scattered(code, event)) if isinstance(event, Write) else None
 
 
 def _message(event: Write) -> str:

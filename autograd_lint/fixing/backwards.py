@@ -12,7 +12,7 @@ from autograd_lint.finding import Fix
 from autograd_lint.fixing.calls import argument, receiver, without_argument
 from autograd_lint.fixing.code import Code
 from autograd_lint.fixing.origins import origins
-from autograd_lint.fixing.walk import descendants, names_read, target_names
+from autograd_lint.fixing.walk import descendants, names_read, only_one, target_names
 
 _PASSES: Final = frozenset({"backward", "grad"})
 _OF_GRADIENTS: Final = frozenset({*_PASSES, "step", "zero_grad", "unscale_", "clip_grad_norm_", "clip_grad_value_"})
@@ -109,8 +109,10 @@ def _can_wait(code: Code, ours: cst.CSTNode, theirs: cst.CSTNode, root: cst.CSTN
         return False
     read = {name.value for name in names_read(root)}
     for statement in block[places[0] + 1 : places[1]]:
-        small = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1 else None
-        if not isinstance(small, cst.Assign) or read & {name for to in small.targets for name in target_names(to.target)}:
+        small = only_one(statement)
+        if not isinstance(small, cst.Assign) or read & {
+            name for to in small.targets for name in target_names(to.target)
+        }:
             return False
         if any(isinstance(found, cst.Name) and found.value in _OF_GRADIENTS for found in descendants(small)):
             return False

@@ -158,9 +158,15 @@ class Code:
     def without_statement(self, statement: cst.CSTNode) -> Edit:
         """Delete the rows of a statement; the comment at its end stays, in a row of its own."""
         place = self.place(statement)
-        behind = (c.column for c in self.source.layout.comments if c.row == place.end.row and c.column > place.end.column)
+        behind = (
+            c.column for c in self.source.layout.comments if c.row == place.end.row and c.column > place.end.column
+        )
         column = next(behind, None)
-        return self.without_line(statement) if column is None else Edit("", Range(place.start, Position(place.end.row, column)))
+        return (
+            self.without_line(statement)
+            if column is None
+            else Edit("", Range(place.start, Position(place.end.row, column)))
+        )
 
     def fix(self, applicability: Applicability, message: str, *edits: Edit | None) -> Fix | None:
         """A fix of these edits; None when one is missing, when two touch, or when a comment would be lost.

@@ -40,7 +40,9 @@ def _only_evaluates(code: Code, function: cst.FunctionDef, mode: cst.CSTNode) ->
     """Whether the mode is set in the function itself, once, and nothing in it seems to need gradients."""
     if code.scope(mode) is not function or function.asynchronous is not None or function.name.value == "forward":
         return False
-    in_loop = any(isinstance(found, cst.For | cst.While) and code.scope(found) is function for found in _loops(code, mode))
+    in_loop = any(
+        isinstance(found, cst.For | cst.While) and code.scope(found) is function for found in _loops(code, mode)
+    )
     return not in_loop and not _trains(code, function)
 
 

@@ -141,7 +141,9 @@ def _takes_items(code: Code, container: cst.BaseExpression) -> bool:
         for found in descendants(code.scope(container))
         if isinstance(found, cst.Assign) and any(container.value in target_names(to.target) for to in found.targets)
     ]
-    return bool(values) and all(isinstance(value, cst.List | cst.ListComp | cst.Dict | cst.DictComp) for value in values)
+    return bool(values) and all(
+        isinstance(value, cst.List | cst.ListComp | cst.Dict | cst.DictComp) for value in values
+    )
 
 
 def _rebinds(node: cst.CSTNode | None, name: str) -> bool:
@@ -165,8 +167,16 @@ def _needs_parentheses(value: cst.BaseExpression, sign: str) -> bool:
 
 
 def _sign_of(operator: cst.BaseBinaryOp) -> str:
-    signs = {cst.Multiply: "*", cst.Divide: "/", cst.FloorDivide: "//", cst.Modulo: "%", cst.MatrixMultiply: "@",
-             cst.Add: "+", cst.Subtract: "-", cst.Power: "**"}
+    signs = {
+        cst.Multiply: "*",
+        cst.Divide: "/",
+        cst.FloorDivide: "//",
+        cst.Modulo: "%",
+        cst.MatrixMultiply: "@",
+        cst.Add: "+",
+        cst.Subtract: "-",
+        cst.Power: "**",
+    }
     return signs.get(type(operator), "")
 
 

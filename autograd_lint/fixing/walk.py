@@ -77,3 +77,10 @@ def dotted_name(node: cst.CSTNode) -> str:
         base = dotted_name(node.value)
         return f"{base}.{node.attr.value}" if base else ""
     return node.value if isinstance(node, cst.Name) else ""
+
+
+def only_one(statement: cst.CSTNode) -> cst.BaseSmallStatement | None:
+    """The statement of a row that holds just one; None of anything else."""
+    if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
+        return None
+    return statement.body[0]
