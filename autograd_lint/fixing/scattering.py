@@ -128,10 +128,10 @@ def _is_elementwise(code: Code, node: cst.BaseExpression, mask: str, picked: lis
             plain = isinstance(operator, cst.Add | cst.Subtract | cst.Multiply)
             return plain and all(_is_elementwise(code, side, mask, picked) for side in (left, right))
         case cst.Call(func=cst.Attribute(value=kept, attr=cst.Name(value=name)), args=args) if name in _ELEMENTWISE:
-            inner = [arg.value for arg in args]
+            given = [arg.value for arg in args]
             if meaning_of(code, node.func) != f"torch.{name}":
-                inner.append(kept)
-            return all(_is_elementwise(code, part, mask, picked) for part in inner)
+                given.append(kept)
+            return all(_is_elementwise(code, part, mask, picked) for part in given)
     return False
 
 
