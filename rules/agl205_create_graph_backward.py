@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from autograd_lint.events import Backward, Event
-from autograd_lint.finding import Severity
+from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule
+
+if TYPE_CHECKING:
+    from autograd_lint.fixing.code import Code
 
 
 class CreateGraphBackward(Rule):
@@ -70,3 +74,9 @@ class CreateGraphBackward(Rule):
                 (),
                 "use `torch.autograd.grad(…, create_graph=True)`, which returns the gradients",
             )
+
+    def fix(self, event: Event, code: Code) -> Fix | None:
+        """The gradients returned, where the function that runs the pass is the one that reads them."""
+        from autograd_lint.fixing.secondorder import returned_gradients
+
+        return returned_gradients(code, event) if isinstance(event, Backward) else None

@@ -107,29 +107,10 @@ class NanGradient(Rule):
         yield Report(event.site, message, places, _HELP[event.kind])
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """A small number inside the root."""
-        import libcst as cst
+        """The argument kept away from the edge."""
+        from autograd_lint.fixing.roots import away_from_the_edge
 
-        from autograd_lint.fixing.calls import argument
-        from autograd_lint.fixing.values import bracketed
-
-        root = code.find(event.site, cst.Call)
-        if root is None or not isinstance(event, InfiniteDerivative):
-            return None
-        clamp = code.find(event.inner, cst.Call)
-        if event.kind is Singularity.CLAMP and clamp is not None:
-            least = argument(clamp, "min") or (clamp.args[-1] if clamp.args else None)
-            if least is None or not isinstance(least.value, cst.Integer | cst.Float) or float(code.text(least.value)):
-                return None
-            return code.unsafe("clamp at a small positive number", code.replace(least.value, _SMALL))
-        if event.kind is not Singularity.NORM:
-            return None
-        value = argument(root, "input", 0)
-        inner = value.value if value is not None else getattr(root.func, "value", None)
-        if inner is None or (value is not None) != bool(root.args):
-            return None
-        text = f"{bracketed(code, inner)} + {_SMALL}"
-        return code.unsafe("add a small number inside", code.replace(inner, text if value is not None else f"({text})"))
+        return away_from_the_edge(code, event) if isinstance(event, InfiniteDerivative) else None
 
 
 def _leaves(seen: Seen) -> Iterator[Facts]:
@@ -154,7 +135,3 @@ _HELP = {
     Singularity.NORM: "use `torch.linalg.vector_norm`, or add a small number inside the root",
     Singularity.CLAMP: "clamp at a small positive number before the root",
 }
-
-
-_SMALL = "1e-12"
-"""Well above what a square of float32 can lose, well below what matters."""

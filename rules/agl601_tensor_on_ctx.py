@@ -120,27 +120,10 @@ class TensorOnCtx(Rule):
         )
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """`save_for_backward`, where it is the only tensor that is kept."""
-        import libcst as cst
+        """`save_for_backward`, and the saved tensor where the attribute was read."""
+        from autograd_lint.fixing.contexts import saved
 
-        from autograd_lint.fixing.walk import descendants
-
-        assign = code.node(event.site)
-        assign = None if assign is None else code.nearest(assign, cst.Assign)
-        owner = None if assign is None else code.nearest(assign, cst.ClassDef)
-        if assign is None or owner is None or not isinstance(event, ContextKept) or len(assign.targets) != 1:
-            return None
-        inside = [found for found in descendants(owner) if isinstance(found, cst.Attribute)]
-        if any(found.attr.value in ("save_for_backward", "saved_tensors") for found in inside):
-            return None
-        target = assign.targets[0].target
-        kept = [found for found in inside if found.attr.value == event.attribute and found is not target]
-        if not isinstance(target, cst.Attribute) or any(code.scope(f) is code.scope(assign) for f in kept):
-            return None
-        context = code.text(target.value)
-        saved = code.replace(assign, f"{context}.save_for_backward({code.text(assign.value)})")
-        reads = (code.replace(found, f"{code.text(found.value)}.saved_tensors[0]") for found in kept)
-        return code.unsafe("save it for backward", saved, *reads)
+        return saved(code, event) if isinstance(event, ContextKept) else None
 
 
 def _unsaved(name: str, kept: Facts, context: Facts | None) -> str:

@@ -126,24 +126,10 @@ class MissingMarkDirty(Rule):
         )
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """The input marked, where it is returned."""
-        import libcst as cst
+        """The input marked where it is returned, else a clone that is written."""
+        from autograd_lint.fixing.contexts import marked
 
-        from autograd_lint.fixing.walk import descendants
-
-        node = code.node(event.site)
-        line = None if node is None else code.line(node)
-        scope = None if node is None else code.scope(node)
-        if line is None or not isinstance(scope, cst.FunctionDef) or not isinstance(event, InputWritten):
-            return None
-        name, context = event.target.name, scope.params.params[0].name.value if scope.params.params else ""
-        returned = any(
-            isinstance(found, cst.Return) and found.value is not None and code.text(found.value) == name
-            for found in descendants(scope)
-        )
-        if not context or not returned:
-            return None  # torch refuses a marked input that is not returned
-        return code.unsafe(f"mark `{name}`", code.line_after(line, f"{context}.mark_dirty({name})"))
+        return marked(code, event) if isinstance(event, InputWritten) else None
 
 
 def _used(seen: Seen, written: Facts, function: str) -> str:
