@@ -105,11 +105,14 @@ class InplaceOnSavedTensor(Rule):
         )
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """The out-of-place form; rows written one by one are put into a list that is stacked."""
+        """The out-of-place form; rows written one by one are put into a list that is stacked; else a clone."""
         from autograd_lint.fixing.filling import stacked
         from autograd_lint.fixing.outofplace import out_of_place
+        from autograd_lint.fixing.values import saved_copy
 
-        return (out_of_place(code, event) or stacked(code, event)) if isinstance(event, Write) else None
+        if not isinstance(event, Write):
+            return None
+        return out_of_place(code, event) or stacked(code, event) or saved_copy(code, event)
 
 
 def _message(event: Write, stale: Stale) -> str:

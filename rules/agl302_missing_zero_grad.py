@@ -12,8 +12,6 @@ from autograd_lint.rule import Report, Rule, quoted
 from autograd_lint.showing import gradient_added
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from autograd_lint.fixing.code import Code
 
 
@@ -101,17 +99,9 @@ class MissingZeroGrad(Rule):
 
     def fix(self, event: Event, code: Code) -> Fix | None:
         """A `zero_grad()` before the backward."""
-        import libcst as cst
+        from autograd_lint.fixing.optimizers import cleared_first
 
-        backward, step = (code.find(site, cst.Call) for site in (event.site, _step_of(event)))
-        if backward is None or step is None or step.args or not isinstance(step.func, cst.Attribute):
-            return None
-        statement, scope = code.line(backward), code.scope(backward)
-        optimizer = step.func.value
-        if statement is None or code.scope(step) is not scope or not _is_lasting(optimizer, scope):
-            return None
-        clearing = f"{code.text(optimizer)}.zero_grad()"
-        return code.unsafe(f"call `{clearing}` before this backward", code.line_before(statement, clearing))
+        return cleared_first(code, event) if isinstance(event, Accumulation) else None
 
 
 def _message(event: Accumulation, *, trains: bool) -> str:
@@ -135,18 +125,3 @@ def _help(event: Accumulation) -> str:
     if event.stepped is not None and not event.by_hand:
         return "call `optimizer.zero_grad()` before this backward"
     return "clear the gradients before this backward: `zero_grad()`, or `.grad = None`"
-
-
-def _step_of(event: Event) -> Site | None:
-    return event.stepped if isinstance(event, Accumulation) else None
-
-
-def _is_lasting(optimizer: cst.BaseExpression, scope: cst.CSTNode) -> bool:
-    """It has the same name before the loop's end: it is no variable of a loop over optimizers."""
-    import libcst as cst
-
-    from autograd_lint.fixing.walk import descendants, dotted_name, target_names
-
-    loops = (found for found in descendants(scope) if isinstance(found, cst.For))
-    first = dotted_name(optimizer).partition(".")[0]
-    return bool(first) and not any(first in target_names(loop.target) for loop in loops)

@@ -107,15 +107,7 @@ class TensorAttributeRequiresGrad(Rule):
         )
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """A Parameter of the same value."""
-        import libcst as cst
+        """A Parameter of the same value, or a `ParameterList` in place of the list."""
+        from autograd_lint.fixing.parameters import registered
 
-        from autograd_lint.fixing.names import name_for
-        from autograd_lint.fixing.values import without_flag
-
-        call = code.find(event.site, cst.Call)
-        plain = None if call is None else without_flag(code, call)
-        parameter = None if call is None else name_for(code, "torch.nn.Parameter", call)
-        if call is None or plain is None or parameter is None:
-            return None
-        return code.unsafe("make it a Parameter", *parameter.imports, code.replace(call, f"{parameter.text}({plain})"))
+        return registered(code, event) if isinstance(event, Unregistered) else None

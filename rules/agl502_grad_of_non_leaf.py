@@ -94,7 +94,12 @@ class GradOfNonLeaf(Rule):
         read, made = code.node(event.site), code.node(event.target.made)
         name = event.target.name.removesuffix(".grad")
         line = None if made is None else code.line(made)
-        if read is None or line is None or code.scope(line) is not code.scope(read):
+        if read is None or line is None:
+            return None
+        kept = f"self.{name.rpartition('.')[2]}"
+        if "." in name and kept in (code.text(target.target) for target in getattr(line.body[0], "targets", ())):
+            name = kept  # in the method of the object that keeps it
+        elif code.scope(line) is not code.scope(read):
             return None
         if name not in (code.text(target.target) for target in getattr(line.body[0], "targets", ())):
             return None

@@ -14,7 +14,6 @@ from autograd_lint.showing_cuts import dead_end, gradient_found, gradient_missin
 if TYPE_CHECKING:
     import libcst as cst
 
-    from autograd_lint.finding import Edit
     from autograd_lint.fixing.code import Code
 
 
@@ -109,17 +108,14 @@ class RewrappedTensor(Rule):
 
         from autograd_lint.fixing.calls import argument
         from autograd_lint.fixing.names import name_for
-        from autograd_lint.fixing.values import bracketed
+        from autograd_lint.fixing.values import bracketed, instead
 
         call = code.find(event.site, cst.Call)
         data = None if call is None else argument(call, "data", 0)
         if call is None or data is None:
             return None
         if not _is_collection(code, data.value):
-            assign, line = code.parent(call), code.line(call)
-            if isinstance(assign, cst.Assign) and line is not None and _are_only(code, assign, code.text(data.value)):
-                return code.unsafe("use the tensor itself", _removed(code, line))
-            return code.unsafe("use the tensor itself", code.replace(call, bracketed(code, data.value)))
+            return code.unsafe("use the tensor itself", instead(code, call, bracketed(code, data.value)))
         stack = name_for(code, "torch.stack", call)
         if stack is None:
             return None
@@ -148,15 +144,3 @@ def _is_collection(code: Code, value: cst.BaseExpression) -> bool:
         for found in descendants(code.scope(value))
         if isinstance(found, cst.Assign)
     )
-
-
-def _are_only(code: Code, assign: cst.Assign, name: str) -> bool:
-    """Whether `name` is all that a value is assigned to."""
-    return all(code.text(to.target) == name for to in assign.targets)
-
-
-def _removed(code: Code, line: cst.SimpleStatementLine) -> Edit:
-    """The statement gone; `pass` where the block has no other."""
-    block = code.parent(line)
-    alone = len(getattr(block, "body", ())) == 1
-    return code.replace(line.body[0], "pass") if alone else code.without_statement(line)

@@ -95,23 +95,9 @@ class GraphCut(Rule):
 
     def fix(self, event: Event, code: Code) -> Fix | None:
         """The value with its graph."""
-        import libcst as cst
+        from autograd_lint.fixing.cuts import uncut
 
-        from autograd_lint.fixing.calls import receiver
-        from autograd_lint.fixing.values import bracketed
-
-        node = code.expression(event.site)
-        cuts = ("item", "detach", "numpy", "tolist")
-        match node:
-            case cst.Call(func=cst.Attribute(value=kept, attr=cst.Name(value=name)), args=()) if name in cuts:
-                text = receiver(code, kept)
-            case cst.Attribute(value=kept, attr=cst.Name(value="data")):
-                text = receiver(code, kept)
-            case cst.Call(func=cst.Name(value="float"), args=[cst.Arg(value=kept)]):
-                text = bracketed(code, kept)
-            case _:
-                return None
-        return code.unsafe("drop the cut", code.replace(node, text))
+        return uncut(code, event) if isinstance(event, Cut | ConstantTerm) else None
 
 
 def _taken_out(seen: Seen) -> str:

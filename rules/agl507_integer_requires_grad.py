@@ -84,16 +84,19 @@ class IntegerRequiresGrad(Rule):
         """Numbers with decimal points."""
         import libcst as cst
 
-        from autograd_lint.fixing.calls import argument
+        from autograd_lint.fixing.calls import argument, without_argument
         from autograd_lint.fixing.walk import descendants
 
         if not isinstance(event, Refused):
             return None
         call = code.find(event.site, cst.Call)
         if call is None or argument(call, "requires_grad") is None:
-            call = code.find(event.origin, cst.Call)
+            call = code.find(event.origin, cst.Call) or code.find(event.target.made, cst.Call)
+        whole = None if call is None else argument(call, "dtype")
+        if call is not None and whole is not None:
+            return code.unsafe("leave the dtype to torch", without_argument(code, call, whole))
         data = None if call is None else argument(call, "data", 0) or argument(call, "end", 0)
-        if call is None or data is None or argument(call, "dtype") is not None:
+        if call is None or data is None:
             return None
         numbers = [found for found in (data.value, *descendants(data.value)) if isinstance(found, cst.Integer)]
         if not isinstance(data.value, cst.Integer | cst.List | cst.Tuple) or not all(

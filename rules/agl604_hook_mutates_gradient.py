@@ -81,20 +81,6 @@ class HookMutatesGradient(Rule):
 
     def fix(self, event: Event, code: Code) -> Fix | None:
         """The hook returns a new tensor."""
-        import libcst as cst
+        from autograd_lint.fixing.gradienthooks import returned
 
-        node = code.find(event.site, cst.Call)
-        if node is None or not isinstance(node.func, cst.Attribute) or not node.func.attr.value.endswith("_"):
-            return None
-        around = code.parent(node)
-        renamed = code.replace(node.func.attr, node.func.attr.value.removesuffix("_"))
-        if isinstance(around, cst.Lambda | cst.Return):
-            return code.unsafe("return a new tensor", renamed)
-        line, scope = code.line(node), code.scope(node)
-        if (
-            not isinstance(around, cst.Expr)
-            or not isinstance(scope, cst.FunctionDef)
-            or line is not scope.body.body[-1]
-        ):
-            return None
-        return code.unsafe("return a new tensor", code.insert(code.place(node).start, "return "), renamed)
+        return returned(code, event) if isinstance(event, GradientWritten) else None

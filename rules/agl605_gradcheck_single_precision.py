@@ -81,14 +81,10 @@ class GradcheckSinglePrecision(Rule):
         )
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """The input made in double precision."""
+        """The inputs made in double precision."""
         import libcst as cst
 
-        from autograd_lint.fixing.calls import with_keyword
-        from autograd_lint.fixing.names import name_for
+        from autograd_lint.fixing.precision import in_double
 
         made = code.find(event.target.made, cst.Call) if isinstance(event, GradientChecked) else None
-        double = None if made is None else name_for(code, "torch.double", made)
-        if made is None or double is None:
-            return None
-        return code.unsafe("check in double precision", *double.imports, with_keyword(code, made, "dtype", double.text))
+        return None if made is None else in_double(code, made)

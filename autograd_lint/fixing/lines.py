@@ -25,6 +25,19 @@ def under(code: Code, node: cst.CSTNode, header: str) -> Edit | None:
     return Edit("\n".join([code.indent(place.start.row) + header, *rows]), whole)
 
 
+def without_header(code: Code, header: cst.With) -> Edit | None:
+    """Put the block under a `with` in its place, one step further out."""
+    if not isinstance(header.body, cst.IndentedBlock) or len(header.items) != 1 or _has_rows_of_text(code, header):
+        return None
+    place, first = code.place(header), code.place(header.body.body[0]).start
+    rows = split_lines(code.source.text)[place.start.row : place.end.row]
+    inner, outer = code.indent(first.row), code.indent(place.start.row)
+    kept = [outer + row.removeprefix(inner) if row.strip() else row for row in rows]
+    kept[:0] = [outer + comment.text for comment in code.source.layout.comments if comment.row == place.start.row]
+    whole = Range(Position(place.start.row, 1), Position(place.end.row, len(rows[-1]) + 1))
+    return Edit("\n".join(kept), whole) if first.row > place.start.row else None
+
+
 def moved_before(code: Code, node: cst.CSTNode, target: cst.CSTNode) -> tuple[Edit | None, ...]:
     """Move the statement around `node` before the one around `target`."""
     return _moved(code, node, target, after=False)

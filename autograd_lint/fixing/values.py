@@ -9,6 +9,7 @@ from autograd_lint.finding import Edit, Fix
 from autograd_lint.fixing.calls import argument, needs_parentheses, receiver, without_argument
 from autograd_lint.fixing.code import Code
 from autograd_lint.fixing.names import name_for
+from autograd_lint.fixing.walk import descendants, dotted_name
 
 
 def with_part(code: Code, whole: cst.CSTNode, part: cst.CSTNode, content: str) -> str:
@@ -39,6 +40,16 @@ def wrapped(code: Code, node: cst.BaseExpression, dotted: str) -> tuple[Edit, ..
     return None if name is None else (*name.imports, *code.wrap(node, f"{name.text}(", ")"))
 
 
+def instead(code: Code, node: cst.BaseExpression, text: str) -> Edit:
+    """`text` in the place of `node`; where that would be `x = x`, no statement at all."""
+    assign, line = code.parent(node), code.line(node)
+    own = isinstance(assign, cst.Assign) and all(code.text(to.target) == text for to in assign.targets)
+    if not own or line is None:
+        return code.replace(node, text)
+    alone = len(getattr(code.parent(line), "body", ())) == 1
+    return code.replace(line.body[0], "pass") if alone else code.without_statement(line)
+
+
 def cloned_first(code: Code, event: Write) -> Fix | None:
     """Let a name hold a clone before the write."""
     node = code.node(event.site)
@@ -50,6 +61,23 @@ def cloned_first(code: Code, event: Write) -> Fix | None:
         if event.refusal is not None or event.how not in (How.INDEX, How.INDEX_AUGMENTED):
             return None  # what is written is an element, of a list perhaps
     return code.unsafe(f"clone `{name}` before the write", code.line_before(statement, f"{name} = {name}.clone()"))
+
+
+def saved_copy(code: Code, event: Write) -> Fix | None:
+    """Let the operation save a clone of the operand that is written later."""
+    stale = event.stale
+    operation = None if stale is None or stale.saved_result else code.expression(stale.saved)
+    if stale is None or operation is None or not stale.saved_name or event.how is How.MODULE:
+        return None
+    operands = [found for found in descendants(operation) if _is_named(found, stale.saved_name)]
+    if len(operands) != 1 or any(isinstance(code.parent(found), cst.Attribute) for found in operands):
+        return None
+    copy = code.insert(code.place(operands[0]).end, ".clone()")
+    return code.unsafe(f"let `{stale.saved_by}` save a copy", copy)
+
+
+def _is_named(node: cst.CSTNode, name: str) -> bool:
+    return isinstance(node, cst.Name | cst.Attribute) and dotted_name(node) == name
 
 
 def copied(code: Code, site: Site | None) -> Fix | None:

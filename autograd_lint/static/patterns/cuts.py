@@ -137,7 +137,15 @@ def _dead_end(reached: Reached, gradients: Gradients, seen: set[int]) -> DeadEnd
         return None
     if leaf is not root and revival.flagged and first_cut(leaf.trace) is None:
         return None
+    if leaf is not root and _is_copy_of_leaves(leaf):
+        return None
     return _ends_at(leaf, revival, reached, certain=request.known and revival.computed is True)
+
+
+def _is_copy_of_leaves(leaf: Tensor) -> bool:
+    """Whether its numbers come from leaves alone, as those of a Parameter that is given its first values do."""
+    cuts = list(cuts_of(() if leaf.trace is None else (leaf.trace,)))
+    return bool(cuts) and all(isinstance(edge, Tensor) for cut in cuts for edge in cut.edges)
 
 
 def _is_useless(leaf: Tensor, gradients: Gradients) -> bool:
