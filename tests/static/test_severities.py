@@ -60,3 +60,51 @@ Cached()(first, second, cache={})
     rules = [rule for rule in all_rules() if rule.code == "AGL106"]
     assert check_source(SourceFile("program.py", text), rules) == []
     assert check_source(SourceFile("program.py", text.replace(", cache={}", "")), rules) != []
+
+
+FUNCTIONS = """
+import torch
+class AsItCame(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+class Exp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        x.sub_(1.0)
+        return x.exp()
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+w = torch.nn.Parameter(torch.rand(3))
+y = AsItCame.apply(w)
+Exp.apply(y).mean().backward()
+"""
+
+
+def test_function_asks_for_the_history_of_its_inputs_before_it_writes_to_them() -> None:
+    codes = {finding.code for finding in check_source(SourceFile("program.py", FUNCTIONS), all_rules())}
+    assert "AGL602" in codes
+    assert "AGL106" not in codes
+
+
+def test_what_one_path_finds_to_be_a_tuple_is_reached_there_too() -> None:
+    text = """
+import torch
+model = torch.nn.Linear(3, 3)
+def forward(x, target=None):
+    output = model(x)
+    chosen = output.argmax(-1)
+    if target is not None:
+        return (output - target).sum(), chosen
+    return chosen
+def train(batches):
+    for x, target in batches:
+        loss, _ = forward(x, target)
+        loss.backward()
+"""
+    rules = [rule for rule in all_rules() if rule.code == "AGL505"]
+    assert [finding.severity for finding in check_source(SourceFile("program.py", text), rules)] == [Severity.WARNING]

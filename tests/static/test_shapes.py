@@ -121,3 +121,10 @@ def test_a_known_number_of_a_shape_is_torchs() -> None:
     found = env.names["r"]
     assert type(found) is Const
     assert found.value == 8 * 4 * 4
+
+
+@pytest.mark.parametrize("expression", ["x.repeat(-1)", "F.pad(x, (0, -5))", "x.topk(-1)[0]", "torch.tile(x, (-1,))"])
+def test_sizes_below_zero_are_no_shape(expression: str) -> None:
+    """Torch refuses them; what is done with them afterwards is not known, and no fault of the tool."""
+    env, _ = abstract(f"{_IMPORTS}x = torch.arange(3)\ny = {expression}\nr = y[:-1]\n")
+    assert getattr(env.names["y"], "layout", None) is None

@@ -12,7 +12,7 @@ from autograd_lint.static.interpret.binding import bind_parameters
 from autograd_lint.static.interpret.builtin_calls import call_builtin
 from autograd_lint.static.interpret.classes import class_chain, find_in_class
 from autograd_lint.static.interpret.container_methods import call_container_method
-from autograd_lint.static.interpret.escape import call_unknown
+from autograd_lint.static.interpret.escape import call_unknown, give_away
 from autograd_lint.static.interpret.state import MAX_DEPTH, Args, Frame, PathEnded, ProgramRaised, Run, truth
 from autograd_lint.static.model.values import (
     NONE,
@@ -292,12 +292,19 @@ def instantiate(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
 
 def _default_init(run: Run, instance: Instance, args: Args, node: ir.Node) -> None:
     base = next((b for b in class_chain(instance.cls) if isinstance(b, TorchName)), None)
-    if base is not None:
-        inherit_builtin_module(run, instance, base.name, args, node)
+    _init_base(run, instance, base, args, node)
     for position, name in enumerate(_fields(instance.cls)):
         value = args.get(position, name)
         if value is not None:
             instance.attrs[name] = value
+
+
+def _init_base(run: Run, instance: Instance, base: TorchName | None, args: Args, node: ir.Node) -> None:
+    """A module of torch's gives its parts; any other base class may keep what it is given, as an optimizer does."""
+    if base is not None and base.name.startswith("torch.nn."):
+        inherit_builtin_module(run, instance, base.name, args, node)
+    elif any(isinstance(link, TorchName | Foreign | Unknown) for link in class_chain(instance.cls)):
+        give_away(run, args)
 
 
 def _fields(cls: Class) -> list[str]:
@@ -383,8 +390,7 @@ def _call_super(run: Run, owner: SuperValue, name: str, args: Args, node: ir.Nod
         return call_unknown(run, owner, args, node)
     base = next((b for b in class_chain(target.cls) if isinstance(b, TorchName)), None)
     if name == "__init__":
-        if base is not None:
-            inherit_builtin_module(run, target, base.name, args, node)
+        _init_base(run, target, base, args, node)
         return NONE
     inner = target.attrs.get("__base__")
     if name in ("forward", "__call__") and isinstance(inner, NNModule):

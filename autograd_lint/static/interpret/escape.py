@@ -78,9 +78,7 @@ def call_unknown(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
     elif last == "zero_grad":
         for tensor in run.gradients.touched:
             forget_gradient(tensor, None)
-    for value in args.all():
-        escape(run, value)
-        run.given.append(value)
+    give_away(run, args)
     if isinstance(function, Bound | Method):
         escape(run, function)
     result = Unknown(sources, kind=_KINDS.get(last, ""))
@@ -147,6 +145,13 @@ def _unknown_backward(run: Run, function: Value, sources: tuple[Value, ...], nod
         names = tuple(root.name for root in roots)
         request = Request(run.site(node), roots, names, seeded=True, retain=None, create=False, known=False)
         run_backward(run.machine, run.gradients, request)
+
+
+def give_away(run: Run, args: Args) -> None:
+    """The arguments go to code that is not known."""
+    for value in args.all():
+        escape(run, value)
+        run.given.append(value)
 
 
 def escape(run: Run, value: Value, depth: int = 0) -> None:

@@ -158,11 +158,13 @@ def _spread_keywords(args: Args, value: Value) -> None:
 
 
 def _call(run: Run, node: ir.Call) -> Value:
+    run.reached.add(node.cst)
     func = evaluate(run, node.func)
     return call_value(run, func, arguments(run, node), node)
 
 
 def _subscript(run: Run, node: ir.Subscript) -> Value:
+    run.reached.add(node.cst)  # of a tuple too: another path may find a tensor here
     base = evaluate(run, node.base)
     return read_item(run, base, evaluate(run, node.index), node)
 

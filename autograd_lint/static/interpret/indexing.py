@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from autograd_lint.events import How, IndexRead
 from autograd_lint.facts import table
@@ -40,6 +41,9 @@ from autograd_lint.static.shapes.layout import Layout
 from autograd_lint.static.shapes.shapes import indexed_layout
 from autograd_lint.static.syntax import ir
 
+_LONG: Final = 32
+"""From this length on torch takes every list for one of indices."""
+
 
 def index_kind(index: Value) -> str:
     """Whether indexing with `index` gives a view ("basic", "full") or a copy ("advanced"); "?" when not known."""
@@ -62,6 +66,19 @@ def index_kind(index: Value) -> str:
     if isinstance(index, Seq):
         return "advanced"
     return "basic" if type(index) is Unknown and index.kind == "number" else "?"
+
+
+def _meant(index: Value) -> Value:
+    """`index` as torch reads it: a short list with a slice, a sequence, a tensor, `None` or `...` in it is a tuple."""
+    if not isinstance(index, Seq) or index.kind != "list" or len(index.items) >= _LONG:
+        return index
+    if any(_sets_apart(item) for item in index.items):
+        return Unknown() if index.open else Seq("tuple", index.items)
+    return Unknown() if any(type(item) is Unknown and not item.kind for item in index.items) else index
+
+
+def _sets_apart(item: Value) -> bool:
+    return isinstance(item, Tensor | Seq | SliceValue) or (type(item) is Const and item.value in (None, Ellipsis))
 
 
 def index_tensors(index: Value) -> Value:
@@ -88,6 +105,7 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
         return run.call_hook(base, "__getitem__", [index], node) if isinstance(base, Instance) else Unknown()
     if tensor.numpy:
         return _array_view(run, tensor)
+    index = _meant(index)
     kind = index_kind(index)
     effect = table.effect("Tensor.__getitem__", {"self": "T", "index": kind})
     if effect is None:
@@ -264,6 +282,7 @@ def _write_elements(
     run: Run, base: Value, tensor: Tensor, index: Value, value: Value, node: ir.Node, *, how: How, target: ir.Node
 ) -> None:
     machine = run.machine
+    index = _meant(index)
     kinds = {"self": "T", "index": index_kind(index), "value": kind_of(value)}
     effect = table.effect("Tensor.__setitem__", kinds)
     if effect is None:

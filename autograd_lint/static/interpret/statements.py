@@ -119,6 +119,7 @@ def _bind_name(run: Run, name: str, value: Value) -> None:
 
 
 def _unpack(run: Run, targets: tuple[ir.Expr, ...], value: Value, node: ir.Node) -> None:
+    run.reached.add(node.cst)  # whatever is unpacked: another path may find a tensor here
     star = next((i for i, t in enumerate(targets) if type(t) is ir.Starred), None)
     items = _unpacked(run, value, len(targets), node) if not is_open(value) or type(value) is Tensor else None
     if items is None and isinstance(value, Seq) and len(value.items) >= len(targets):

@@ -10,7 +10,7 @@ from autograd_lint.static.interpret.classes import find_in_class
 from autograd_lint.static.interpret.state import Args, Run
 from autograd_lint.static.model.machine import GraphNode
 from autograd_lint.static.model.values import NONE, Class, Context, Function, Seq, Tensor, Unknown, Value
-from autograd_lint.static.operations.tensors import known_tensor, new_record, proven_tensor
+from autograd_lint.static.operations.tensors import known_tensor, new_record, proven_tensor, tensor_of
 from autograd_lint.static.patterns.function_checks import note_kept, watch_written
 from autograd_lint.static.syntax import ir
 
@@ -23,7 +23,9 @@ def apply_function(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
         return Unknown(tuple(v for v in args.pos if isinstance(v, Tensor)))
     machine = run.machine
     inputs = [t for t in (known_tensor(value) for value in args.pos) if t is not None]
-    wanted = machine.wants_grad(inputs)
+    possible = [t for t in (tensor_of(run, value) for value in args.pos) if t is not None]
+    wanted = machine.wants_grad(possible)
+    edges = [] if wanted is False else machine.edges(possible)  # torch looks at them before `forward` can write to them
     context = Context()
     modes = machine.modes
     versions = {id(t): t.counter.version for t in inputs}
@@ -36,7 +38,7 @@ def apply_function(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
     note_kept(run, context, args.pos, result)
     if wanted is False:
         return result
-    made = _node(run, cls, context, inputs, node, certain=wanted is True)
+    made = _node(run, cls, context, edges, node, certain=wanted is True)
     watch_written(run, cls, context, inputs, versions, made)
     wrapped = _wrap(run, result, made, context, inputs, versions, node)
     for tensor in context.saved:  # torch saves last: after what `mark_dirty` counts as a write
@@ -44,9 +46,10 @@ def apply_function(run: Run, cls: Class, args: Args, node: ir.Node) -> Value:
     return wrapped
 
 
-def _node(run: Run, cls: Class, context: Context, inputs: list[Tensor], node: ir.Node, *, certain: bool) -> GraphNode:
-    machine = run.machine
-    made = machine.node(cls.node.name, run.site(node), machine.edges(inputs), frees=True if context.saved else None)
+def _node(
+    run: Run, cls: Class, context: Context, edges: list[GraphNode | Tensor], node: ir.Node, *, certain: bool
+) -> GraphNode:
+    made = run.machine.node(cls.node.name, run.site(node), edges, frees=True if context.saved else None)
     made.certain = certain
     return made
 
@@ -84,6 +87,7 @@ def _wrap(
         return result
     result.node = made
     result.requires_grad = True if made.certain else None
+    result.trace = None  # what `forward` has cut off `backward` can mend, and give a gradient by any way
     return result
 
 

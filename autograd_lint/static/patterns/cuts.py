@@ -34,7 +34,7 @@ def lost_gradients(run: Run, returned: Value | None) -> Iterator[Event]:
     told: set[object] = set()
     seen = {id(tensor) for tensor in _graph_tensors(given)}
     for reached in gradients.reached:
-        end = _dead_end(reached, gradients, seen)
+        end = _dead_end(run, reached, seen)
         if end is not None:
             if end.site.key not in told:
                 told.add(end.site.key)
@@ -119,12 +119,14 @@ def _parameters_in(value: Value) -> list[Tensor]:
 # -------------------------------------------------------------------- dead ends
 
 
-def _dead_end(reached: Reached, gradients: Gradients, seen: set[int]) -> DeadEnd | None:
+def _dead_end(run: Run, reached: Reached, seen: set[int]) -> DeadEnd | None:
     """A pass over nothing but leaves made of computed numbers, whose gradients nobody uses.
 
     `seen` are the tensors that others can get at; only of the root itself it is clear that its gradient is of no use.
+    A leaf below it that was given to what is not known may be what a network takes, or an optimizer; and what an
+    unknown network gave hangs on more than is known here.
     """
-    request = reached.request
+    gradients, request = run.gradients, reached.request
     root = request.roots[0]
     if root.revived is not None and root.revived.raises and root.node is not None:
         return _ends_at(root, root.revived, reached, certain=True)
@@ -135,7 +137,8 @@ def _dead_end(reached: Reached, gradients: Gradients, seen: set[int]) -> DeadEnd
     revival = leaf.revived
     if revival is None or (leaf is not root and first_cut(leaf.trace) is None and id(leaf) in seen):
         return None
-    if leaf is not root and revival.flagged and first_cut(leaf.trace) is None:
+    below = leaf is not root or not request.known
+    if below and revival.flagged and (first_cut(leaf.trace) is None or id(leaf) in run.watch.given):
         return None
     if leaf is not root and _is_copy_of_leaves(leaf):
         return None

@@ -34,8 +34,8 @@ def result_layout(name: str, out: Output, index: int, params: Params, operands: 
     rule = _FAMILIES.get(short.rstrip("_") if not short.startswith("__") else short)
     if rule is not None:
         found = rule(params, operands, index)
-        if found is not None:
-            return found
+        if found is not None:  # torch refuses a size below zero: `x.repeat(-1)`
+            return found if min(found.shape, default=0) >= 0 else None
     if short in _OF_THEIR_OWN:
         return None
     if out.shape == "scalar":
