@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
-_SECONDS: Final = 5.0
+_SECONDS: Final = 15.0
+"""More than the import of torch's compiler computes, which some calls bring about (`apply_` under a mode: 5 s)."""
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from autograd_lint.static.model.values import (
     TorchName,
     Unknown,
     Value,
+    size_met,
 )
 from autograd_lint.static.operations.tensor_methods import call_tensor_method
 from autograd_lint.static.operations.tensors import binary, known_tensor
@@ -55,6 +56,8 @@ def iterate(run: Run, value: Value, node: ir.Node, *, limit: int = _MOST_ITEMS) 
             yield Unknown()
     elif isinstance(value, RangeValue):
         yield from (Const(i) for i in value.values[:limit])
+        for _ in range(_ROUNDS - len(value.values) if value.open else 0):
+            yield Unknown(kind="number")
     elif isinstance(value, Const) and isinstance(value.value, str | bytes):
         yield from (Const(part) for part in value.value[:limit])
     elif isinstance(value, NNModule) and value.children:
@@ -104,9 +107,9 @@ def call_builtin(run: Run, name: str, args: Args, node: ir.Node) -> Value:
 
 
 def _range(run: Run, args: Args, node: ir.Node) -> Value:
-    bounds = [a.value for a in args.pos if isinstance(a, Const) and isinstance(a.value, int)]
+    bounds = [size for size in map(size_met, args.pos) if size is not None]
     if bounds and len(bounds) == len(args.pos) and not (len(bounds) == 3 and bounds[2] == 0):
-        return RangeValue(range(*bounds[:3]))
+        return RangeValue(range(*bounds[:3]), open=any(isinstance(bound, Unknown) for bound in args.pos))
     return Unknown(kind="range")
 
 
@@ -114,7 +117,11 @@ def _len(run: Run, args: Args, node: ir.Node) -> Value:
     value = args.get(0, "obj")
     if isinstance(value, Seq | Dict) and not value.open:
         return Const(len(value.items))
-    if isinstance(value, RangeValue):
+    if isinstance(value, Seq):
+        size = Unknown(kind="number")
+        size.met = len(value.items)
+        return size
+    if isinstance(value, RangeValue) and not value.open:
         return Const(len(value.values))
     if isinstance(value, Tensor) and value.layout is not None and value.layout.shape:
         return Const(value.layout.shape[0])
@@ -143,7 +150,7 @@ def is_open_iterable(value: Value) -> bool:
     if isinstance(value, Tensor):
         return value.layout is None
     if isinstance(value, RangeValue):
-        return len(value.values) > _MOST_ITEMS
+        return value.open or len(value.values) > _MOST_ITEMS
     return not isinstance(value, Const) and not (isinstance(value, NNModule) and bool(value.children))
 
 

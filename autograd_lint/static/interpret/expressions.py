@@ -32,6 +32,7 @@ from autograd_lint.static.model.values import (
     TorchName,
     Unknown,
     Value,
+    size_met,
 )
 from autograd_lint.static.operations.tensor_methods import is_attribute
 from autograd_lint.static.operations.tensors import binary, compare, known_tensor, unary
@@ -237,9 +238,19 @@ def combine(run: Run, op: str, left: Value, right: Value, node: ir.Node) -> Valu
     """`left op right`."""
     if type(left) is Const and type(right) is Const:
         return fold(op, left.value, right.value)
+    sizes = size_met(left), size_met(right)
+    if None not in sizes:
+        return _of_sizes(fold(op, *sizes))
     if run.tape is not None:
         return run.tape.record(run, "binary", op, (left, right), node, partial(binary, run, op, left, right, node))
     return binary(run, op, left, right, node)
+
+
+def _of_sizes(met: Value) -> Value:
+    """What is computed from sizes is as little known as they are."""
+    result = Unknown(kind="number")
+    result.met = size_met(met)
+    return result
 
 
 def fold(op: str, left: Any, right: Any) -> Value:

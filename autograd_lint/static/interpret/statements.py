@@ -211,7 +211,8 @@ def _aug_assign(run: Run, node: ir.AugAssign) -> Signal | None:
     if type(target) is ir.Subscript:
         base, index = evaluate(run, target.base), evaluate(run, target.index)
         old = read_item(run, base, index, target)
-        new = _augmented(run, node, old, evaluate(run, node.value), how=How.INDEX_AUGMENTED)
+        how = How.AUGMENTED if isinstance(base, Dict | Seq) else How.INDEX_AUGMENTED
+        new = _augmented(run, node, old, evaluate(run, node.value), how=how)
         if run.machine.loops and node.op == "+" and isinstance(base, Dict | Seq):
             note_added(run, node, target, old, node.value, new)
         _write_item(run, base, index, new, node, how=How.INDEX_AUGMENTED, target=target)

@@ -39,10 +39,11 @@ class Unknown(Value):
     `sources` are the tensors it may have been computed from; `kind` says what it must be: "tensor", "number" (a Python
     one), "flag", what `parameters()` gives or "parameter", one of those; "" when even that is not known. `owner` and
     `label` tell which attribute of what it was read as. `trace` tells where its numbers left the graph, `revived` where
-    it was told to require grad.
+    it was told to require grad. `met`: a size, or computed from sizes; what it would be if there were no more elements
+    than those met.
     """
 
-    __slots__ = ("attrs", "kind", "label", "name", "owner", "revived", "sources", "tensor", "trace")
+    __slots__ = ("attrs", "kind", "label", "met", "name", "owner", "revived", "sources", "tensor", "trace")
 
     def __init__(self, sources: tuple[Value, ...] = (), *, kind: str = "") -> None:
         self.attrs: dict[str, Value] | None = None
@@ -50,6 +51,7 @@ class Unknown(Value):
         self.label = ""
         self.tensor: Tensor | None = None
         self.kind = kind
+        self.met: int | None = None
         self.sources = sources
         self.trace: Trace | None = None
         self.revived: Revival | None = None
@@ -147,9 +149,10 @@ class SliceValue(Value):
 
 @dataclass(slots=True, eq=False)
 class RangeValue(Value):
-    """`range(…)` with known bounds."""
+    """`range(…)` with known bounds; `open`: up to the size of something of which not all elements are known."""
 
     values: range
+    open: bool = False
 
 
 class Env:
@@ -514,6 +517,13 @@ class Tensor(Value):
     def leaf(self) -> bool:
         """It has no `grad_fn`."""
         return self.node is None
+
+
+def size_met(value: Value) -> int | None:
+    """A whole number; of one that is computed from sizes, what it would be with the elements met."""
+    if type(value) is Const:
+        return value.value if isinstance(value.value, int) else None
+    return value.met if isinstance(value, Unknown) else None
 
 
 def is_none(value: Value) -> bool:
