@@ -222,7 +222,8 @@ class _Judge:
     def _proof(self, finding: Finding) -> bool | None:
         code, evidence, lines = finding.code, self.evidence, _lines(finding.range)
         if code == "AGL302":
-            return any(each.line in lines for each in self.outcome.summed)
+            summed = any(each.line in lines for each in self.outcome.summed)
+            return summed or not evidence.summed_by_hand.isdisjoint(lines)
         if code == "AGL401":
             return any(line in lines for line in self.outcome.unregistered)
         if code == "AGL402":

@@ -16,6 +16,7 @@ import torch
 
 from tests.agreement.oracle import run_code
 from tests.agreement.outcome import Kind, Outcome, sort_error
+from tests.agreement.steps import HandSteps, following
 from tests.agreement.watch import PROGRAM, Watch, storage_of, watching
 
 _OWNED_BY_GRAPH: Final = 2
@@ -59,6 +60,13 @@ class Evidence:
         found = [silent.saved for silent in watch.silent] + watch.harmless
         writes = [saved.changed_by for saved in found] + [write for saved in found for write in saved.touches]
         return {write.line for write in writes if write is not None and write.line is not None}
+
+    @cached_property
+    def summed_by_hand(self) -> set[int]:
+        """The lines of backwards that add to a gradient which a step written out by hand has used."""
+        steps = HandSteps()
+        run_code(self._code, following(steps))
+        return steps.summed
 
     @cached_property
     def touched_lines(self) -> set[int]:

@@ -279,6 +279,37 @@ def test_gradients_that_are_cleared(clear: str) -> None:
     assert faults(LOOP + f"    {clear}\n", said("AGL302", 7)) == [(Fault.FALSE_ERROR, "AGL302")]
 
 
+BY_HAND = program(
+    """
+    w = torch.ones(2, requires_grad=True)
+    v = torch.zeros(2)
+    for _ in range(3):
+        (w * w).sum().backward()
+        v = 0.5 * v + w.grad
+        with torch.no_grad():
+            w -= 0.1 * v
+    """
+)
+
+
+@pytest.mark.parametrize(
+    "step", ["w -= 0.1 * v", "w.add_(v)", "w.data.copy_(w - v)", "w.data = w - v", "w[:1] -= w.grad[:1]"]
+)
+def test_steps_written_out(step: str) -> None:
+    assert faults(BY_HAND.replace("w -= 0.1 * v", step), said("AGL302", 6)) == []
+
+
+@pytest.mark.parametrize("clear", ["w.grad = None", "w.grad.zero_()", "w.grad.mul_(0.5)"])
+def test_steps_written_out_and_seen_to(clear: str) -> None:
+    text = BY_HAND.replace("v = 0.5 * v + w.grad", "v = w.grad.clone()") + f"        {clear}\n"
+    assert faults(text, said("AGL302", 6)) == [(Fault.FALSE_ERROR, "AGL302")]
+
+
+@pytest.mark.parametrize("use", ["v += w.grad", "w.clamp_(max=1)", "w.mul_(w.grad > 0)"])
+def test_uses_of_a_gradient_that_are_no_step(use: str) -> None:
+    assert faults(BY_HAND.replace("w -= 0.1 * v", use), said("AGL302", 6)) == [(Fault.FALSE_ERROR, "AGL302")]
+
+
 def test_gradients_that_are_accumulated_on_purpose() -> None:
     text = LOOP.replace("        optimizer.step()", "    optimizer.step()").replace(
         "    optimizer.step()", "optimizer.step()", 1

@@ -184,16 +184,17 @@ class _Operations(TorchDispatchMode):
         kwargs = kwargs or {}
         if not func._schema.is_mutable:
             return func(*args, **kwargs)
-        written, op = list(_written(func._schema.arguments, args, kwargs)), func.__name__.split(".")[0]
-        self._watch.wrote(written, op)
+        targets, op = list(written(func._schema.arguments, args, kwargs)), func.__name__.split(".")[0]
+        self._watch.wrote(targets, op)
         result = func(*args, **kwargs)
         if op.startswith("_foreach_"):
             # On CPU these move the versions in the operations they call, which do not when called from a mode.
-            torch.autograd.graph.increment_version(written)
+            torch.autograd.graph.increment_version(targets)
         return result
 
 
-def _written(parameters: Any, args: Any, kwargs: dict[str, Any]) -> Iterator[torch.Tensor]:
+def written(parameters: Any, args: Any, kwargs: dict[str, Any]) -> Iterator[torch.Tensor]:
+    """The arguments that an operation with these parameters writes."""
     for position, parameter in enumerate(parameters):
         if parameter.alias_info is None or not parameter.alias_info.is_write:
             continue
