@@ -106,6 +106,16 @@ def gradient_added(seen: Seen, name: str) -> str:
     return ""
 
 
+def changed_leaf(seen: Seen, place: str) -> bool:
+    """A leaf that wants a gradient got other values at the related place whose message has `place`."""
+    return any(
+        facts.leaf and facts.requires_grad and name in each.after and each.after[name].digest != facts.digest
+        for each in seen.rounds_at(place)
+        if each.after is not None
+        for name, facts in each.before.items()
+    )
+
+
 def added(before: Facts, after: Facts) -> bool:
     """Whether a leaf had a gradient, not all zeros, and has another one."""
     old, new = before.gradient, after.gradient

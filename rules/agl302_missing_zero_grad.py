@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from autograd_lint.events import Accumulation, Event, Site
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
-from autograd_lint.showing import gradient_added
+from autograd_lint.showing import changed_leaf, gradient_added
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
+
+
+_USED: Final = "used here"
 
 
 class MissingZeroGrad(Rule):
@@ -79,8 +82,10 @@ class MissingZeroGrad(Rule):
     talk = True
 
     def confirmed(self, seen: Seen) -> str:
-        """The gradient was there before, and has become the sum."""
-        return gradient_added(seen, seen.event.leaf.name) if isinstance(seen.event, Accumulation) else ""
+        """The gradient was there before, and has become the sum; a step has used it, of an optimizer or by hand."""
+        if isinstance(seen.event, Accumulation):
+            return gradient_added(seen, seen.event.leaf.name)
+        return gradient_added(seen, seen.quoted_name(0)) if changed_leaf(seen, _USED) else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """Gradients that a step has used, in a loop; without a step, only a sum that is surely not meant."""
@@ -116,7 +121,7 @@ def _places(event: Accumulation) -> Iterator[tuple[str, Site]]:
     if event.first.key != event.site.key:
         yield "first backward here", event.first
     if event.stepped is not None:
-        yield "the old gradient is used here", event.stepped
+        yield f"the old gradient is {_USED}", event.stepped
 
 
 def _help(event: Accumulation) -> str:
