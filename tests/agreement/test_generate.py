@@ -18,7 +18,8 @@ from tests.agreement.generate import KINDS, generate
 from tests.agreement.oracle import OracleError, run_program
 from tests.agreement.outcome import Kind, Outcome
 
-COUNT = 200
+COUNT = {"straight": 200, "modules": 200, "training": 200}
+FEW = 70
 ROOT = Path(__file__).parents[2]
 
 
@@ -32,7 +33,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 
 @cache
 def programs(kind: str) -> tuple[str, ...]:
-    return tuple(generate(kind, seed=11, number=number) for number in range(COUNT))
+    return tuple(generate(kind, seed=11, number=number) for number in range(COUNT.get(kind, FEW)))
 
 
 @cache
@@ -81,21 +82,22 @@ def test_programs_are_of_a_size_to_read(kind: str) -> None:
 
 @each_kind
 def test_programs_differ(kind: str) -> None:
-    assert len(set(programs(kind))) == COUNT
-    assert len({re.sub(r"\d", "", text) for text in programs(kind)}) == COUNT
+    made = programs(kind)
+    assert len(set(made)) == len(made)
+    assert len({re.sub(r"\d", "", text) for text in made}) == len(made)
 
 
 @each_kind
 def test_programs_run_as_far_as_autograd_goes(kind: str) -> None:
     others = [outcome for outcome in outcomes(kind) if outcome.kind is Kind.OTHER]
-    assert len(others) <= COUNT * 0.05, others
-    assert len(outcomes(kind)) >= COUNT * 0.98
+    assert len(others) <= len(programs(kind)) * 0.05, others
+    assert len(outcomes(kind)) >= len(programs(kind)) * 0.98
 
 
 @each_kind
 def test_about_half_of_the_programs_have_a_fault(kind: str) -> None:
-    faulty = sum(outcome.kind.is_fault or bool(outcome.summed) for outcome in outcomes(kind))
-    assert 0.4 <= faulty / len(outcomes(kind)) <= 0.6
+    faulty = sum(outcome.kind.is_fault or any(each.sure for each in outcome.summed) for outcome in outcomes(kind))
+    assert 0.35 <= faulty / len(outcomes(kind)) <= 0.65
 
 
 @pytest.mark.parametrize(
@@ -104,6 +106,11 @@ def test_about_half_of_the_programs_have_a_fault(kind: str) -> None:
         ("straight", set(Kind) - {Kind.OTHER, Kind.SILENT}),
         ("modules", set(Kind) - {Kind.OTHER, Kind.SILENT}),
         ("training", {Kind.OK, Kind.STALE, Kind.TWICE, Kind.NO_GRAPH}),
+        ("networks", {Kind.OK, Kind.STALE, Kind.TWICE, Kind.NO_GRAPH}),
+        ("cells", {Kind.OK, Kind.STALE, Kind.TWICE}),
+        ("losses", {Kind.OK, Kind.STALE, Kind.TWICE, Kind.NO_GRAPH}),
+        ("aliases", {Kind.OK, Kind.STALE, Kind.TWICE, Kind.REFUSED}),
+        ("helpers", {Kind.OK, Kind.STALE, Kind.TWICE, Kind.REFUSED, Kind.NO_GRAPH}),
     ],
 )
 def test_every_kind_of_fault_occurs(kind: str, wanted: set[Kind]) -> None:
@@ -147,6 +154,21 @@ def test_training_sums_gradients_now_and_then() -> None:
 def test_the_language_is_used(kind: str, nodes: list[type[ast.AST]]) -> None:
     used = Counter(type(node) for text in programs(kind) for node in ast.walk(ast.parse(text)))
     assert [node.__name__ for node in nodes if not used[node]] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "patterns"),
+    [
+        ("networks", [r"chain\(", r"filter\(", r"optimizers\[", r"deepcopy", r"load_state_dict", r"requires_grad", r"fake\.detach\(\)", r"SimpleNamespace"]),
+        ("cells", [r"GRUCell", r"LSTMCell", r"class Cell", r"self\.h\b", r"states\[-1\]", r"tuple\(s\.detach", r"repackage", r"% 2 == 0", r"hidden\[0\]"]),
+        ("losses", [r"sum\(losses", r"torch\.stack", r"losses\.append", r"losses = \{", r"total \+=", r"\.item\(\)", r"Meter"]),
+        ("aliases", [r"\.data\b", r"numpy\(\)", r"\.chunk\(", r"\.unbind\(", r"zip\(", r"Holder", r"lambda", r"\.detach\(\)", r"def \w+\(t=", r"yield"]),
+        ("helpers", [r"@contextmanager", r"yield", r"global ", r"def forward", r"wrapper\(", r"partial\(", r"lambda", r"staticmethod", r"\*args", r"nn\.Module\)"]),
+    ],
+)  # fmt: skip
+def test_families_have_what_they_are_about(kind: str, patterns: list[str]) -> None:
+    text = "\n".join(programs(kind))
+    assert [pattern for pattern in patterns if not re.search(pattern, text)] == []
 
 
 @pytest.mark.parametrize(

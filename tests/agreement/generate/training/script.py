@@ -13,7 +13,10 @@ T = TypeVar("T")
 
 @dataclass
 class Script:
-    """The parts of a script, and the choices that shape it. Every entry is one statement, of one line or several."""
+    """The parts of a script, and the choices that shape it. Every entry is one statement, of one line or several.
+
+    `uses_globals`: something in it reads or binds the script's names as globals, so that they must stay at the top.
+    """
 
     rng: random.Random
     imports: list[str] = field(default_factory=list)
@@ -22,6 +25,7 @@ class Script:
     header: str = ""
     body: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
+    uses_globals: bool = False
 
     def chance(self, probability: float) -> bool:
         """True that often."""
