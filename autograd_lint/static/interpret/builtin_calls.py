@@ -8,6 +8,7 @@ from typing import Final
 
 from autograd_lint.static.interpret.attributes import read_attribute
 from autograd_lint.static.interpret.escape import call_unknown, tensor_sources
+from autograd_lint.static.interpret.generators import drain
 from autograd_lint.static.interpret.state import Args, Run, truth
 from autograd_lint.static.model.traces import leave, trace_of
 from autograd_lint.static.model.values import (
@@ -18,6 +19,7 @@ from autograd_lint.static.model.values import (
     Class,
     Const,
     Dict,
+    Generator,
     Instance,
     NNModule,
     RangeValue,
@@ -28,6 +30,7 @@ from autograd_lint.static.model.values import (
     TorchName,
     Unknown,
     Value,
+    is_none,
     size_met,
 )
 from autograd_lint.static.operations.tensor_methods import call_tensor_method
@@ -40,14 +43,22 @@ _MOST_ITEMS: Final = 64
 _ITEMS: Final = {"range": "number", "parameters": "parameter", "named_parameters": "parameter"}
 """What kind of unknown things an unknown iterable gives."""
 _ROUNDS: Final = 2
+_MOST_CHOICES: Final = 3
 
 
 def iterate(run: Run, value: Value, node: ir.Node, *, limit: int = _MOST_ITEMS) -> Iterator[Value]:
     """The elements of `value`; two unknown ones when it is not known what is in it."""
+    if isinstance(value, Generator):
+        value = Seq("list", list(drain(run, value)))
     if isinstance(value, Seq):
-        yield from list(value.items)[:limit]
+        known = len(value.items)
+        if value.kind == "iterator":
+            for _ in range(min(known, limit)):
+                yield value.items.pop(0)
+        else:
+            yield from list(value.items)[:limit]
         if value.open:
-            for _ in range(_ROUNDS - min(len(value.items), _ROUNDS - 1)):
+            for _ in range(_ROUNDS - min(known, _ROUNDS - 1)):
                 yield Unknown(tuple(tensor_sources(value))[:4])
     elif isinstance(value, Dict):
         for key in list(value.items):
@@ -194,6 +205,47 @@ def _map(run: Run, args: Args, node: ir.Node) -> Value:
     return Seq("list", results, open=any(is_open_iterable(v) for v in args.pos[1:]))
 
 
+def _filter(run: Run, args: Args, node: ir.Node) -> Value:
+    """What may be left out, its test not being known, is in the list, and the list open."""
+    source = args.pos[1] if len(args.pos) > 1 else None
+    if not isinstance(source, Seq | Dict | Generator):
+        return call_unknown(run, Builtin("filter"), args, node)
+    opened = is_open_iterable(source) and not isinstance(source, Generator)
+    kept: list[Value] = []
+    for item in list(source.items) if isinstance(source, Seq) else iterate(run, source, node):
+        passes = truth(item if is_none(args.pos[0]) else run.call(args.pos[0], Args([item]), node))
+        if passes is not False:
+            kept.append(item)
+        opened = opened or passes is None
+    return Seq("list", kept, open=opened)
+
+
+def _extreme(name: str) -> Callable[[Run, Args, ir.Node], Value]:
+    """`max(tensors)`, `min(tensors)`: one of them; another path takes another."""
+
+    def choose(run: Run, args: Args, node: ir.Node) -> Value:
+        source = args.pos[0] if len(args.pos) == 1 else None
+        items = args.pos
+        if source is not None:
+            known = isinstance(source, Seq) or (
+                isinstance(source, Tensor) and bool(source.layout and source.layout.shape)
+            )
+            items = list(iterate(run, source, node)) if known and not is_open_iterable(source) else []
+            items = items[:1] if isinstance(source, Tensor) else items
+        if not 0 < len(items) <= _MOST_CHOICES or not all(isinstance(item, Tensor) for item in items):
+            return call_unknown(run, Builtin(name), args, node)
+        return next((item for item in items[:-1] if run.path.choose(None)), items[-1])
+
+    return choose
+
+
+def _vars(run: Run, args: Args, node: ir.Node) -> Value:
+    owner = args.get(0, "object")
+    if not isinstance(owner, Instance) or owner.module:
+        return call_unknown(run, Builtin("vars"), args, node)
+    return Dict(owner.attrs)  # type: ignore[arg-type]
+
+
 def _number(run: Run, args: Args, node: ir.Node) -> Value:
     value = args.get(0, "x")
     if isinstance(value, Const) and isinstance(value.value, int | float) and isinstance(node, ir.Call):
@@ -272,13 +324,26 @@ def _super(run: Run, args: Args, node: ir.Node) -> Value:
 
 
 def _next(run: Run, args: Args, node: ir.Node) -> Value:
-    if isinstance(args.pos[0], Seq) and args.pos[0].items:
-        return args.pos[0].items[0] if not args.pos[0].open else Unknown(tuple(tensor_sources(args.pos[0]))[:2])
-    return Unknown()
+    source, default = args.get(0, "iterator"), args.get(1, "default")
+    if not isinstance(source, Seq):
+        return Unknown()
+    if source.open or not source.items:
+        missing = default is not None and not source.open
+        return default if default is not None and missing else Unknown(tuple(tensor_sources(source))[:2])
+    return source.items.pop(0) if source.kind == "iterator" else source.items[0]
 
 
 def _iter(run: Run, args: Args, node: ir.Node) -> Value:
-    return args.pos[0] if args.pos else Unknown()
+    source = args.get(0, "iterable")
+    if source is None or not (isinstance(source, Seq | Dict) or known_tensor(source) is not None):
+        return source or Unknown()
+    if isinstance(source, Seq) and source.kind == "iterator":
+        return source
+    opened = is_open_iterable(source)
+    if opened and not isinstance(source, Seq | Dict):
+        return Unknown(tuple(tensor_sources(source))[:2])
+    items = list(source.items) if isinstance(source, Seq) and opened else list(iterate(run, source, node))
+    return Seq("iterator", items, open=opened, loops=run.machine.loops)
 
 
 def _pairs(source: Value | None) -> dict[object, Value] | None:
@@ -349,6 +414,10 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "bool": _bool,
     "slice": _slice,
     "abs": _abs,
+    "filter": _filter,
+    "max": _extreme("max"),
+    "min": _extreme("min"),
+    "vars": _vars,
 }
 _SHOWING: Final = frozenset({"print", "str", "repr", "ascii", "format"})
 _SILENT: Final = frozenset({"print", "delattr", "breakpoint", "exit", "quit"})

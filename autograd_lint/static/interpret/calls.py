@@ -13,6 +13,7 @@ from autograd_lint.static.interpret.builtin_calls import call_builtin
 from autograd_lint.static.interpret.classes import class_chain, find_in_class
 from autograd_lint.static.interpret.container_methods import call_container_method
 from autograd_lint.static.interpret.escape import call_unknown, give_away
+from autograd_lint.static.interpret.standard_library import call_foreign
 from autograd_lint.static.interpret.state import MAX_DEPTH, Args, Frame, PathEnded, ProgramRaised, Run, truth
 from autograd_lint.static.model.values import (
     NONE,
@@ -27,6 +28,7 @@ from autograd_lint.static.model.values import (
     ExpectRaise,
     Foreign,
     Function,
+    Generator,
     GradModeValue,
     Instance,
     Method,
@@ -109,6 +111,8 @@ def _decorate(run: Run, decorator: Value, function: Function, value: Value, node
     elif isinstance(decorator, Function) and value is function:
         wrapped = run.call(decorator, Args([function]), node)
         return wrapped if isinstance(wrapped, Function) else function
+    elif isinstance(decorator, Foreign) and decorator.name == "contextlib.contextmanager":
+        function.manager = True
     elif isinstance(decorator, Unknown | Foreign) and _may_change_modes(decorator):
         function.opaque = True
     return value
@@ -165,8 +169,19 @@ def _inline(run: Run, function: Function, args: Args, node: ir.Node) -> Value:
     env = Env(function.env)
     bind_parameters(run, function, args, env)
     frame = Frame(env, function, function.owner, _self_of(function, env), given=tuple(env.names.items()))
-    frame.constructing = isinstance(function.node, ir.FunctionDef) and function.node.name == "__init__"
+    if isinstance(function.node, ir.FunctionDef):
+        frame.constructing = function.node.name == "__init__"
+        if function.node.scope.is_generator and (function.manager or node is run.driven):
+            return _generator(run, frame, function, node)
     return run_frame(run, frame, node)
+
+
+def _generator(run: Run, frame: Frame, function: Function, node: ir.Node) -> Generator:
+    def start(resume: Callable[[Value], None]) -> Value:
+        frame.resume = resume
+        return run_frame(run, frame, node)
+
+    return Generator(function, start)
 
 
 def _self_of(function: Function, env: Env) -> Value | None:
@@ -220,7 +235,7 @@ def _body(run: Run, function: Function, frame: Frame) -> Value:
     if signal is not None and signal.kind == "raise":
         raise ProgramRaised if run.machine.catching else PathEnded
     if body.scope.is_generator:
-        return Seq("list", frame.yields, open=True)
+        return Seq("iterator", frame.yields, open=frame.inexact)
     return signal.value if signal is not None and signal.kind == "return" else NONE
 
 
@@ -439,6 +454,7 @@ _CALLERS: Final[dict[type, Callable[[Run, Any, Args, ir.Node], Value]]] = {
     Native: _call_native,
     GradModeValue: _call_grad_mode,
     SuperValue: _call_super_value,
+    Foreign: call_foreign,
 }
 
 

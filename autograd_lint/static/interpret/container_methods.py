@@ -22,7 +22,17 @@ def call_container_method(run: Run, owner: Seq | Dict | Const, name: str, args: 
             note_appended(run, node, owner, args.pos[0], node.args[0].value)
         if handler is not None:
             return handler(owner, args)
-        if name in ("sort", "reverse", "remove", "clear", "discard", "difference_update", "intersection_update"):
+        if name in (
+            "sort",
+            "reverse",
+            "remove",
+            "clear",
+            "discard",
+            "rotate",
+            "extendleft",
+            "difference_update",
+            "intersection_update",
+        ):
             return _rearrange(owner, name)
         return Unknown(tuple(v for v in owner.items if not isinstance(v, Const))[:4])
     if isinstance(owner, Dict):
@@ -38,6 +48,18 @@ def call_container_method(run: Run, owner: Seq | Dict | Const, name: str, args: 
 def _append(owner: Seq, args: Args) -> Value:
     owner.items.extend(args.pos[:1])
     return NONE
+
+
+def _append_left(owner: Seq, args: Args) -> Value:
+    owner.items[:0] = args.pos[:1]
+    return NONE
+
+
+def _pop_left(owner: Seq, args: Args) -> Value:
+    if owner.items and not owner.open:
+        return owner.items.pop(0)
+    owner.open = True
+    return Unknown()
 
 
 def _extend(owner: Seq, args: Args) -> Value:
@@ -146,12 +168,12 @@ def _copy_dict(owner: Dict, args: Args) -> Value:
 _SEQUENCE: Final[dict[str, Callable[[Seq, Args], Value]]] = {
     "append": _append,
     "add": _append,
-    "appendleft": _append,
+    "appendleft": _append_left,
     "extend": _extend,
     "update": _extend,
     "insert": _insert,
     "pop": _pop,
-    "popleft": _pop,
+    "popleft": _pop_left,
     "copy": _copy,
 }
 _MAPPING: Final[dict[str, Callable[[Dict, Args], Value]]] = {

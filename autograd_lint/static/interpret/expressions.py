@@ -10,8 +10,9 @@ from typing import Any, Final
 from autograd_lint.static.interpret.attributes import read_attribute
 from autograd_lint.static.interpret.builtin_calls import BUILTIN_NAMES, iterate
 from autograd_lint.static.interpret.calls import call_value, make_function
+from autograd_lint.static.interpret.generators import drive, evaluate_driven, first_of
 from autograd_lint.static.interpret.indexing import read_index
-from autograd_lint.static.interpret.state import Args, Run, truth
+from autograd_lint.static.interpret.state import Args, Frame, Run, truth
 from autograd_lint.static.model.values import (
     FALSE,
     NONE,
@@ -24,6 +25,7 @@ from autograd_lint.static.model.values import (
     Env,
     Foreign,
     Function,
+    Generator,
     Negated,
     Seq,
     SliceValue,
@@ -161,6 +163,11 @@ def _spread_keywords(args: Args, value: Value) -> None:
 def _call(run: Run, node: ir.Call) -> Value:
     run.reached.add(node.cst)
     func = evaluate(run, node.func)
+    if type(func) is Builtin and func.name == "next" and len(node.args) == 1 and not node.args[0].star:
+        source = evaluate_driven(run, node.args[0].value)
+        if type(source) is Generator:
+            return first_of(run, source) or Unknown()
+        return call_value(run, func, Args([source]), node)
     return call_value(run, func, arguments(run, node), node)
 
 
@@ -458,9 +465,36 @@ def _await(run: Run, node: ir.Await) -> Value:
 
 
 def _yield(run: Run, node: ir.Yield) -> Value:
+    if node.delegate and node.value is not None:
+        return _delegate(run, node.value)
     value = evaluate(run, node.value) if node.value is not None else NONE
-    run.frame.yields.append(value)
+    _give(run.frame, value)
     return Unknown()
+
+
+def _delegate(run: Run, source: ir.Expr) -> Value:
+    """`yield from source`."""
+    frame = run.frame
+    value = evaluate_driven(run, source)
+    if type(value) is Generator:
+
+        def pass_on(item: Value) -> bool:
+            _give(frame, item)
+            return True
+
+        drive(run, value, pass_on)
+        return Unknown()
+    frame.inexact = frame.inexact or is_open(value)
+    for item in iterate(run, value, source):
+        _give(frame, item)
+    return Unknown()
+
+
+def _give(frame: Frame, value: Value) -> None:
+    if frame.resume is not None:
+        frame.resume(value)
+    else:
+        frame.yields.append(value)
 
 
 def _formatted(run: Run, node: ir.Formatted) -> Value:

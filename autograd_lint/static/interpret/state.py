@@ -144,6 +144,10 @@ class Frame:
     given: tuple[tuple[str, Value], ...] = ()
     """The arguments it was called with, by parameter."""
     yields: list[Value] = field(default_factory=list)
+    resume: Callable[[Value], None] | None = None
+    """Takes what the body of a generator yields; without it that is kept in `yields`."""
+    inexact: bool = False
+    """A loop ran other rounds than the program would."""
 
 
 class Run:
@@ -154,6 +158,7 @@ class Run:
     tells where anomaly detection was switched on; `shortened`: in a loop of which only the first rounds are run, and
     `skipped` are blocks the others may reach; `pure` is the last call that
     changed nothing; `awaited` are judgements that wait for the end of the path; `tape` keeps the steps, if asked to.
+    `driven` is the expression whose generator is run by a loop or block itself;
     `home` is the file the program is in, `project` what it imports; `cut`: an imported function ended the path.
     """
 
@@ -194,6 +199,7 @@ class Run:
         self.branches: list[LoopStack] = []
         self.discarded: ir.Node | None = None
         self.tape: Tape | None = None
+        self.driven: ir.Node | None = None
 
     @property
     def frame(self) -> Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -15,6 +16,7 @@ from autograd_lint.static.interpret.builtin_calls import iterate
 from autograd_lint.static.interpret.calls import enter_context, make_class, make_function
 from autograd_lint.static.interpret.escape import escape
 from autograd_lint.static.interpret.expressions import combine, decide, evaluate, is_open, read_item
+from autograd_lint.static.interpret.generators import drive, evaluate_driven
 from autograd_lint.static.interpret.growth import empty_lists, open_unfilled
 from autograd_lint.static.interpret.indexing import delete_item, write_index
 from autograd_lint.static.interpret.state import (
@@ -32,6 +34,7 @@ from autograd_lint.static.model.values import (
     Dict,
     Env,
     ExpectRaise,
+    Generator,
     Instance,
     NNModule,
     RangeValue,
@@ -369,10 +372,13 @@ def _instead(node: ir.If, *, taken: bool) -> ir.Block:
 
 
 def _for(run: Run, node: ir.For) -> Signal | None:
-    source = evaluate(run, node.iter)
+    source = evaluate_driven(run, node.iter)
+    if type(source) is Generator:
+        return _for_yielded(run, node, source)
     limit = _rounds(source)
     machine = run.machine
     outer = machine.loops
+    run.frame.inexact = run.frame.inexact or is_open(source) or _is_cut_short(source, limit)
     shortened = run.shortened
     run.shortened = shortened or (type(source) is RangeValue and len(source.values) > limit)
     run.loop_entries += 1
@@ -399,6 +405,37 @@ def _for(run: Run, node: ir.For) -> Signal | None:
     return execute(run, node.orelse)
 
 
+def _for_yielded(run: Run, node: ir.For, generator: Generator) -> Signal | None:
+    """A loop over a generator, whose body runs between the rounds."""
+    machine = run.machine
+    outer = machine.loops
+    run.loop_entries += 1
+    entry = run.loop_entries
+    rounds = itertools.count()
+    empty = empty_lists(run)
+    signal: Signal | None = None
+
+    def once(item: Value) -> bool:
+        nonlocal signal
+        machine.loops = (*outer, (entry, next(rounds)))
+        assign(run, node.target, item)
+        signal = execute(run, node.body)
+        return signal is None or signal is CONTINUE
+
+    drive(run, generator, once)
+    open_unfilled(node, empty)
+    if signal is None or signal is CONTINUE:
+        return execute(run, node.orelse)
+    return None if signal is BREAK else signal
+
+
+def _is_cut_short(source: Value, limit: int) -> bool:
+    """A loop over `source` has more rounds than are run."""
+    if isinstance(source, Seq):
+        return len(source.items) > limit
+    return type(source) is RangeValue and len(source.values) > limit
+
+
 def _rounds(source: Value) -> int:
     """How often a loop over `source` runs at most: all its known elements, so that all parameters are cleared."""
     if isinstance(source, Seq):
@@ -419,6 +456,7 @@ def _while(run: Run, node: ir.While) -> Signal | None:
             if known is False:
                 return execute(run, node.orelse)
             unknown_rounds += known is None or type(node.test) is ir.Const
+            run.frame.inexact = run.frame.inexact or unknown_rounds > 0
             if unknown_rounds > _ROUNDS:
                 return None
             machine.loops = (*outer, (entry, number))
@@ -427,28 +465,52 @@ def _while(run: Run, node: ir.While) -> Signal | None:
                 return None
             if signal is not None and signal is not CONTINUE:
                 return signal
+        run.frame.inexact = True
     finally:
         machine.loops = outer
     return None
 
 
 def _with(run: Run, node: ir.With) -> Signal | None:
-    entered: list[Callable[[], None]] = []
-    expecting = False
+    return _within(run, node, 0, expecting=False)
+
+
+def _within(run: Run, node: ir.With, at: int, *, expecting: bool) -> Signal | None:
+    """The block inside its managers from number `at` on."""
+    if at == len(node.items):
+        return _expecting(run, node.body) if expecting else execute(run, node.body)
+    item, target = node.items[at]
+    context = evaluate_driven(run, item)
+    if type(context) is Generator:
+        return _within_generator(run, node, at, context, expecting=expecting)
+    expecting = expecting or isinstance(context, ExpectRaise)
+    value, leave = enter_context(run, context, item)
     try:
-        for item, target in node.items:
-            context = evaluate(run, item)
-            expecting = expecting or isinstance(context, ExpectRaise)
-            value, leave = enter_context(run, context, item)
-            entered.append(leave)
-            if target is not None:
-                assign(run, target, value)
-        if not expecting:
-            return execute(run, node.body)
-        return _expecting(run, node.body)
+        if target is not None:
+            assign(run, target, value)
+        return _within(run, node, at + 1, expecting=expecting)
     finally:
-        for leave in reversed(entered):
-            leave()
+        leave()
+
+
+def _within_generator(run: Run, node: ir.With, at: int, generator: Generator, *, expecting: bool) -> Signal | None:
+    """The block runs at the `yield` of the generator that is its manager."""
+    target = node.items[at][1]
+    signal: Signal | None = None
+    done = False
+
+    def block(value: Value) -> bool:
+        nonlocal signal, done
+        if done:
+            return False
+        done = True
+        if target is not None:
+            assign(run, target, value)
+        signal = _within(run, node, at + 1, expecting=expecting)
+        return True
+
+    drive(run, generator, block)
+    return signal
 
 
 def _expecting(run: Run, body: ir.Block) -> Signal | None:

@@ -104,10 +104,11 @@ FALSE: Final = Const(False)
 class Seq(Value):
     """A list, tuple or set whose first elements are known; `open`: it may have more. `fields` name a named tuple's.
 
-    `counted`: written out, so that the number of elements does not hang on how often a loop runs.
+    An `iterator` loses the elements that are taken from it. `counted`: written out, so that the number of elements does
+    not hang on how often a loop runs.
     """
 
-    kind: Literal["list", "tuple", "set"]
+    kind: Literal["list", "tuple", "set", "iterator"]
     items: list[Value]
     open: bool = False
     fields: tuple[str, ...] = ()
@@ -202,7 +203,10 @@ class Env:
 
 @dataclass(slots=True, eq=False)
 class Function(Value):
-    """A user function or lambda with its closure; `modes` are grad modes its decorators set, `off` the last of them."""
+    """A user function or lambda with its closure; `modes` are grad modes its decorators set, `off` the last of them.
+
+    `manager`: it is decorated as a context manager.
+    """
 
     node: ir.FunctionDef | ir.Lambda
     env: Env
@@ -214,6 +218,15 @@ class Function(Value):
     opaque: bool = False
     attrs: dict[str, Value] = field(default_factory=dict)
     filename: str = ""
+    manager: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Generator(Value):
+    """What a call of a generator function gives: `start` runs its body, and is told what to do at each `yield`."""
+
+    function: Function
+    start: Callable[[Callable[[Value], None]], object]
 
 
 @dataclass(slots=True, eq=False)
