@@ -22,7 +22,7 @@ from tests.agreement.watch import PROGRAM, Watch, same_bits, watching
 
 _UNSEEN_WRITES: Final = re.compile(
     r"\.data\b|numpy|asarray|as_tensor|dlpack|_storage\(|\bfused=|BatchNorm|batch_norm|InstanceNorm|instance_norm|"
-    r"vector_to_parameters|\.(?:apply_|map_|set_|double|float|half|to|type|cpu|cuda)\(|swap_tensors|GradScaler|_amp_|torch\.ops"
+    r"vector_to_parameters|\.(?:apply_|map_|set_|double|float|half|to|type|cpu|cuda)\(|swap_tensors|copy\.copy|GradScaler|_amp_|torch\.ops"
 )
 """What can change memory without moving a version: only a program that has any of it is watched for wrong gradients."""
 

@@ -198,7 +198,7 @@ def _foreign(run: Run, name: str, args: Args, node: ir.Node) -> Value | None:
     if name == "copy.deepcopy" and first is not None:
         return deep_copy(run, first, node, {})
     if name == "copy.copy" and first is not None:
-        return _shallow_copy(first)
+        return _shallow_copy(run, first, node)
     if name == "functools.partial" and first is not None:
         return _partial(first, args)
     if name in named_tuples.FACTORIES:
@@ -231,10 +231,23 @@ def _new_array(run: Run, node: ir.Node) -> Tensor:
     return array
 
 
-def _shallow_copy(value: Value) -> Value:
+def _shallow_copy(run: Run, value: Value, node: ir.Node) -> Value:
+    """Of a list or dict with the same items; of a tensor a leaf over the same memory, which counts versions anew."""
+    if isinstance(value, Tensor) and not value.numpy:
+        return _another_leaf(run, value, node)
     if isinstance(value, Seq):
         return Seq(value.kind, list(value.items), open=value.open, fields=value.fields)
     return Dict(dict(value.items), open=value.open) if isinstance(value, Dict) else Unknown()
+
+
+def _another_leaf(run: Run, tensor: Tensor, node: ir.Node) -> Tensor:
+    result = run.machine.tensor(run.site(node), requires_grad=run.machine.requires(tensor))
+    result.memory = tensor.memory
+    result.name = tensor.name
+    result.layout, result.dtype, result.device = tensor.layout, tensor.dtype, tensor.device
+    result.inference, result.parameter = tensor.inference, tensor.parameter
+    result.maybe_of = tensor.maybe_of
+    return result
 
 
 def _reduced(run: Run, function: Value, args: Args, node: ir.Node) -> Value | None:

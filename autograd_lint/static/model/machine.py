@@ -184,6 +184,16 @@ class Modes:
     off: Site | None = None
 
 
+def _covers_memory(tensor: Tensor) -> bool:
+    """The tensor is all there is of its memory: no view, and no alias of one."""
+    source: Tensor | None = tensor
+    while source is not None and source.base is None:
+        if source.alias_of is None:
+            return source.maybe_of is None
+        source = source.alias_of
+    return False
+
+
 def labelled(operands: Mapping[str, list[Tensor]], label: str) -> list[Tensor]:
     """The operands a label of the facts means: `input`, all of `tensors[]`, or one of them, `tensors[1]`."""
     name, _, index = label.partition("[")
@@ -498,7 +508,7 @@ class Machine:
         memory = tensor.memory
         record.changes = record.value is None or record.value != memory.filled
         if record.changes:
-            memory.filled = None
+            memory.filled = record.value if _covers_memory(tensor) else None
         if not record.exchanges:
             memory.writes.append((record, True))
         if record.bumps:

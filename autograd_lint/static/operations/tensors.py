@@ -223,7 +223,8 @@ def apply_effect(
         record.constructor = constructor
         if not machine.admits(record, others):
             return Unknown()
-    made = machine.record(display(name), effect, operands, site=site)
+    handed_back = not writes and _hands_back(name, effect, params, operands)
+    made = None if handed_back else machine.record(display(name), effect, operands, site=site)
     uncertain_operands(made, params, effect)
     leave_out_copies(made, name, operands)
     _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
@@ -245,6 +246,17 @@ def apply_effect(
         given = [t for group in operands.values() for t in group]
         follow_gradients(run, given, outputs, [record.tensor for _, record, _ in writes], site)
     return pack(effect, outputs)
+
+
+def _hands_back(name: str, effect: Effect, params: Mapping[str, Value], operands: Mapping[str, list[Tensor]]) -> bool:
+    """The result is the operand itself: torch makes no node, and does not ask for the operand's history."""
+    out = effect.outputs[0] if len(effect.outputs) == 1 else None
+    sources = labelled(operands, out.of) if out is not None and out.of else []
+    if out is None or not sources:
+        return False
+    if out.alias is Alias.MAYBE:
+        out = settled_alias(name, out, sources[0], params, result_layout(name, out, 0, params, operands))
+    return out.alias is Alias.SELF
 
 
 def _shows_all(result: Tensor) -> bool:
@@ -288,7 +300,17 @@ def _planned_writes(
             record.value_in_graph = any(run.machine.requires(t) is True for t in others)
             record.certain = written in effect.written and certainly_tensor(params.get(written.partition("[")[0]))
             record.exchanges = written in effect.exchanged
+            record.value = _filling(name, params)
             yield written, record, others
+
+
+def _filling(name: str, params: Mapping[str, Value]) -> float | None:
+    """The number that a call writes everywhere."""
+    if name == "Tensor.zero_":
+        return 0.0
+    value = params.get("value") if name == "Tensor.fill_" else None
+    number = value.value if isinstance(value, Const) else None
+    return float(number) if isinstance(number, int | float) else None
 
 
 def _refuses_memory(effect: Effect, written: str, record: WriteRecord, operands: Mapping[str, list[Tensor]]) -> bool:

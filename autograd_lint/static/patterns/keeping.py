@@ -68,7 +68,8 @@ def _elements(run: Run, expr: ir.Expr) -> Iterable[Value]:
         for _, part in expr.items:
             yield from terms(run, part)
     else:
-        yield from terms(run, expr)
+        for value in terms(run, expr):
+            yield from value.items.values() if isinstance(value, Dict) else (value,)
 
 
 def _remember(

@@ -113,6 +113,14 @@ def _diagonal(params: Params, operands: Operands, index: int) -> Layout | None:
     return Layout((*layout.shape[2:], min(layout.shape[:2])), (*layout.strides[2:], step), layout.offset)
 
 
+def _as_strided(params: Params, operands: Operands, index: int) -> Layout | None:
+    layout, wanted, strides = first(operands), integers(params.get("size")), integers(params.get("stride"))
+    start = integer(params.get("storage_offset"), layout.offset if layout is not None else 0)
+    if layout is None or wanted is None or strides is None or start is None or len(wanted) != len(strides):
+        return None
+    return Layout(wanted, strides, start)
+
+
 def _move(params: Params, operands: Operands, index: int) -> Layout | None:
     layout, sources, targets = first(operands), integers(params.get("source")), integers(params.get("destination"))
     if layout is None or sources is None or targets is None or len(sources) != len(targets):
@@ -166,4 +174,5 @@ VIEWS: Final[dict[Family, Sequence[str]]] = {
     _narrow: ("narrow",),
     _select: ("select",),
     _diagonal: ("diagonal",),
+    _as_strided: ("as_strided",),
 }

@@ -21,7 +21,7 @@ from autograd_lint.static.shapes.shape_views import VIEWS, Family
 
 _SOMEWHERE: Final = itertools.count(1 << 40, 1 << 20)
 """Offsets of views whose place is not known: no two of them are found to overlap."""
-_OF_THEIR_OWN: Final = frozenset({"repeat_interleave", "rot90", "svd", "pinverse", "pinv", "eigh"})
+_OF_THEIR_OWN: Final = frozenset({"as_strided", "repeat_interleave", "rot90", "svd", "pinverse", "pinv", "eigh"})
 """Shapes that hang on numbers or change as those of torch's square samples do not show."""
 _FAMILIES: Final[dict[str, Family]] = {
     name: family for table in (VIEWS, RESULTS, LAYERS, MATRICES) for family, names in table.items() for name in names
