@@ -226,6 +226,8 @@ class _Judge:
             return summed or not evidence.summed_by_hand.isdisjoint(lines)
         if code == "AGL401":
             return any(line in lines for line in self.outcome.unregistered)
+        if code == "AGL303":
+            return any(line in lines for line in self.outcome.idle) or self._unless_step(lines)
         if code == "AGL402":
             return evidence.loses_leaf(lines)
         if code not in _JUDGED:
@@ -237,6 +239,10 @@ class _Judge:
             return True
         based = any(_BASE_WRITTEN in error.message for error in raised)
         return based and _covers(finding, evidence.watch.written_lines)
+
+    def _unless_step(self, lines: range) -> bool | None:
+        """What is said of a step is false; what is said of a clipping is not judged."""
+        return False if self.evidence.lines_with(".step(").intersection(lines) else None
 
     def _write_harms(self, finding: Finding, raised: Sequence[Outcome]) -> bool | None:
         evidence = self.evidence

@@ -20,7 +20,7 @@ from tests.agreement.watch import PROGRAM, around_backward, leaves_of, program_l
 class Page:
     """One leaf: the lines whose gradients are in its `.grad` now, those of them that a step has used, and that step.
 
-    `sums` are the backwards that added to what a step had used, since the last clearing.
+    `fresh`: no step has used the gradient since the last backward. `sums` are the backwards that added to what a step had used, since the last clearing.
     """
 
     leaf: torch.Tensor
@@ -28,6 +28,7 @@ class Page:
     used: set[int | None] = field(default_factory=set)
     stepped: int | None = None
     was_zero: bool = False
+    fresh: bool = False
     sums: list[Summed] = field(default_factory=list)
 
     def open(self) -> None:
@@ -38,6 +39,7 @@ class Page:
     def close(self, line: int | None) -> None:
         """A backward at `line` left a gradient."""
         self.lines.add(line)
+        self.fresh = True
         self.was_zero = self.leaf.grad is None or _is_zero(self.leaf.grad)
 
 
@@ -56,6 +58,8 @@ class Ledger:
 
     sums: dict[tuple[int, int], Summed] = field(default_factory=dict)
     attributes: list[Attribute] = field(default_factory=list)
+    idle: set[int] = field(default_factory=set)
+    """The lines of steps that once found no gradient, or none but zeros and what a step had used before."""
     _pages: dict[int, Page] = field(default_factory=dict)
 
     def around(self, run: Callable[[], Any], roots: Sequence[torch.Tensor]) -> Any:
@@ -77,14 +81,16 @@ class Ledger:
     def stepped(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """A step: has used the gradients of what the optimizer holds."""
         line = program_line()
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                page = self._pages.get(id(parameter))
-                if page is not None and page.lines and parameter.grad is not None:
-                    page.used |= page.lines
-                    page.stepped = line
-                    for summed in page.sums:
-                        self._enter(summed)
+        pages = [(p, self._pages.get(id(p))) for group in optimizer.param_groups for p in group["params"]]
+        has_fresh = any(page is not None and page.fresh and not _is_empty(p.grad) for p, page in pages)
+        if line is not None and not has_fresh:
+            self.idle.add(line)
+        for parameter, page in pages:
+            if page is not None and page.lines and parameter.grad is not None:
+                page.used |= page.lines
+                page.stepped, page.fresh = line, False
+                for summed in page.sums:
+                    self._enter(summed)
 
     def _note_sum(self, page: Page, line: int | None) -> None:
         """What a step does not use in the end does no harm: then it is not sure to be a fault."""
@@ -112,6 +118,10 @@ class Ledger:
             if any(isinstance(leaf, nn.Parameter) and id(leaf) not in known for leaf in attribute.leaves):
                 lines.add(attribute.line)
         return tuple(sorted(lines))
+
+
+def _is_empty(grad: torch.Tensor | None) -> bool:
+    return grad is None or _is_zero(grad)
 
 
 def _is_zero(tensor: torch.Tensor) -> bool:

@@ -39,7 +39,9 @@ def run_program(text: str) -> Outcome:
         return Outcome(Kind.OTHER, error.lineno, f"SyntaxError: {error.msg}")
     ledger = Ledger()
     plain = run_code(code, keeping(ledger))
-    plain = dataclasses.replace(plain, summed=tuple(ledger.sums.values()), unregistered=ledger.unregistered())
+    plain = dataclasses.replace(
+        plain, summed=tuple(ledger.sums.values()), unregistered=ledger.unregistered(), idle=tuple(ledger.idle)
+    )
     if plain.kind is Kind.STALE:
         return _explain_stale(code, plain)
     if plain.kind is Kind.OK and _UNSEEN_WRITES.search(text):

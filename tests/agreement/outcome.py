@@ -46,7 +46,8 @@ class Outcome:
 
     `line` is the statement that raised: the innermost frame of the program. For SILENT it is the backward that used
     the changed value. `reason` sorts REFUSED further, `in_backward` tells whether a backward raised it. `saved_*` and `write_*` are set for STALE and SILENT only.
-    `unregistered` are the lines of constructors that keep a computed tensor whose Parameter the module does not know.
+    `unregistered` are the lines of constructors that keep a computed tensor whose Parameter the module does not know,
+    `idle` those of steps that found no gradient they had not used.
     """
 
     kind: Kind
@@ -60,6 +61,7 @@ class Outcome:
     versions: tuple[int, int] | None = None
     summed: tuple[Summed, ...] = ()
     unregistered: tuple[int, ...] = ()
+    idle: tuple[int, ...] = ()
 
 
 _REFUSALS: Final = (

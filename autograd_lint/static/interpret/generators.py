@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autograd_lint.static.interpret.state import Run
-from autograd_lint.static.model.values import Generator, Value
+from autograd_lint.static.model.values import Generator, Instance, Seq, Value
 from autograd_lint.static.syntax import ir
 
 
@@ -20,6 +20,19 @@ def evaluate_driven(run: Run, node: ir.Expr) -> Value:
         return run.evaluate(node)
     finally:
         run.driven = before
+
+
+def evaluate_iterated(run: Run, node: ir.Expr) -> Value:
+    """The same for what a loop goes over; an object whose class has an `__iter__` that yields gives its generator."""
+    value = evaluate_driven(run, node)
+    if not isinstance(value, Instance):
+        return value
+    before, run.driven = run.driven, node
+    try:
+        given = run.call_hook(value, "__iter__", [], node)
+    finally:
+        run.driven = before
+    return given if isinstance(given, Generator | Seq) else value
 
 
 def drive(run: Run, generator: Generator, consume: Callable[[Value], bool]) -> None:

@@ -16,7 +16,7 @@ from autograd_lint.static.interpret.builtin_calls import iterate
 from autograd_lint.static.interpret.calls import enter_context, make_class, make_function
 from autograd_lint.static.interpret.escape import escape
 from autograd_lint.static.interpret.expressions import combine, decide, evaluate, is_open, read_item
-from autograd_lint.static.interpret.generators import drive, evaluate_driven
+from autograd_lint.static.interpret.generators import drive, evaluate_driven, evaluate_iterated
 from autograd_lint.static.interpret.growth import empty_lists, open_unfilled
 from autograd_lint.static.interpret.indexing import delete_item, write_index
 from autograd_lint.static.interpret.state import (
@@ -372,7 +372,7 @@ def _instead(node: ir.If, *, taken: bool) -> ir.Block:
 
 
 def _for(run: Run, node: ir.For) -> Signal | None:
-    source = evaluate_driven(run, node.iter)
+    source = evaluate_iterated(run, node.iter)
     if type(source) is Generator:
         return _for_yielded(run, node, source)
     limit = _rounds(source)
