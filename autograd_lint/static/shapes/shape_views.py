@@ -121,6 +121,18 @@ def _as_strided(params: Params, operands: Operands, index: int) -> Layout | None
     return Layout(wanted, strides, start)
 
 
+def _unfold(params: Params, operands: Operands, index: int) -> Layout | None:
+    layout = first(operands)
+    dim, size, step = (integer(params.get(key)) for key in ("dimension", "size", "step"))
+    at = layouts.axis(layout, dim) if layout is not None and dim is not None else None
+    if layout is None or at is None or size is None or not step or not 0 < size <= layout.shape[at]:
+        return None
+    shape, strides = list(layout.shape), list(layout.strides)
+    stride = strides[at]
+    shape[at], strides[at] = (shape[at] - size) // step + 1, stride * step
+    return Layout((*shape, size), (*strides, stride), layout.offset)
+
+
 def _move(params: Params, operands: Operands, index: int) -> Layout | None:
     layout, sources, targets = first(operands), integers(params.get("source")), integers(params.get("destination"))
     if layout is None or sources is None or targets is None or len(sources) != len(targets):
@@ -175,4 +187,5 @@ VIEWS: Final[dict[Family, Sequence[str]]] = {
     _select: ("select",),
     _diagonal: ("diagonal",),
     _as_strided: ("as_strided",),
+    _unfold: ("unfold",),
 }
