@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import cache
 from types import CodeType
 from typing import Any, Final
 
@@ -61,7 +62,15 @@ def same_gradients(one: list[torch.Tensor | None], other: list[torch.Tensor | No
     return len(one) == len(other) and all(same_bits(a, b) for a, b in zip(one, other, strict=True))
 
 
+@cache
+def _ready() -> None:
+    """Torch imports much when it is first watched: that is not the program's time."""
+    with watching(Watch()):
+        torch.ones(1).add(1)
+
+
 def _explain_stale(code: CodeType, plain: Outcome) -> Outcome:
+    _ready()
     watch = Watch()
     watched = run_code(code, watching(watch))
     if watched.kind is not Kind.STALE or watch.stale is None:
@@ -80,6 +89,7 @@ def _explain_stale(code: CodeType, plain: Outcome) -> Outcome:
 
 def _find_silent(code: CodeType, plain: Outcome) -> Outcome:
     """`plain`, or the first use of a value that changed unseen, if the gradients come out different for it."""
+    _ready()
     watch = Watch()
     watched = run_code(code, watching(watch))
     if watched.kind is not Kind.OK:
