@@ -181,9 +181,9 @@ class _Judge:
         """Faults that raise nothing. Of several backwards that add to what one step used, one is to be told of."""
         lines: dict[int, list[int]] = {}
         for each in self.outcome.summed:
-            if each.sure:
-                lines.setdefault(each.stepped, []).append(each.line)
-        expected = [("AGL302", group) for group in lines.values()]
+            lines.setdefault(each.stepped, []).append(each.line)
+        sure = {each.stepped for each in self.outcome.summed if each.sure}
+        expected = [("AGL302", group) for stepped, group in lines.items() if stepped in sure]
         expected += [("AGL401", [line]) for line in self.outcome.unregistered]
         for code, group in expected:
             here = [f for f in self.findings if f.code == code and _covers(f, group)]

@@ -12,6 +12,7 @@ from autograd_lint.static.interpret.builtin_calls import BUILTIN_NAMES, iterate
 from autograd_lint.static.interpret.calls import call_value, make_function
 from autograd_lint.static.interpret.generators import drive, evaluate_driven, first_of
 from autograd_lint.static.interpret.indexing import read_index
+from autograd_lint.static.interpret.rounds import is_open
 from autograd_lint.static.interpret.state import Args, Frame, Run, truth
 from autograd_lint.static.model.values import (
     FALSE,
@@ -443,15 +444,6 @@ def _generate(run: Run, node: ir.Comprehension, depth: int, pairs: list[tuple[Va
         if False not in tests:
             complete = _generate(run, node, depth + 1, pairs) and complete
     return complete
-
-
-def is_open(value: Value) -> bool:
-    """Iterating `value` may give other elements than those that are known."""
-    if isinstance(value, Seq | Dict):
-        return value.open
-    if type(value) is Tensor:
-        return value.layout is None
-    return type(value) is Unknown or type(value) is Foreign
 
 
 def _named(run: Run, node: ir.NamedExpr) -> Value:

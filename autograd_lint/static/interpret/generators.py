@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from contextlib import suppress
 
-from autograd_lint.static.interpret.state import Run
+from autograd_lint.static.interpret.growth import empty_lists, open_unfilled
+from autograd_lint.static.interpret.state import BREAK, CONTINUE, Run, Signal
 from autograd_lint.static.model.values import Generator, Instance, Seq, Value
 from autograd_lint.static.syntax import ir
 
@@ -58,9 +61,8 @@ def drive(run: Run, generator: Generator, consume: Callable[[Value], bool]) -> N
 
     run.frames = list(own)
     try:
-        generator.start(resume)
-    except _Closed:
-        pass
+        with suppress(_Closed):
+            generator.start(resume)
     finally:
         run.frames, run.calls, run.filename, machine.loops = own, calls, filename, loops
         if function.modes:
@@ -89,3 +91,48 @@ def first_of(run: Run, generator: Generator) -> Value | None:
 
     drive(run, generator, keep)
     return values[0] if values else None
+
+
+def loop_over(run: Run, node: ir.For, generator: Generator) -> Signal | None:
+    """`for … in generator`: its body runs between the rounds."""
+    machine = run.machine
+    outer = machine.loops
+    run.loop_entries += 1
+    entry = run.loop_entries
+    rounds = itertools.count()
+    empty = empty_lists(run)
+    signal: Signal | None = None
+
+    def once(item: Value) -> bool:
+        nonlocal signal
+        machine.loops = (*outer, (entry, next(rounds)))
+        run.assign(node.target, item)
+        signal = run.execute(node.body)
+        return signal is None or signal is CONTINUE
+
+    drive(run, generator, once)
+    open_unfilled(node, empty)
+    if signal is None or signal is CONTINUE:
+        return run.execute(node.orelse)
+    return None if signal is BREAK else signal
+
+
+def run_inside(
+    run: Run, generator: Generator, target: ir.Expr | None, block: Callable[[], Signal | None]
+) -> Signal | None:
+    """`with generator as target`: the block runs at the first `yield`."""
+    signal: Signal | None = None
+    done = False
+
+    def enter(value: Value) -> bool:
+        nonlocal signal, done
+        if done:
+            return False
+        done = True
+        if target is not None:
+            run.assign(target, value)
+        signal = block()
+        return True
+
+    drive(run, generator, enter)
+    return signal

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -15,10 +14,11 @@ from autograd_lint.static.interpret.attributes import delete_attribute, write_at
 from autograd_lint.static.interpret.builtin_calls import iterate
 from autograd_lint.static.interpret.calls import enter_context, make_class, make_function
 from autograd_lint.static.interpret.escape import escape
-from autograd_lint.static.interpret.expressions import combine, decide, evaluate, is_open, read_item
-from autograd_lint.static.interpret.generators import drive, evaluate_driven, evaluate_iterated
+from autograd_lint.static.interpret.expressions import combine, decide, evaluate, read_item
+from autograd_lint.static.interpret.generators import evaluate_driven, evaluate_iterated, loop_over, run_inside
 from autograd_lint.static.interpret.growth import empty_lists, open_unfilled
 from autograd_lint.static.interpret.indexing import delete_item, write_index
+from autograd_lint.static.interpret.rounds import MOST_ROUNDS, ROUNDS, is_cut_short, is_open, most_rounds
 from autograd_lint.static.interpret.state import (
     BREAK,
     CONTINUE,
@@ -51,12 +51,6 @@ from autograd_lint.static.patterns.keeping import note_added, note_appended, not
 from autograd_lint.static.patterns.registration import HELD, note_bound
 from autograd_lint.static.syntax import ir
 
-_ROUNDS: Final = 2
-"""How often a loop of unknown length runs: what breaks in training loops breaks in the second round."""
-_MOST_ELEMENTS: Final = 64
-"""The elements of a list that a loop visits; the rest of a longer one may be touched (`escape`)."""
-_MOST_ROUNDS: Final = 12
-"""A loop of known length runs at most so often; the rest of a longer one is left out."""
 _CAUGHT_BY: Final = frozenset({"Exception", "BaseException", "RuntimeError"})
 
 
@@ -374,11 +368,11 @@ def _instead(node: ir.If, *, taken: bool) -> ir.Block:
 def _for(run: Run, node: ir.For) -> Signal | None:
     source = evaluate_iterated(run, node.iter)
     if type(source) is Generator:
-        return _for_yielded(run, node, source)
-    limit = _rounds(source)
+        return loop_over(run, node, source)
+    limit = most_rounds(source)
     machine = run.machine
     outer = machine.loops
-    run.frame.inexact = run.frame.inexact or is_open(source) or _is_cut_short(source, limit)
+    run.frame.inexact = run.frame.inexact or is_open(source) or is_cut_short(source, limit)
     shortened = run.shortened
     run.shortened = shortened or (type(source) is RangeValue and len(source.values) > limit)
     run.loop_entries += 1
@@ -405,45 +399,6 @@ def _for(run: Run, node: ir.For) -> Signal | None:
     return execute(run, node.orelse)
 
 
-def _for_yielded(run: Run, node: ir.For, generator: Generator) -> Signal | None:
-    """A loop over a generator, whose body runs between the rounds."""
-    machine = run.machine
-    outer = machine.loops
-    run.loop_entries += 1
-    entry = run.loop_entries
-    rounds = itertools.count()
-    empty = empty_lists(run)
-    signal: Signal | None = None
-
-    def once(item: Value) -> bool:
-        nonlocal signal
-        machine.loops = (*outer, (entry, next(rounds)))
-        assign(run, node.target, item)
-        signal = execute(run, node.body)
-        return signal is None or signal is CONTINUE
-
-    drive(run, generator, once)
-    open_unfilled(node, empty)
-    if signal is None or signal is CONTINUE:
-        return execute(run, node.orelse)
-    return None if signal is BREAK else signal
-
-
-def _is_cut_short(source: Value, limit: int) -> bool:
-    """A loop over `source` has more rounds than are run."""
-    if isinstance(source, Seq):
-        return len(source.items) > limit
-    return type(source) is RangeValue and len(source.values) > limit
-
-
-def _rounds(source: Value) -> int:
-    """How often a loop over `source` runs at most: all its known elements, so that all parameters are cleared."""
-    if isinstance(source, Seq):
-        known = len(source.items)
-        return max(_ROUNDS, min(known + source.open, _MOST_ELEMENTS))
-    return _ROUNDS if is_open(source) else _MOST_ROUNDS
-
-
 def _while(run: Run, node: ir.While) -> Signal | None:
     machine = run.machine
     outer = machine.loops
@@ -451,13 +406,13 @@ def _while(run: Run, node: ir.While) -> Signal | None:
     entry = run.loop_entries
     unknown_rounds = 0
     try:
-        for number in range(_MOST_ROUNDS):
+        for number in range(MOST_ROUNDS):
             known = truth(evaluate(run, node.test))
             if known is False:
                 return execute(run, node.orelse)
             unknown_rounds += known is None or type(node.test) is ir.Const
             run.frame.inexact = run.frame.inexact or unknown_rounds > 0
-            if unknown_rounds > _ROUNDS:
+            if unknown_rounds > ROUNDS:
                 return None
             machine.loops = (*outer, (entry, number))
             signal = execute(run, node.body)
@@ -482,7 +437,8 @@ def _within(run: Run, node: ir.With, at: int, *, expecting: bool) -> Signal | No
     item, target = node.items[at]
     context = evaluate_driven(run, item)
     if type(context) is Generator:
-        return _within_generator(run, node, at, context, expecting=expecting)
+        inner = partial(_within, run, node, at + 1, expecting=expecting)
+        return run_inside(run, context, target, inner)
     expecting = expecting or isinstance(context, ExpectRaise)
     value, leave = enter_context(run, context, item)
     try:
@@ -491,26 +447,6 @@ def _within(run: Run, node: ir.With, at: int, *, expecting: bool) -> Signal | No
         return _within(run, node, at + 1, expecting=expecting)
     finally:
         leave()
-
-
-def _within_generator(run: Run, node: ir.With, at: int, generator: Generator, *, expecting: bool) -> Signal | None:
-    """The block runs at the `yield` of the generator that is its manager."""
-    target = node.items[at][1]
-    signal: Signal | None = None
-    done = False
-
-    def block(value: Value) -> bool:
-        nonlocal signal, done
-        if done:
-            return False
-        done = True
-        if target is not None:
-            assign(run, target, value)
-        signal = _within(run, node, at + 1, expecting=expecting)
-        return True
-
-    drive(run, generator, block)
-    return signal
 
 
 def _expecting(run: Run, body: ir.Block) -> Signal | None:
