@@ -19,7 +19,8 @@ class LoopCarriedGraph(Rule):
     ## What it does
 
     Reports a backward in a loop that reaches an operation of an earlier iteration, which that iteration's backward has
-    freed. The hidden state of a recurrent network is the classic case.
+    freed. The hidden state of a recurrent network is the classic case. Where the network is not known, and is given
+    back what it returned the round before, it is a warning: it may cut the history itself.
 
     ## Why is this bad
 

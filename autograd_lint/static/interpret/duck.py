@@ -95,7 +95,8 @@ def _note_backward(run: Run, owner: Value | None, args: Args, node: ir.Node) -> 
             run.watch.backed[id(root)] = (root, run.machine.loops, run.site(node))
             roots.append(root)
     site = run.site(node)
-    note_pass(run, site, roots, None)
+    kept = [args.kw[name] for name in ("retain_graph", "create_graph") if name in args.kw]
+    note_pass(run, site, roots, None, retain=any(truth(value) is not False for value in kept))
     run.watch.passes += 1
     create = args.kw.get("create_graph")
     if create is not None and truth(create) is True:

@@ -96,7 +96,7 @@ def _note_network(run: Run, function: Value, last: str, args: Args, result: Unkn
         note_parameters(run, function, result)
     elif isinstance(node, ir.Call):
         note_optimizer(run, result, args.all())
-        note_forward_of_network(run, function, result, run.site(node), describe(node.func))
+        note_forward_of_network(run, function, args, result, run.site(node), describe(node.func))
 
 
 def _computes(function: Value) -> bool:

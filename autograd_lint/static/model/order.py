@@ -78,11 +78,13 @@ def _add(run: Run, act: Act, site: Site, **more: object) -> Action:
     return action
 
 
-def note_pass(run: Run, site: Site, roots: Sequence[Value], leaves: Sequence[Tensor] | None) -> None:
-    """A backward ran; `leaves` got gradients, None when not known which."""
+def note_pass(
+    run: Run, site: Site, roots: Sequence[Value], leaves: Sequence[Tensor] | None, *, retain: bool = False
+) -> None:
+    """A backward ran; `leaves` got gradients, None when not known which. `retain`: it may have kept its graph."""
     tensors = None if leaves is None or any(t.requires_grad is not True for t in leaves) else leaves
     ids = None if tensors is None else frozenset(id(t) for t in tensors)
-    note_backward_of_networks(run, site, roots)
+    note_backward_of_networks(run, site, roots, retain=retain)
     _add(run, Act.PASS, site, roots=tuple(roots), tensors=ids)
 
 

@@ -23,6 +23,7 @@ from autograd_lint.static.model.values import (
     TorchName,
     Unknown,
     Value,
+    constant,
 )
 from autograd_lint.static.operations.gradients import clear_pending, flush_pending, note_read, note_zero
 from autograd_lint.static.operations.hooks import try_hook
@@ -263,7 +264,8 @@ def _backward(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
         inputs=tensors_in(inputs) if inputs is not None and not isinstance(inputs, Const) else None,
     )
     found = run_backward(run.machine, run.gradients, request)
-    note_pass(run, request.site, request.roots, owners(found))
+    kept = request.create or (retain is not None and constant(retain, 0) not in (None, False))
+    note_pass(run, request.site, request.roots, owners(found), retain=kept)
     return NONE
 
 

@@ -1,16 +1,17 @@
-"""Networks that are not known: their optimizer steps between a forward and the backward that goes through it.
+"""Networks that are not known: what steps between a forward and its backward, and what is carried from round to round.
 
 What `parameters()` is asked of and given to an optimizer is a network. The result of calling it stands for the
-parameters that were used; whatever is computed from it needs them as they were. Nothing learned so is certain.
+parameters that were used; whatever is computed from it needs them as they were. A result that is given back to the
+network in the next round of a loop brings its graph along. Nothing learned so is certain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from autograd_lint.events import How, Site, Stale, TensorRef, Write
+from autograd_lint.events import Backward, Failure, How, Site, Stale, TensorRef, Write
 from autograd_lint.static.model.values import Dict, LoopStack, Seq, Tensor, Unknown, Value
 
 if TYPE_CHECKING:
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
 
 _CUTTING: Final = frozenset({"detach", "item", "numpy", "tolist"})
 """Methods whose result has no graph."""
+_ASKED: Final = frozenset({"parameters", "train", "eval", "zero_grad", "state_dict", "load_state_dict"})
+"""Attributes of a Module and hardly of anything else that is called."""
 _DEPTH: Final = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Forward:
-    """A call of a network; `mark` stands for its result among the sources of what is computed from it."""
+    """A call of a network; `mark` stands for its result among the sources of what is computed from it.
+
+    `given` are the calls whose results it was given back.
+    """
 
     network: Unknown
     name: str
@@ -31,6 +37,7 @@ class Forward:
     loops: LoopStack
     clock: int
     mark: Tensor
+    given: tuple[Forward, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +59,10 @@ class Networks:
     optimizers: dict[int, tuple[Value, tuple[Unknown, ...]]] = field(default_factory=dict)
     forwards: dict[int, tuple[Tensor, tuple[Forward, ...]]] = field(default_factory=dict)
     """By tensor: the forwards it was computed from."""
+    outputs: dict[int, tuple[Value, Forward]] = field(default_factory=dict)
+    """Results of forwards, whole or unpacked."""
+    freed: dict[int, tuple[Forward, Site, LoopStack]] = field(default_factory=dict)
+    """By forward: the backward that freed its graph."""
     steps: list[NetworkStep] = field(default_factory=list)
     clock: int = 0
 
@@ -63,10 +74,12 @@ def note_parameters(run: Run, function: Value, result: Value) -> None:
 
 
 def note_item(run: Run, given: Value, item: Value) -> None:
-    """`item` is one of `given`: of a network's parameters perhaps."""
-    parameters = run.watch.networks.parameters
-    if id(given) in parameters:
-        parameters[id(item)] = (item, parameters[id(given)][1])
+    """`item` is one of `given`: of a network's parameters perhaps, or of its results."""
+    networks = run.watch.networks
+    if id(given) in networks.parameters:
+        networks.parameters[id(item)] = (item, networks.parameters[id(given)][1])
+    if id(given) in networks.outputs:
+        networks.outputs[id(item)] = (item, networks.outputs[id(given)][1])
 
 
 def note_optimizer(run: Run, optimizer: Value, given: Iterable[Value]) -> None:
@@ -90,19 +103,38 @@ def _networks_in(networks: Networks, value: Value, depth: int) -> Iterator[Unkno
             yield from _networks_in(networks, item, depth + 1)
 
 
-def note_forward_of_network(run: Run, function: Value, result: Unknown, site: Site, name: str) -> None:
-    """Something not known was called; when it is a network that an optimizer steps, mark the result."""
+def note_forward_of_network(run: Run, function: Value, args: Args, result: Unknown, site: Site, name: str) -> None:
+    """Something not known was called; when it is a network, mark the result."""
     networks = run.watch.networks
-    if not networks.optimizers or type(function) is not Unknown or run.machine.modes.grad is False:
-        return
-    if not any(_holds(function, inner) for _, held in networks.optimizers.values() for inner in held):
+    if type(function) is not Unknown or run.machine.modes.grad is False or not _is_network(networks, function):
         return
     networks.clock += 1
     mark = run.machine.tensor(None, requires_grad=None)
     mark.loops = ()
-    forward = Forward(function, name, site, run.machine.loops, networks.clock, mark)
+    given = tuple({id(f): f for f in _given_back(networks, args.all(), 0) if f.network is function}.values())
+    forward = Forward(function, name, site, run.machine.loops, networks.clock, mark, given)
     networks.forwards[id(mark)] = (mark, (forward,))
+    networks.outputs[id(result)] = (result, forward)
     result.sources = (mark, *result.sources)
+
+
+def _is_network(networks: Networks, function: Unknown) -> bool:
+    """An optimizer steps it, or it was asked for what only a Module has."""
+    if function.attrs is not None and not _ASKED.isdisjoint(function.attrs):
+        return True
+    return any(_holds(function, inner) for _, held in networks.optimizers.values() for inner in held)
+
+
+def _given_back(networks: Networks, values: Iterable[Value], depth: int) -> Iterator[Forward]:
+    """The forwards whose results are among `values`, as they are."""
+    for value in values:
+        if isinstance(value, Seq) and depth < _DEPTH:
+            yield from _given_back(networks, value.items, depth + 1)
+        whole: Value | None = value
+        while isinstance(whole, Unknown) and id(whole) not in networks.outputs and whole.label.startswith("["):
+            whole = whole.owner
+        if id(whole) in networks.outputs:
+            yield networks.outputs[id(whole)][1]
 
 
 def _holds(network: Unknown, inner: Unknown) -> bool:
@@ -147,18 +179,53 @@ def note_network_step(run: Run, owner: Value, site: Site) -> None:
         networks.steps.append(NetworkStep(known[1], site, run.machine.loops, networks.clock))
 
 
-def note_backward_of_networks(run: Run, site: Site, roots: Iterable[Value]) -> None:
-    """A backward from `roots`: judge the steps since the forwards it goes through."""
+def note_backward_of_networks(run: Run, site: Site, roots: Iterable[Value], *, retain: bool) -> None:
+    """A backward from `roots`: judge the steps since the forwards it goes through, and what earlier ones freed."""
     networks = run.watch.networks
-    if not networks.steps:
+    if not networks.forwards:
         return
-    loops = run.machine.loops
-    for forward in {id(f): f for root in roots for f in _forwards(networks, root)}.values():
+    loops, roots = run.machine.loops, list(roots)
+    reached = list({id(f): f for root in roots for f in _forwards(networks, root)}.values())
+    _judge_carried(run, reached, site, roots, retain=retain)
+    for forward in reached:
         for step in networks.steps:
             if step.clock > forward.clock and forward.loops == step.loops == loops:
                 if any(_holds(forward.network, inner) for inner in step.networks):
                     _report(run, forward, step, site)
                     break
+
+
+def _judge_carried(run: Run, reached: Sequence[Forward], site: Site, roots: Sequence[Value], *, retain: bool) -> None:
+    """What a network gave in an earlier round, and was given back, has had its backward."""
+    networks, loops = run.watch.networks, run.machine.loops
+    given: dict[int, Forward] = {}
+    waiting = list(reached)
+    for forward in waiting:
+        new = {id(f): f for f in forward.given if id(f) not in given}
+        given.update(new)
+        waiting.extend(new.values())
+    for forward, freed, then in (networks.freed[key] for key in given if key in networks.freed):
+        if then[:-1] == loops[:-1] and then[-1:] != loops[-1:] and freed.key == site.key:
+            _report_carried(run, forward, freed, site, roots[0])
+            break
+    if not retain and loops:
+        networks.freed.update((id(f), (f, site, loops)) for f in waiting)
+
+
+def _report_carried(run: Run, forward: Forward, freed: Site, site: Site, root: Value) -> None:
+    run.machine.emit(
+        Backward(
+            site=site,
+            root=TensorRef(root.name if isinstance(root, Tensor | Unknown) else ""),
+            failure=Failure.TWICE,
+            freed=freed,
+            shared=forward.site,
+            shared_by=forward.name,
+            loop_carried=True,
+            in_loop=True,
+            certain=False,
+        )
+    )
 
 
 def _forwards(networks: Networks, root: Value) -> Iterator[Forward]:
