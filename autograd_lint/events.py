@@ -344,10 +344,14 @@ class StateKept(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalForward(Event):
-    """A forward in evaluation mode (since `mode`) builds a graph in a loop, and no backward uses it."""
+    """A forward in evaluation mode (since `mode`) builds a graph in a loop, and no backward uses it.
+
+    `also` are the other forwards of the module in that loop.
+    """
 
     module: str
     mode: Site
+    also: tuple[Site, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

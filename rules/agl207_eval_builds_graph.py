@@ -21,8 +21,9 @@ class EvalBuildsGraph(Rule):
     ## What it does
 
     Reports a forward in a loop, of a module that `eval()` has put into evaluation mode, that builds a graph which no
-    backward uses before training goes on. A frozen module, and one that is called inside another one's `forward`, are
-    left alone.
+    backward uses before training goes on: once a loop for each module. Where a method of the module calls its parts,
+    it is reported where that method is called. A frozen module, and one that is called inside another one's `forward`,
+    are left alone.
 
     ## Why is this bad
 
@@ -82,7 +83,7 @@ class EvalBuildsGraph(Rule):
         return ""
 
     def judge(self, event: Event) -> Iterator[Report]:
-        """Every such forward."""
+        """Such a forward, with the others of its loop."""
         if not isinstance(event, EvalForward):
             return
         module = quoted(event.module, otherwise="a module")
@@ -90,7 +91,7 @@ class EvalBuildsGraph(Rule):
         yield Report(
             event.site,
             f"the forward of {module} in evaluation mode {builds} a graph that no backward uses",
-            (("evaluation mode since here", event.mode),),
+            (("evaluation mode since here", event.mode), *(("and here", site) for site in event.also)),
             "wrap the loop in `torch.no_grad()` or `torch.inference_mode()`, or decorate the function",
         )
 

@@ -198,6 +198,7 @@ def run_frame(run: Run, frame: Frame, node: ir.Node | None) -> Value:
     machine = run.machine
     modes, calls, caller_file = machine.modes, run.calls, run.filename
     run.called.add(id(function.node))
+    frame.loops = len(machine.loops)
     run.frames.append(frame)
     if node is not None:
         run.calls = (*calls, run.site(node))

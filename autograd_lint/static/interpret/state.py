@@ -148,6 +148,8 @@ class Frame:
     """Takes what the body of a generator yields; without it that is kept in `yields`."""
     inexact: bool = False
     """A loop ran other rounds than the program would."""
+    loops: int = 0
+    """How many loops were around the call."""
 
 
 class Run:

@@ -63,7 +63,10 @@ class Kept:
 
 @dataclass(slots=True, eq=False)
 class EvalCall:
-    """A forward in evaluation mode that builds a graph; `clock` counts the backward passes before it."""
+    """A forward in evaluation mode that builds a graph; `clock` counts the backward passes before it.
+
+    Those of one `group`, of a module in one loop of one function, have one fault: the loop is not under `no_grad`.
+    """
 
     site: Site
     module: Value
@@ -72,6 +75,7 @@ class EvalCall:
     clock: int
     certain: bool
     late: bool
+    group: tuple[object, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +97,7 @@ class Watch:
     """What was given to calls of what is not known, in loops."""
     evaluated: dict[int, tuple[Value, Site]] = field(default_factory=dict)
     """Modules in evaluation mode by id, with the place of `eval()`."""
-    eval_calls: dict[int, EvalCall] = field(default_factory=dict)
+    eval_calls: dict[object, EvalCall] = field(default_factory=dict)
     rebuilt: dict[object, list[OptimizerValue]] = field(default_factory=dict)
     """Optimizers that stepped in the round that built them, by the place that did."""
     hooked: dict[object, list[tuple[Value, LoopStack]]] = field(default_factory=dict)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from autograd_lint.events import EvalForward
-from autograd_lint.static.interpret.state import Run
+import libcst as cst
+from libcst.helpers import get_full_name_for_node
+
+from autograd_lint.events import EvalForward, Site
+from autograd_lint.static.interpret.state import Frame, Run
 from autograd_lint.static.model.values import Instance, Seq, Tensor, Unknown, Value
 from autograd_lint.static.model.watch import EvalCall
 from autograd_lint.static.operations.tensors import describe
@@ -29,11 +32,23 @@ def note_forward(run: Run, module: Value, result: Value, node: ir.Node) -> None:
     if known is None or not machine.loops or machine.modes.grad is not True or machine.modes.inference:
         return
     certain = _has_graph(result)
-    if certain is False or (watch.frozen and not certain) or _inside_a_forward(run):
+    if certain is False or (watch.frozen and not certain):
         return
-    name = describe(node.func) if isinstance(node, ir.Call) else ""
-    call = EvalCall(run.site(node), module, name, known[1], _clock(run), certain is True, machine.failed)
-    watch.eval_calls.setdefault(id(node), call)
+    site, name, depth = run.site(node), describe(node.func) if isinstance(node, ir.Call) else "", len(run.frames) - 1
+    method = _method_at_work(run)
+    if method is not None:
+        frame = run.frames[method]
+        if _name(frame) == "forward":
+            return  # whoever called it decides
+        led_here = len(run.frames) - method
+        if led_here <= len(run.calls) and id(frame.self) in watch.evaluated and frame.self is not None:
+            site, module, depth = run.calls[-led_here], frame.self, method - 1
+            name = _receiver(site) or name
+    loops = machine.loops[run.frames[depth].loops :]
+    round_of = loops[0][0] if loops else 0
+    group = (id(module), known[1].key, round_of, *(call.key for call in site.calls))
+    call = EvalCall(site, module, name, known[1], _clock(run), certain is True, machine.failed, group)
+    watch.eval_calls.setdefault(site.key, call)
 
 
 def _has_graph(result: Value) -> bool | None:
@@ -46,14 +61,21 @@ def _has_graph(result: Value) -> bool | None:
     return None if isinstance(result, Unknown) else False
 
 
-def _inside_a_forward(run: Run) -> bool:
-    """Some Module's own `forward` is at work: whoever called it decides."""
-    for frame in run.frames:
-        node = frame.function.node if frame.function is not None else None
-        if isinstance(node, ir.FunctionDef) and node.name == "forward":
-            if isinstance(frame.self, Instance) and frame.self.module:
-                return True
-    return False
+def _method_at_work(run: Run) -> int | None:
+    """The outermost frame that is a method of a Module; its `forward` goes before any other."""
+    methods = [i for i, f in enumerate(run.frames) if _name(f) and isinstance(f.self, Instance) and f.self.module]
+    return next((i for i in methods if _name(run.frames[i]) == "forward"), methods[0] if methods else None)
+
+
+def _name(frame: Frame) -> str:
+    node = frame.function.node if frame.function is not None else None
+    return node.name if isinstance(node, ir.FunctionDef) else ""
+
+
+def _receiver(call: Site) -> str:
+    """What the method was called on."""
+    func = call.token.func if isinstance(call.token, cst.Call) else None
+    return get_full_name_for_node(func.value) or "" if isinstance(func, cst.Attribute) else ""
 
 
 def _clock(run: Run) -> int:
@@ -62,14 +84,17 @@ def _clock(run: Run) -> int:
 
 def _finish(run: Run, module: Value | None) -> None:
     """Tell of the calls that no backward has followed, of `module` or of all."""
-    watch = run.watch
-    for call in list(watch.eval_calls.values()):
+    groups: dict[tuple[object, ...], list[EvalCall]] = {}
+    for call in run.watch.eval_calls.values():
         if module is not None and call.module is not module:
             continue
         if call.clock == _clock(run):
-            event = EvalForward(site=call.site, module=call.name, mode=call.mode, certain=call.certain)
-            run.machine.events.append((event, call.late))
+            groups.setdefault(call.group, []).append(call)
         call.clock = -1
+    for first, *others in groups.values():
+        also = tuple(call.site for call in others)
+        event = EvalForward(site=first.site, module=first.name, mode=first.mode, certain=first.certain, also=also)
+        run.machine.events.append((event, first.late))
 
 
 def conclude(run: Run) -> None:
