@@ -123,7 +123,8 @@ class Write(Event):
     `through` names the alias the write went through (`detach`, `data`, `numpy`), empty for the tensor or a view of it.
     `constructor` is where a module with `inplace=True` was built. `origin` is the place that made the refused view.
     `argument` is the parameter of the function around it that holds the written tensor.
-    `spare`: the tensor is what a layer or a join of tensors gave, and at most one name holds it.
+    `spare`: the tensor is what a layer, a sum or a join of tensors gave, and at most one name holds it. `scattered`: a
+    mask or indices in tensors tell where the write goes, into what was just made.
     """
 
     target: TensorRef
@@ -139,6 +140,7 @@ class Write(Event):
     alias_read: AliasRead | None = None
     argument: str = ""
     spare: bool = False
+    scattered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

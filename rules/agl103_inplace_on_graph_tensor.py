@@ -24,8 +24,9 @@ class InplaceOnGraphTensor(Rule):
     no operation is known to have saved that tensor. Where one has, it is AGL101.
 
     Writes under `torch.no_grad()`, and writes to tensors outside the graph, are left alone. So is a write to what a
-    layer, a matrix product, a sum or `cat` has given, while one name at most holds it: `out += identity` after a
-    convolution, `ReLU(inplace=True)` after a normalisation. None of these saves its result.
+    layer, a Module, a matrix product, a sum, a loss or `cat` has given, while one name at most holds it:
+    `out += identity` after a convolution, `ReLU(inplace=True)` after a normalisation, `loss += penalty`. None of these
+    saves its result.
 
     ## Why is this bad
 

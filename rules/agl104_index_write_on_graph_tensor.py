@@ -23,6 +23,9 @@ class IndexWriteOnGraphTensor(Rule):
     Reports `x[i] = …`, `x[i] += …` and in-place methods on a view, `x[i].mul_(…)`, where `x` or the value has a
     `grad_fn` and no operation is known to have saved `x`. Where one has, it is AGL101.
 
+    A write by a mask or by tensors of indices, `out[mask] = …`, into a tensor made for it, or into what a layer gave,
+    is left alone outside loops, while one name at most holds that tensor: no join of parts says the same.
+
     ## Why is this bad
 
     An index write is an in-place write to the *whole* tensor, as far as autograd is concerned: all views share one
@@ -91,7 +94,7 @@ class IndexWriteOnGraphTensor(Rule):
             return
         if event.how not in (How.INDEX, How.INDEX_AUGMENTED) or not (event.target.in_graph or event.value_in_graph):
             return
-        if event.stale or event.refusal or event.alias_read:
+        if event.stale or event.refusal or event.alias_read or event.scattered:
             return
         yield Report(event.site, _message(event), ways_in(event), _help(event))
 

@@ -337,6 +337,8 @@ def _call_nn_module(run: Run, module: NNModule, args: Args, node: ir.Node) -> Va
 
 def _call_instance(run: Run, instance: Instance, args: Args, node: ir.Node) -> Value:
     result = _call_object(run, instance, args, node)
+    if instance.module and type(result) is Tensor:
+        (result.base or result).layer = True
     if run.watch.evaluated and instance.module:
         note_forward(run, instance, result, node)
     return result

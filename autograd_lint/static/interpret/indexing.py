@@ -23,6 +23,7 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
+from autograd_lint.static.operations.holders import is_scattered
 from autograd_lint.static.operations.sharing import refuses_copy, shares_storage
 from autograd_lint.static.operations.tensors import (
     apply_effect,
@@ -293,6 +294,7 @@ def _write_elements(
     named = describe(target.base) if isinstance(target, ir.Subscript) else ""
     record = new_record(run, tensor, site, how=how, op="[]=", name=named)
     values = [t for key in ("value", "index") for t in operands.get(key, ())]
+    record.scattered = is_scattered(run, tensor, index)
     record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
     record.part = part = _takes_part(tensor, index, region)

@@ -68,6 +68,7 @@ class WriteRecord:
     part: Tri = False
     exchanges: bool = False
     spare: bool = False
+    scattered: bool = False
 
     def event(self) -> Write:
         """The finished event."""
@@ -87,6 +88,7 @@ class WriteRecord:
             alias_read=self.alias_read,
             argument=self.argument,
             spare=self.spare,
+            scattered=self.scattered,
         )
 
 

@@ -425,7 +425,8 @@ class Tensor(Value):
     not known. `base` is the root of a differentiable view, `view_kind` how it was made ("plain", "multi", "no_grad",
     "custom"). `alias_how`/`alias_of` tell how memory is shared outside the graph (detach, data, numpy).
     `rank`: the number of its dimensions, where no more of its layout is known.
-    `copied`: where indexing made it as a copy. `maybe_of`: it may be the same tensor as, or a view of, another.
+    `layer`: the forward of a Module returned it. `copied`: where indexing made it as a copy. `maybe_of`: it may be the
+    same tensor as, or a view of, another.
     `detached`: the `detach_()` that took its history, `reseated`: the `.data =` that gave it other memory.
     `grad_sum`: `.grad` holds what a step has used already beside a later pass's gradient; `grad_used`: how many of
     `grad_passes` a step has used, by an optimizer or written out (`grad_by_hand`).
@@ -457,6 +458,7 @@ class Tensor(Value):
         "grad_used",
         "hooks",
         "inference",
+        "layer",
         "layout",
         "loops",
         "made_by",
@@ -486,6 +488,7 @@ class Tensor(Value):
         self.counter = counter
         self.requires_grad: Tri = requires_grad
         self.node: GraphNode | None = None
+        self.layer = False
         self.layout: Layout | None = None
         self.rank: int | None = None
         self.dtype: str | None = None

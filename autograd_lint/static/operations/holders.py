@@ -11,21 +11,52 @@ from autograd_lint.static.model.values import Dict, Env, Instance, Seq, Tensor, 
 
 _JOINS: Final = frozenset({"+", "-", "add", "sub", "cat", "concat", "stack", "hstack", "vstack"})
 _PRODUCTS: Final = frozenset({"@", "matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "linear"})
+_SUMS: Final = frozenset({"sum", "mean", "nansum", "nanmean", "log_prob"})
+_COPIES: Final = frozenset({"clone", "repeat", "tile"})
 
 
-def is_spare(run: Run, tensor: Tensor) -> bool:
-    """Whether a layer, a matrix product or a join made `tensor`, none of which saves it, and one name at most holds it.
+def is_spare(run: Run, tensor: Tensor, *, added: bool = False) -> bool:
+    """Whether nobody has saved what `tensor` is, and one name at most holds it: a layer, a module, a matrix product, a
+    sum or a loss gave it; or it is a number, and something is `added` to it.
 
-    To write there is how networks save memory: a residual's `out += identity`, a `ReLU(inplace=True)` after a layer.
+    To write there is how networks save memory, and losses are summed: `out += identity` at the end of a residual, a
+    `ReLU(inplace=True)` after a layer, `loss += weight * penalty`.
     """
     root = tensor.base or tensor
-    saves_result = root.node is not None and any(saved.result for saved in root.node.saved)
-    return _is_layer(root.made_by) and not saves_result and _holders(run, tensor) <= 1
+    number = added and root.layout is not None and not root.layout.shape
+    known = root.layer or _is_layer(root.made_by) or number
+    return known and not _saved_by_maker(root) and _holders(run, tensor) <= 1
+
+
+def is_scattered(run: Run, tensor: Tensor, index: Value) -> bool:
+    """Whether a mask or tensors of indices tell where a write goes, into what was just made to be filled, and not once
+    a round of a loop: no join of parts says the same."""
+    root = tensor.base or tensor
+    if not _has_tensors(index) or root.loops != run.machine.loops:
+        return False
+    made_here = root.site is not None and not root.made_by  # by `zeros` or the like
+    named = any(isinstance(value, Tensor) and value.memory is root.memory for value in run.env.names.values())
+    if not named or not (made_here or root.made_by in _COPIES):
+        return named and is_spare(run, tensor)
+    return not _saved_by_maker(root) and _holders(run, tensor) <= 1
+
+
+def _has_tensors(index: Value) -> bool:
+    if isinstance(index, Seq) and index.kind == "tuple":
+        return any(_has_tensors(item) for item in index.items)
+    given = index.tensor if isinstance(index, Unknown) and index.kind == "tensor" else index
+    return isinstance(given, Tensor) and (given.layout is None or bool(given.layout.shape) or given.dtype == "bool")
+
+
+def _saved_by_maker(root: Tensor) -> bool:
+    return root.node is not None and any(saved.result for saved in root.node.saved)
 
 
 def _is_layer(made_by: str) -> bool:
-    """A module of `torch.nn`, or an operation that joins what layers gave."""
-    return table.is_module(f"torch.nn.{made_by}") or made_by in _JOINS | _PRODUCTS or made_by.startswith("conv")
+    """A module of `torch.nn`, its function, a loss, or an operation that joins what layers gave."""
+    if made_by in _JOINS or made_by in _PRODUCTS or made_by in _SUMS or made_by.startswith("conv"):
+        return True
+    return table.is_module(f"torch.nn.{made_by}") or made_by.endswith(("_loss", "cross_entropy", "_with_logits"))
 
 
 def _holders(run: Run, tensor: Tensor) -> int:
