@@ -92,6 +92,8 @@ class InplaceOnGraphTensor(Rule):
             return
         if event.stale or event.refusal or event.alias_read or event.spare or event.how in _JUDGED_ELSEWHERE:
             return
+        if event.op == "detach_":
+            return  # it leaves the values as they are, and no version moves
         name = quoted(event.target.name, otherwise="a tensor")
         yield Report(event.site, f"{writer(event)} changes {name}, which is in the graph", ways_in(event), _help(event))
 

@@ -36,6 +36,9 @@ _CLASSES: Final = {
     "'": "s",
     '"': "s",
 }
+SOME_NUMBER: Final = "#"
+"""A number that is not known: it shows any of `NUMBERS`."""
+NUMBERS: Final = frozenset({"0", "1", "n"})
 _WHOLE: Final = {"True": "b", "False": "b", "None": ABSENT, ABSENT: ABSENT}
 _MOST_RANK: Final = 5
 
@@ -73,7 +76,7 @@ def look(kind: str, closeness: Look) -> str | None:
         return broad
     if closeness is Look.VALUE:
         if broad == "n":
-            return None if kind == "#" else kind
+            return kind
         return kind[0] if broad in ("T", "L") else kind
     if broad in ("T", "L"):
         return kind[1:] or None

@@ -14,7 +14,7 @@ from typing import Any
 
 from autograd_lint.errors import FactsError
 from autograd_lint.facts.codec import decode
-from autograd_lint.facts.kinds import ABSENT, Look, look
+from autograd_lint.facts.kinds import ABSENT, NUMBERS, SOME_NUMBER, Look, look
 from autograd_lint.facts.model import Effect, ModuleFacts, OptimizerFacts
 from autograd_lint.facts.unite import unite
 
@@ -131,7 +131,10 @@ def _matching(name: str, shows: tuple[str | None, ...]) -> Effect | None:
 
 
 def _fits(row: Sequence[Any], shows: Sequence[str | None]) -> bool:
-    return all(show is None or show == value for show, value in zip(shows, row, strict=False))
+    return all(
+        show is None or show == value or (show == SOME_NUMBER and value in NUMBERS)
+        for show, value in zip(shows, row, strict=False)
+    )
 
 
 @cache

@@ -40,5 +40,17 @@ def _argument(
     if isinstance(value, Unknown):
         value.name = param.name
         if param.annotation is not None:
-            value = annotated(run, value, annotation_value(run, param.annotation))
+            value = _annotated(run, value, param.annotation)
     return value
+
+
+def _annotated(run: Run, value: Unknown, annotation: ir.Expr) -> Value:
+    """`value` with what its annotation says of it; of a `Tuple[int, int]`, of its items."""
+    if type(annotation) is ir.Subscript and type(annotation.index) is ir.Sequence:
+        if isinstance(annotation.base, ir.Name) and annotation.base.id in ("Tuple", "tuple"):
+            for i, part in enumerate(annotation.index.elts):
+                item = value.attr(f"[{i}]")
+                if isinstance(item, Unknown):
+                    annotated(run, item, annotation_value(run, part))
+        return value
+    return annotated(run, value, annotation_value(run, annotation))

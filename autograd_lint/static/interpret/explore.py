@@ -45,7 +45,7 @@ from autograd_lint.static.model.tape import Tape
 from autograd_lint.static.model.values import NONE, Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
 from autograd_lint.static.operations.gradients import flush_pending
 from autograd_lint.static.patterns import registration, validation
-from autograd_lint.static.patterns.cuts import lost_gradients
+from autograd_lint.static.patterns.cuts import graph_tensors, lost_gradients
 from autograd_lint.static.patterns.function_checks import enter_function_method, takes_context
 from autograd_lint.static.syntax import ir
 
@@ -301,7 +301,7 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
     events = list(machine.events)
     events.extend((record.event(), record.late) for record in machine.writes)
     events.extend((done.event, done.late) for done in run.gradients.passes)
-    events.extend((replace(lost, certain=_has_gradient(leaf)), late) for lost, leaf, late in run.lost)
+    events.extend(_lost_leaves(run, value))
     events.extend((event, False) for event in lost_gradients(run, value))
     if run.anomaly is not None:
         events.append((run.anomaly, False))
@@ -319,9 +319,17 @@ def _tell_sums_never_cleared(run: Run) -> None:
             run.machine.emit(tensor.grad_sum)
 
 
-def _has_gradient(leaf: Tensor) -> bool:
-    """A backward reached the leaf: its gradient was computed, and nobody can read it."""
-    return leaf.grad is not NONE
+def _lost_leaves(run: Run, returned: Value | None) -> Iterator[tuple[Event, bool]]:
+    """Leaves a backward reached, whose gradients nobody can read, and those it may reach where others have the result.
+
+    A moved leaf that no backward of the whole path reaches, and nobody else has, loses nothing.
+    """
+    others = {id(t) for t in graph_tensors([*run.given, *([returned] if returned is not None else [])])}
+    for lost in run.lost:
+        reached = lost.leaf.grad is not NONE
+        held = lost.result is None or id(lost.result) in others or lost.result.grad_reads
+        if reached or held or run.truncated or not lost.event.move:
+            yield replace(lost.event, certain=reached), lost.late
 
 
 def _was_removed(handle: Unknown) -> bool:

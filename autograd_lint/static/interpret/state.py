@@ -80,6 +80,16 @@ class Args:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A `leaf` that only its `result` has a name for, in a variable of the program; None where an object holds it."""
+
+    event: LeafLost
+    leaf: Tensor
+    result: Tensor | None
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Pure:
     """A method of `tensor`, called at `node`, that changed nothing; `result` is what it gave."""
 
@@ -184,7 +194,7 @@ class Run:
         self.pending_read: tuple[Tensor, Site, str] | None = None
         self.truncated = False
         self.created: list[Tensor] = []
-        self.lost: list[tuple[LeafLost, Tensor, bool]] = []
+        self.lost: list[Lost] = []
         self.last_return: ir.Node | None = None
         self.traced = False
         self.given: list[Value] = []

@@ -23,6 +23,7 @@ from autograd_lint.static.interpret.state import (
     BREAK,
     CONTINUE,
     RAISED,
+    Lost,
     ProgramRaised,
     Run,
     Signal,
@@ -182,7 +183,7 @@ def _judge_binding(run: Run, target: ir.Expr, source: ir.Expr, value: Value) -> 
         )
     elif not leaf.parameter or type(target) is ir.Name:
         lost = LeafLost(site=site, leaf=leaf.site, name=describe(target), op=value.node.op, move=move)
-        run.lost.append((lost, leaf, machine.failed))
+        run.lost.append(Lost(lost, leaf, None if type(target) is ir.Attr else value, machine.failed))
 
 
 def _in_constructor(run: Run, target: ir.Attr) -> bool:

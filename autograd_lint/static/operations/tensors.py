@@ -19,6 +19,7 @@ from autograd_lint.static.model.singularities import note_derivative
 from autograd_lint.static.model.traces import carry, loses, unknown_from
 from autograd_lint.static.model.values import (
     NONE,
+    Builtin,
     Const,
     Seq,
     Tensor,
@@ -97,6 +98,8 @@ def known_tensor(value: Value) -> Tensor | None:
 
 def annotated(run: Run, value: Unknown, annotation: Value | None) -> Value:
     """`value` with what its annotation says."""
+    if isinstance(annotation, Builtin) and annotation.name in ("int", "float"):
+        value.kind = "number"
     if isinstance(annotation, TorchName) and annotation.name in ("torch.Tensor", "torch.FloatTensor"):
         proven_tensor(run, value)
     return value

@@ -32,7 +32,7 @@ def lost_gradients(run: Run, returned: Value | None) -> Iterator[Event]:
         given.extend(v for v in run.owner.attrs.values() if isinstance(v, Tensor | Seq | Dict))
     fed = {*gradients.fed, *(id(leaf) for leaf in leaves_below(_edges_in(given)))}
     told: set[object] = set()
-    seen = {id(tensor) for tensor in _graph_tensors(given)}
+    seen = {id(tensor) for tensor in graph_tensors(given)}
     for reached in gradients.reached:
         end = _dead_end(run, reached, seen)
         if end is not None:
@@ -189,16 +189,17 @@ def leaves_below(edges: Iterable[GraphNode | Tensor]) -> list[Tensor]:
 
 
 def _edges_in(values: Iterable[Value]) -> list[GraphNode | Tensor]:
-    return [edge for tensor in _graph_tensors(values) if isinstance(edge := origin(tensor), GraphNode)]
+    return [edge for tensor in graph_tensors(values) if isinstance(edge := origin(tensor), GraphNode)]
 
 
-def _graph_tensors(values: Iterable[Value], depth: int = 0) -> Iterator[Tensor]:
+def graph_tensors(values: Iterable[Value], depth: int = 0) -> Iterator[Tensor]:
+    """The tensors among `values`, in containers and behind what is not known."""
     for value in values:
         if isinstance(value, Tensor):
             yield value
         elif isinstance(value, Unknown):
-            yield from _graph_tensors(value.sources, depth)
+            yield from graph_tensors(value.sources, depth)
         elif isinstance(value, Seq) and depth < _DEPTH:
-            yield from _graph_tensors(value.items, depth + 1)
+            yield from graph_tensors(value.items, depth + 1)
         elif isinstance(value, Dict) and depth < _DEPTH:
-            yield from _graph_tensors(value.items.values(), depth + 1)
+            yield from graph_tensors(value.items.values(), depth + 1)

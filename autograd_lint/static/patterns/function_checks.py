@@ -121,6 +121,8 @@ def _note_returned(run: Run, cls: Class, result: Value) -> None:
     returned = _gradients(result)
     if not isinstance(forward, Function) or returned is None or run.last_return is None:
         return
+    if _is_constant(forward):
+        return
     taken = _inputs_of(forward, own=find_in_class(cls, "setup_context")[0] is None)
     if taken is None:
         return
@@ -141,6 +143,14 @@ def _note_returned(run: Run, cls: Class, result: Value) -> None:
             forward=run.site(forward.node),
         )
     )
+
+
+def _is_constant(forward: Function) -> bool:
+    """It ends with one result, and marks something as not differentiable: nothing will run this `backward`."""
+    node = forward.node
+    last = node.body[-1] if isinstance(node, ir.FunctionDef) and node.body else None
+    single = isinstance(last, ir.Return) and isinstance(last.value, ir.Name)
+    return single and "mark_non_differentiable" in node.scope.calls
 
 
 def _gradients(result: Value) -> list[Value] | None:

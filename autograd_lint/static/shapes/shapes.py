@@ -54,12 +54,19 @@ def is_elementwise(name: str, out: Output) -> bool:
     return name.rpartition(".")[2] not in _FAMILIES and (out.shape == "broadcast" or out.shape.startswith("same:"))
 
 
+def _several(args: Value | None) -> bool:
+    """An equation, and more than one tensor."""
+    return isinstance(args, Seq) and len(args.items) > 2
+
+
 def settled_alias(name: str, out: Output, source: Tensor, params: Params, shape: Layout | None) -> Output:
     """Whether what "may alias" does: a reshape of a known layout is a view or a copy for certain."""
     short = name.rpartition(".")[2]
     if short == "real":  # measured with real numbers, whose real part is the tensor itself
         return replace(out, alias=Alias.VIEW) if (source.dtype or "").startswith("complex") else out
     layout = source.layout
+    if short == "einsum" and _several(params.get("args")):
+        return replace(out, alias=Alias.FRESH)  # a product
     if layout is None:
         return out
     if short == "contiguous" and not params.keys() - {"self", "input"}:
