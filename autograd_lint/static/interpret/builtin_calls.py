@@ -166,6 +166,9 @@ def is_open_iterable(value: Value) -> bool:
 
 
 def _zip(run: Run, args: Args, node: ir.Node) -> Value:
+    drained = [value for value in args.pos if isinstance(value, Seq) and value.kind == "iterator"]
+    if len({id(value) for value in drained}) < len(drained):  # they take turns
+        return Unknown(tuple(tensor_sources(drained[0]))[:2])
     columns = [list(iterate(run, value, node)) for value in args.pos]
     rows: list[Value] = [Seq("tuple", list(row)) for row in zip(*columns, strict=False)]
     return Seq("list", rows, open=any(is_open_iterable(v) for v in args.pos))

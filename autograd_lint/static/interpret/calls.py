@@ -113,7 +113,9 @@ def _decorate(run: Run, decorator: Value, function: Function, value: Value, node
         return wrapped if isinstance(wrapped, Function) else function
     elif isinstance(decorator, Foreign) and decorator.name == "contextlib.contextmanager":
         function.manager = True
-    elif isinstance(decorator, Unknown | Foreign) and _may_change_modes(decorator):
+    elif isinstance(decorator, Generator) or (
+        isinstance(decorator, Unknown | Foreign) and _may_change_modes(decorator)
+    ):
         function.opaque = True
     return value
 
