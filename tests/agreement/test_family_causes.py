@@ -192,6 +192,37 @@ CAUSES: Final = {
         sum(value.sum() for value in values).backward()
         x.exp().sigmoid_().sum().backward()
     """,
+    "parameters read as one vector, and never cleared: ok": """
+        model = nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(3):
+            print(nn.utils.parameters_to_vector(model.parameters()).norm().item())
+            optimizer.step()
+            model(torch.rand(2, 3)).sum().backward()
+    """,
+    "decorated with a context manager that switches gradients off: no-graph": """
+        from contextlib import contextmanager
+
+
+        @contextmanager
+        def quiet():
+            with torch.no_grad():
+                yield
+
+
+        @quiet()
+        def score(t):
+            return t.exp()
+
+
+        x = torch.rand(3, requires_grad=True)
+        y = score(x)
+        with torch.enable_grad():
+            y.add_(1)
+        z = (y * x).sum()
+        z.backward()
+        score(x).detach().sum().backward()
+    """,
     "strided to one element: ok": """
         x = torch.ones(3, requires_grad=True)
         x.as_strided((1,), (1,)).backward()

@@ -9,7 +9,7 @@ from typing import Final
 from autograd_lint.events import How, Refusal
 from autograd_lint.facts import table
 from autograd_lint.facts.model import Effect
-from autograd_lint.static.interpret.escape import call_unknown
+from autograd_lint.static.interpret.escape import call_unknown, tensor_sources
 from autograd_lint.static.interpret.state import Args, Run, truth
 from autograd_lint.static.model.dtypes import FLOATS, dtype_name
 from autograd_lint.static.model.order import note_pass
@@ -483,6 +483,11 @@ def _clip(op: str) -> Callable[[Run, Args, ir.Node], Value]:
     return clip
 
 
+def _parameters_to_vector(run: Run, args: Args, node: ir.Node) -> Value:
+    """It reads the parameters, and leaves them and their gradients alone."""
+    return Unknown(tuple(tensor_sources(args.get(0, "parameters") or NONE)), kind="tensor")
+
+
 def _save_on_cpu(run: Run, args: Args, node: ir.Node) -> Value:
     return GradModeValue(None, offload=True)
 
@@ -564,6 +569,7 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.set_default_dtype": _set_default_dtype,
     "torch.autograd.grad": _autograd_grad,
     **{f"torch.nn.utils.{op}": _clip(op) for op in ("clip_grad_norm_", "clip_grad_value_", "clip_grad_norm")},
+    "torch.nn.utils.parameters_to_vector": _parameters_to_vector,
     "torch.utils.checkpoint.checkpoint": call_checkpoint,
     "torch.utils.checkpoint.checkpoint_sequential": call_checkpoint_sequential,
     "torch.is_tensor": _is_tensor,
