@@ -46,7 +46,7 @@ class Evaluation:
     def _wrap_mode(self, original: Callable[..., Any], note: Callable[..., None]) -> Callable[..., Any]:
         watch = self._watch
 
-        def switch(module: Any, *args: Any, **kwargs: Any) -> Any:
+        def switch(module: Any, /, *args: Any, **kwargs: Any) -> Any:
             result = original(module, *args, **kwargs)
             frame = sys._getframe(1)
             if watch.is_direct(frame):
@@ -74,7 +74,7 @@ class Evaluation:
     def _wrap_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
         watch, called = self._watch, self._called
 
-        def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(module: Any, /, *args: Any, **kwargs: Any) -> Any:
             result = original(module, *args, **kwargs)
             if not module.training and torch.is_grad_enabled():
                 frame = sys._getframe(1)

@@ -26,7 +26,7 @@ def rest_inside_modules(tracer: Tracer, patches: Patches) -> None:
             rest = rests[kind] = name.startswith("torch.nn.modules.") and not name.endswith(".container")
         return rest or (kind is torch.nn.Sequential and all(map(rest_in, module._modules.values())))
 
-    def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(module: Any, /, *args: Any, **kwargs: Any) -> Any:
         kind = type(module)
         if kind in rests and not rests[kind] and kind is not torch.nn.Sequential:
             return original(module, *args, **kwargs)
@@ -61,13 +61,23 @@ def _resting(tracer: Tracer, original: Any) -> Any:
 
 def _rest_in_step(tracer: Tracer, patches: Patches, kind: type[torch.optim.Optimizer]) -> None:
     """Steps that are given a function of the user's to call are followed."""
+    _hook(kind)
     original: Any = vars(kind)["step"]
     resting = _resting(tracer, original)
 
-    def step(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+    def step(optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
         run = original if args or kwargs else resting
         return run(optimizer, *args, **kwargs)
 
     wrapper = dressed(step, original)
     wrapper.hooked = getattr(original, "hooked", False)  # type: ignore[attr-defined]  # or torch would hook it again
     patches.set(kind, "step", wrapper)
+
+
+def _hook(kind: Any) -> None:
+    """Do now what torch does when the first such optimizer is built: later it would look as if the program did it."""
+    original = vars(kind)["step"]
+    wrap = getattr(kind, "profile_hook_step", None)
+    if wrap is not None and not getattr(original, "hooked", False):
+        kind.step = wrap(original)
+        kind.step.hooked = True

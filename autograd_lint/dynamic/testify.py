@@ -119,7 +119,7 @@ class Witness:
         """Note which modules that have hooks are called."""
         original: Any = torch.nn.Module.__call__
 
-        def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(module: Any, /, *args: Any, **kwargs: Any) -> Any:
             if any(getattr(module, name, None) for name in FORWARD_HOOKS):
                 self._note_call(module, sys._getframe(1))
             return original(module, *args, **kwargs)

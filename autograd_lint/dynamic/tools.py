@@ -118,7 +118,7 @@ class Tools:
         kind: Any = torch.autograd.set_detect_anomaly
         original, watch = kind.__init__, self._watch
 
-        def begin(mode: Any, *args: Any, **kwargs: Any) -> None:
+        def begin(mode: Any, /, *args: Any, **kwargs: Any) -> None:
             before = torch.is_anomaly_enabled()
             original(mode, *args, **kwargs)
             frame = sys._getframe(1)
