@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
@@ -198,20 +199,23 @@ def _check(paths: tuple[str, ...], settings: Settings, *, files: list[tuple[str,
     from autograd_lint.runner import run
 
     console.tell_before(settings, verbose=options["verbose"])
-    result: RunResult = run(paths, settings)
-    console.tell_after(result, verbose=options["verbose"])
-    if options["confirm"] is not None:
-        from autograd_lint.confirm.command import Request, confirmed
-        from autograd_lint.confirm.traced import Explorations
+    with ExitStack() as ends:
+        if options["confirm"] is not None:
+            from autograd_lint.confirm.session import Session
 
-        only = "" if options["confirm"] == "all" else options["confirm"]
-        # Witnesses are made of the same paths as replays.
-        explorations = Explorations(keep=options["witness_dir"] is not None)
-        result = confirmed(result, settings, Request(only, options["verbose"]), explorations)
-        options = {**options, "explorations": explorations}
-    if any(options[name] for name in _FIXING):
-        return _fix(result, settings, files=files, options=options)
-    return _report(result, settings, files=files, options=options)
+            # Torch takes seconds to load: it does so while the files are checked.
+            session = ends.enter_context(Session(settings, keep=options["witness_dir"] is not None))
+            options = {**options, "session": session}
+        result: RunResult = run(paths, settings)
+        console.tell_after(result, verbose=options["verbose"])
+        if options["confirm"] is not None:
+            from autograd_lint.confirm.command import Request, confirmed
+
+            only = "" if options["confirm"] == "all" else options["confirm"]
+            result = confirmed(result, settings, Request(only, options["verbose"]), session)
+        if any(options[name] for name in _FIXING):
+            return _fix(result, settings, files=files, options=options)
+        return _report(result, settings, files=files, options=options)
 
 
 _FIXING: Final = ("fix", "unsafe_fixes", "fix_only", "diff")
@@ -244,16 +248,21 @@ def _report(result: RunResult, settings: Settings, *, files: list[tuple[str, str
     for name, path in files:
         console.write_file(path, name, view)
     if options["witness_dir"] is not None:
-        from autograd_lint.confirm.witness import write_witnesses
-
-        write_witnesses(
-            options["witness_dir"],
-            result.visible,
-            settings,
-            stdin=result.stdin,
-            explorations=options.get("explorations"),
-        )
+        _write_witnesses(result, settings, options)
     return result.exit_status(settings.fail_level, exit_zero=options["exit_zero"])
+
+
+def _write_witnesses(result: RunResult, settings: Settings, options: dict[str, Any]) -> None:
+    from autograd_lint.confirm.session import Session
+    from autograd_lint.confirm.witness import write_witnesses
+
+    if not result.visible:
+        return
+    with ExitStack() as ends:
+        session = options.get("session") or ends.enter_context(Session(settings))
+        if "session" not in options or any(options[name] for name in _FIXING):
+            session.use(result.stdin)
+        write_witnesses(options["witness_dir"], result.visible, session)
 
 
 def _options(options: dict[str, Any]) -> Options:

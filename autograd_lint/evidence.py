@@ -189,9 +189,8 @@ class Seen:
         return (each.before[name] for rounds in self.elsewhere for each in rounds if name in each.before)
 
     def rounds_at(self, *words: str) -> tuple[Round, ...]:
-        """The rounds of the statement at the related place whose message has one of `words`; none in another file."""
-        here = (related for related in self.finding.related if related.filename == self.finding.filename)
-        for related, rounds in zip(here, self.elsewhere, strict=False):
+        """The rounds of the statement at the related place whose message has one of `words`."""
+        for related, rounds in zip(self.finding.related, self.elsewhere, strict=False):
             if any(word in related.message for word in words):
                 return rounds
         return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Final
@@ -49,34 +49,37 @@ def tree_of(text: str) -> Tree:
 
 
 class Aims:
-    """The statements that a run is to look at, each once; `aims` is what the run is given."""
+    """The statements that a run is to look at, each once; `aims` is what the run is given.
 
-    def __init__(self, filename: str, tree: Tree) -> None:
+    `tree` gives the syntax of a file, `name` what the file is called where it runs.
+    """
+
+    def __init__(self, tree: Callable[[str], Tree], name: Callable[[str], str]) -> None:
         self.aims: list[dict[str, Any]] = []
-        self._filename = filename
         self._tree = tree
-        self._numbers: dict[int, int] = {}
+        self._name = name
+        self._numbers: dict[tuple[str, int], int] = {}
 
     def add(self, finding: Finding) -> tuple[int, ...]:
-        """The numbers of the statements of `finding`: its own, then those of its related places in this file."""
-        others = [related.range.start.row for related in finding.related if related.filename == self._filename]
+        """The numbers of the statements of `finding`: its own, then those of its related places."""
+        places = [(finding.filename, finding.range), *((each.filename, each.range) for each in finding.related)]
         names = list(dict.fromkeys(_quoted(finding)))
         graphs = finding.code.startswith(_ABOUT_GRAPHS)
-        return tuple(self._aim(row, names, graphs=graphs) for row in (finding.range.start.row, *others))
+        return tuple(self._aim(filename, place.start.row, names, graphs=graphs) for filename, place in places)
 
-    def _aim(self, row: int, names: list[str], *, graphs: bool) -> int:
-        statement = self._tree.statement_at(row)
+    def _aim(self, filename: str, row: int, names: list[str], *, graphs: bool) -> int:
+        statement = self._tree(filename).statement_at(row)
         first = statement.lineno if statement is not None else row
-        if first not in self._numbers:
-            self._numbers[first] = len(self.aims)
+        number = self._numbers.setdefault((filename, first), len(self.aims))
+        if number == len(self.aims):
             last = last_row(statement) if statement is not None else row
             found = [] if statement is None else list(dict.fromkeys(_names(statement)))[:_MOST]
-            new: dict[str, Any] = {"filename": self._filename, "first": first, "last": last, "graphs": graphs}
+            new: dict[str, Any] = {"filename": self._name(filename), "first": first, "last": last, "graphs": graphs}
             self.aims.append({**new, "expressions": found})
-        aim = self.aims[self._numbers[first]]
+        aim = self.aims[number]
         aim["expressions"] = list(dict.fromkeys((*aim["expressions"], *names)))
         aim["graphs"] = aim["graphs"] or graphs
-        return self._numbers[first]
+        return number
 
 
 _ABOUT_GRAPHS: Final = ("AGL2", "AGL3", "AGL5")

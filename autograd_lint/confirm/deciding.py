@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -28,10 +29,11 @@ class Decision:
     nearness: Nearness
 
 
-def decide(finding: Finding, run: Testimony, numbers: Sequence[int], source: SourceFile) -> Decision:
+def decide(finding: Finding, run: Testimony, numbers: Sequence[int], source: SourceFile, where: str = "") -> Decision:
     """The verdict of one run on one finding in `source`.
 
-    `numbers` are those of its own statement, then of its related ones, among those that the run looked at.
+    `numbers` are those of its own statement, then of its related ones, among those that the run looked at. `where`
+    names the program, if it is not the finding's own file.
     """
     bare = seen_of(finding, run, numbers, source)
     for rule in rules_for(finding):
@@ -48,6 +50,7 @@ def decide(finding: Finding, run: Testimony, numbers: Sequence[int], source: Sou
     if opposite:
         return Decision(_verdict(Verdict.REFUTED, bare, opposite), Nearness.DECIDED)
     nearness, reason = _why_not(bare, rule, source)
+    reason = f"in a run of {where}: {reason}" if where else reason
     return Decision(_verdict(Verdict.INCONCLUSIVE, bare, reason), nearness)
 
 
@@ -98,13 +101,26 @@ def _why_not(seen: Seen, rule: type[Rule], source: SourceFile) -> tuple[Nearness
         why = why_not_reached(tree_of(source.text), row, run.reached.get(finding.filename, ()))
         nearness = Nearness.CUT_SHORT if why.near else Nearness.NOT_REACHED
         return nearness, f"row {row} did not run{f': {why.text}' if why.text else ''}"
-    missing = [place.start.row for name, place in seen.places() if not run.has_reached(name, rows_of(place))]
+    here = finding.filename
+    missing = [
+        ("" if name == here else os.path.basename(name), place.start.row)
+        for name, place in seen.places()
+        if not run.has_reached(name, rows_of(place))
+    ]
     if missing:
-        rows = ", ".join(map(str, sorted(set(missing))))
-        return Nearness.PARTLY_REACHED, f"it ran, but row {rows}, which it also takes, did not{ended}"
+        return Nearness.PARTLY_REACHED, f"it ran, but {_listed(missing)}, which it also takes, did not{ended}"
     reason = rule().undecided(seen) or "torch showed neither this nor the opposite"
     nearness = Nearness.INTERRUPTED if run.ended else Nearness.REACHED
     return nearness, f"it ran, and {reason}{ended}"
+
+
+def _listed(places: Sequence[tuple[str, int]]) -> str:
+    """`row 3, 5 and row 7 of other.py`."""
+    files: dict[str, list[int]] = {}
+    for name, row in sorted(set(places)):
+        files.setdefault(name, []).append(row)
+    texts = [f"row {', '.join(map(str, rows))}{f' of {name}' if name else ''}" for name, rows in files.items()]
+    return " and ".join(texts)
 
 
 def details(seen: Seen) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 from autograd_lint.confirm.claims import Claim
 from autograd_lint.confirm.leaves import Guess, guesses, sizes_in
@@ -33,13 +33,17 @@ _WHOLE: Final = frozenset({"augment", "store", "write"})
 _EACH: Final = frozenset({"train", "eval", "requires_grad_", "zero_grad"})
 
 
+Row: TypeAlias = tuple[str, int]
+"""A file, and a row in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A statement, the grad mode it runs in, and its row in the user's file."""
+    """A statement, the grad mode it runs in, and the row of the user's file that it does the work of."""
 
     source: str
     mode: str = ""
-    row: int | None = None
+    row: Row | None = None
     place: bool = False
 
 
@@ -149,12 +153,10 @@ class Draft:
 
     def _fits(self, step: Step, user: Step) -> bool:
         same_mode = _mode(step.modes) == _mode(user.modes)
-        return same_mode and step.filename == user.filename and self._statement(step) == self._statement(user)
+        return same_mode and self._statement(step) == self._statement(user)
 
-    def _statement(self, step: Step) -> int:
-        if step.filename != self.trace.path:
-            return 0
-        return self.trace.positions.statement_range_of(step.node.cst).start.row
+    def _statement(self, step: Step) -> Row:
+        return step.filename, self.trace.positions.statement_range_of(step.node.cst).start.row
 
     def _root(self, number: int) -> int:
         while number in self._inlined:
@@ -273,7 +275,7 @@ class Draft:
                     yield f"{name}.requires_grad_({arguments})"
 
     def _add(self, source: str, step: Step, number: int) -> None:
-        row = self.trace.positions.range_of(step.node.cst).start.row if step.filename == self.trace.path else None
+        row = step.filename, self.trace.positions.range_of(step.node.cst).start.row
         inside = [self._step(other) for other in self.slice.steps if self._root(other) == number]
         tokens = {site.token for site in self.trace.places}
         place = number == self.trace.end or any(part.node.cst in tokens for part in inside)
@@ -287,10 +289,10 @@ class Draft:
         returned = self.trace.tape.returned
         if returned is None:
             return
-        tensors, node = returned
+        tensors, filename, node = returned
         names = [self._writer.value(tensor) for tensor in tensors]
         total = " + ".join(f"{name.within(ATOM)}.sum()" for name in names)
-        row = self.trace.positions.range_of(node.cst).start.row
+        row = filename, self.trace.positions.range_of(node.cst).start.row
         source = f"{total}.backward()" if len(names) == 1 else f"({total}).backward()"
         self.lines.append(Line(source, "", row, True))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -45,33 +45,53 @@ def is_same_place(site: Site, finding: Finding) -> bool:
     return (overlap and same_row) or place == finding.range or place.start == place.end == finding.range.start
 
 
-def translated(run: Testimony, *, program: str, filename: str, rows: Mapping[int, int]) -> Testimony:
-    """`run` of a program written anew, told in terms of the user's file; what has no row there is dropped."""
+def translated(run: Testimony, *, program: str, rows: Mapping[int, tuple[str, int]]) -> Testimony:
+    """`run` of a program written anew, told in terms of the user's files; what has no row there stays the program's."""
+    moved = [rows[row] for row in run.reached.get(program, ()) if row in rows]
+    reached = {name: frozenset(row for other, row in moved if other == name) for name, _ in moved}
+
+    def move(filename: str, token: Range) -> tuple[str, Range]:
+        if filename != program or token.start.row not in rows:
+            return filename, token
+        name, row = rows[token.start.row]
+        return name, Range(Position(row, 1), Position(row, _WHOLE_ROW))
+
+    return replace(_moved(run, move), reached=reached)
+
+
+def renamed(run: Testimony, old: str, new: str) -> Testimony:
+    """`run` with another name for one of its files."""
+    moved = _moved(run, lambda filename, token: (new if filename == old else filename, token))
+    return replace(moved, reached={new if name == old else name: rows for name, rows in run.reached.items()})
+
+
+_Move = Callable[[str, Range], tuple[str, Range]]
+
+
+def _moved(run: Testimony, move: _Move) -> Testimony:
     return replace(
         run,
-        events=tuple(_translate(event, program, filename, rows) for event in run.events),
-        said=tuple(_translate_row(said, program, filename, rows) for said in run.said),
-        left=tuple(_translate_row(left, program, filename, rows) for left in run.left),
-        called=tuple(_translate_row(called, program, filename, rows) for called in run.called),
-        reached={filename: frozenset(rows[row] for row in run.reached.get(program, ()) if row in rows)},
+        events=tuple(_translate(event, move) for event in run.events),
+        said=tuple(_translate_row(said, move) for said in run.said),
+        left=tuple(_translate_row(left, move) for left in run.left),
+        called=tuple(_translate_row(called, move) for called in run.called),
     )
 
 
-def _translate(value: Any, program: str, filename: str, rows: Mapping[int, int]) -> Any:
-    if isinstance(value, Site) and value.filename == program and isinstance(value.token, Range):
-        row = rows.get(value.token.start.row, 0)
-        token = Range(Position(row, 1), Position(row, _WHOLE_ROW))
-        return Site(filename, token, tuple(_translate(call, program, filename, rows) for call in value.calls))
+def _translate(value: Any, move: _Move) -> Any:
+    if isinstance(value, Site) and isinstance(value.token, Range):
+        return Site(*move(value.filename, value.token), tuple(_translate(call, move) for call in value.calls))
     if isinstance(value, tuple):
-        return tuple(_translate(item, program, filename, rows) for item in value)
+        return tuple(_translate(item, move) for item in value)
     if is_dataclass(value) and not isinstance(value, type):
         parts = {part.name: getattr(value, part.name) for part in fields(value)}
-        return replace(value, **{name: _translate(item, program, filename, rows) for name, item in parts.items()})
+        return replace(value, **{name: _translate(item, move) for name, item in parts.items()})
     return value
 
 
 _InRow = TypeVar("_InRow", Said, Left, Called)
 
 
-def _translate_row(told: _InRow, program: str, filename: str, rows: Mapping[int, int]) -> _InRow:
-    return replace(told, filename=filename, row=rows.get(told.row, 0)) if told.filename == program else told
+def _translate_row(told: _InRow, move: _Move) -> _InRow:
+    filename, place = move(told.filename, Range(Position(told.row, 1), Position(told.row, 1)))
+    return replace(told, filename=filename, row=place.start.row)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 
 from autograd_lint.confirm.deciding import Decision, decide, decide_claim, not_run
-from autograd_lint.confirm.matching import translated
-from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness, Strategy
+from autograd_lint.confirm.matching import renamed, translated
+from autograd_lint.confirm.sources import STDIN_PROGRAM, Sources, program_name
+from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness, NotMade, Strategy
 from autograd_lint.dynamic.codec import from_json
 from autograd_lint.dynamic.snippets.jobs import JobResult, Status
 from autograd_lint.dynamic.snippets.pool import Pool
 from autograd_lint.evidence import Testimony
 from autograd_lint.finding import Finding, Verdict
 from autograd_lint.selectors import rules_by_code
-from autograd_lint.source import SourceFile
+from autograd_lint.source import STDIN_NAME, SourceFile
 
 Told = Callable[[int, int], None]
 
@@ -38,19 +40,21 @@ class Confirmer:
     strategies: Sequence[Strategy]
     bounds: Bounds
     tell: Told
+    sources: Sources
     decisions: dict[Finding, Decision] = field(default_factory=dict)
     _findings: dict[str, list[Finding]] = field(default_factory=lambda: defaultdict(list))
     _files: dict[str, _File] = field(default_factory=dict)
     _running: dict[Future[JobResult], tuple[_File, Strategy, Attempt]] = field(default_factory=dict)
 
-    def confirm(self, findings: Sequence[Finding], sources: Mapping[str, SourceFile]) -> dict[Finding, Finding]:
-        """`findings` with their verdicts. Those of rules that no event speaks for, or of files not given, have none."""
+    def confirm(self, findings: Sequence[Finding]) -> dict[Finding, Finding]:
+        """`findings` with their verdicts. Those of files that are gone have none, nor those of no event."""
         for finding in findings:
-            if finding.filename in sources and rules_by_code()[finding.code].on:
+            source = self.sources.get(finding.filename)
+            if source is not None and rules_by_code()[finding.code].on:
                 self._findings[finding.filename].append(finding)
-        for name in self._findings:
-            self._files[name] = _File(sources[name], deque(self.strategies))
-            self._go_on(self._files[name])
+                self._files.setdefault(finding.filename, _File(source, deque(self.strategies)))
+        for file in self._files.values():
+            self._go_on(file)
         while self._running:
             done, _ = wait(self._running, return_when=FIRST_COMPLETED)
             for future in done:
@@ -64,6 +68,9 @@ class Confirmer:
             strategy = file.waiting.popleft()
             open_ones = self._undecided(file.source.path, strategy.most)
             for attempt in strategy.attempts(file.source, open_ones, self.bounds) if open_ones else ():
+                if isinstance(attempt, NotMade):
+                    self._note(attempt.finding, not_run(strategy.name, attempt.reason))
+                    continue
                 file.running += 1
                 self._running[self.pool.submit(attempt.job)] = file, strategy, attempt
 
@@ -91,22 +98,34 @@ class Confirmer:
         self._go_on(file)
 
     def _judge(self, run: Testimony, attempt: Attempt, strategy: Strategy) -> None:
-        """What `run` says of the findings it was made for, and of those in other files that it reached."""
+        """What `run` says of the findings it was made for, and of others that it reached."""
         run = replace(run, how=strategy.name)
+        program = attempt.job.filename
+        if program == STDIN_PROGRAM:
+            run = renamed(run, program, STDIN_NAME)
         if attempt.rows is not None:
-            filename = next(iter(attempt.findings)).filename
-            run = translated(run, program=attempt.job.filename, filename=filename, rows=attempt.rows)
+            run = translated(run, program=program, rows=attempt.rows)
             if attempt.claim:
                 for finding in attempt.findings:
                     self._note(finding, decide_claim(finding, run, attempt.claim, len(attempt.rows)))
                 return
-        others = [finding for name in run.reached for finding in self._findings.get(name, ())]
-        for finding in dict.fromkeys([*attempt.findings, *others]):
-            numbers = attempt.findings.get(finding, ())
-            decision = decide(finding, run, numbers, self._files[finding.filename].source)
-            if attempt.rows is not None and decision.confirmation.verdict is Verdict.REFUTED:
-                continue  # a program written anew may lack what the fault takes
-            self._note(finding, decision)
+        for finding, numbers in attempt.findings.items():
+            is_own = attempt.rows is not None or program_name(finding.filename) == program
+            where = "" if is_own else os.path.basename(program)
+            self._take(finding, decide(finding, run, numbers, self._files[finding.filename].source, where), attempt)
+        for finding in self._reached(run, attempt):
+            decision = decide(finding, run, (), self._files[finding.filename].source)
+            if decision.nearness is Nearness.DECIDED:  # how far a run came that was not made for it tells nothing
+                self._take(finding, decision, attempt)
+
+    def _reached(self, run: Testimony, attempt: Attempt) -> Iterator[Finding]:
+        """The findings in files that a run came to which it was not made for."""
+        for name in run.reached:
+            yield from (finding for finding in self._findings.get(name, ()) if finding not in attempt.findings)
+
+    def _take(self, finding: Finding, decision: Decision, attempt: Attempt) -> None:
+        if attempt.rows is None or decision.confirmation.verdict is not Verdict.REFUTED:
+            self._note(finding, decision)  # a program written anew may lack what the fault takes
 
     def _note(self, finding: Finding, decision: Decision) -> None:
         known = self.decisions.get(finding)

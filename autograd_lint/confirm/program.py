@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from autograd_lint.confirm.aims import Aims, tree_of
+from autograd_lint.confirm.aims import Aims
+from autograd_lint.confirm.sources import Sources, program_name
 from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
 from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.finding import Finding
@@ -22,20 +23,29 @@ class WholeProgram:
     name = "program"
     most = Nearness.REACHED
 
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
     def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
-        """One run."""
-        yield attempt(source, findings, bounds, how=self.name, hook="testify.testify")
+        """One run; and one of each other file from which the fault was seen, as that may be what gets there."""
+        programs: dict[SourceFile, list[Finding]] = {source: list(findings)}
+        for finding in findings:
+            for other in self._sources.beside(finding):
+                programs.setdefault(other, []).append(finding)
+        for program, reached in programs.items():
+            yield attempt(program, reached, bounds, self._sources, how=self.name, hook="testify.testify")
 
 
-def attempt(source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, how: str, hook: str) -> Attempt:
-    """A run of `hook` on the file, which looks at what `findings` are about."""
-    filename = source.path if source.path != STDIN_NAME else "<stdin>"
-    aims = Aims(filename, tree_of(source.text))
+def attempt(
+    program: SourceFile, findings: Sequence[Finding], bounds: Bounds, sources: Sources, *, how: str, hook: str
+) -> Attempt:
+    """A run of `hook` on the file `program`, which looks at what `findings` are about."""
+    aims = Aims(sources.tree, program_name)
     numbers = {finding: aims.add(finding) for finding in findings}
-    package, path = package_of(source.path)
+    package, path = package_of(program.path)
     job = Job(
-        source.text,
-        filename,
+        program.text,
+        program_name(program.path),
         hook=f"autograd_lint.dynamic.{hook}",
         options=observing(bounds, how=how, aims=aims.aims, package=package),
         path=path,

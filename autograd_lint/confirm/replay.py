@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from autograd_lint.confirm.draft import Draft, Line
+from autograd_lint.confirm.draft import Draft, Line, Row
 from autograd_lint.confirm.leaves import Guess
 from autograd_lint.confirm.slicing import Untold
 from autograd_lint.confirm.traced import Explored, Trace, raises_as
@@ -21,6 +21,8 @@ from autograd_lint.source import SourceFile
 
 REPLAY_NAME: Final = "<replay>"
 """The file name under which replays run."""
+NO_TRACE: Final = "nothing that torch raises or that a line could assert shows it"
+"""Why there is no replay of a finding that no path explored leads to, or that shows in another way."""
 _MOST_LINES: Final = 60
 _MOST_RUNS: Final = 40
 _MOST_TRACES: Final = 3
@@ -42,14 +44,14 @@ Runner = Callable[[str], Ran]
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A torch program that does what the trace did. `rows` maps its rows to those of the user's file.
+    """A torch program that does what the trace did. `rows` maps its rows to those of the user's files.
 
     `raises_at` is its row at which torch raises, 0 where it does not and an assertion at the end holds. `quote` is what
     torch said when it was run, or the assertion; empty if it was not.
     """
 
     text: str
-    rows: Mapping[int, int]
+    rows: Mapping[int, Row]
     raises_at: int
     quote: str = ""
 
@@ -73,7 +75,7 @@ def replay_of(source: SourceFile | Explored, finding: Finding, run: Runner | Non
     foretells, and one that never does is not given. Without, it is the likeliest form. A file with several findings is
     better `Explored` first.
     """
-    reason = "nothing that torch raises or that a line could assert shows it"
+    reason = NO_TRACE
     explored = source if isinstance(source, Explored) else Explored(source)
     for trace in explored.traces(finding)[:_MOST_TRACES]:
         try:
@@ -149,18 +151,19 @@ class _Form:
 
 
 def _assemble(lines: Sequence[Line], trace: Trace, finding: Finding) -> Replay:
-    name = os.path.basename(trace.path)
+    name = os.path.basename(finding.filename)
     body = "\n".join(line.source for line in lines)
     said = f"{name}:{finding.range.start.row}: {finding.code} {' '.join(finding.message.split())}"
     out = [*_comment(said), *_imports(body), ""]
-    rows: dict[int, int] = {}
+    rows: dict[int, Row] = {}
     mode = ""
     for line in lines:
         if line.mode != mode:
             mode = line.mode
             if mode:
                 out.append(f"with {mode}:")
-        comment = f"  # line {line.row} of {name}" if line.place and line.row is not None else ""
+        told = line.place and line.row is not None
+        comment = f"  # line {line.row[1]} of {os.path.basename(line.row[0])}" if told and line.row is not None else ""
         out.append(f"{'    ' if mode else ''}{line.source}{comment}")
         if line.row is not None:
             rows[len(out)] = line.row

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from autograd_lint.confirm.explorations import Explorations
 from autograd_lint.confirm.program import observing
-from autograd_lint.confirm.replay import REPLAY_NAME, Replay, replay_of
-from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
-from autograd_lint.confirm.traced import Explorations
+from autograd_lint.confirm.replay import REPLAY_NAME, Replay
+from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness, NotMade
 from autograd_lint.dynamic.snippets.jobs import Job
-from autograd_lint.errors import SourceError
 from autograd_lint.finding import Finding
 from autograd_lint.source import SourceFile
 
@@ -23,16 +22,14 @@ class Replays:
     def __init__(self, explorations: Explorations) -> None:
         self._explorations = explorations
 
-    def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
+    def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt | NotMade]:
         """The likeliest form of each replay."""
-        try:
-            explored = self._explorations.of(source)
-        except SourceError:
-            return
         for finding in findings:
-            replay = replay_of(explored, finding)
+            replay = self._explorations.replay(finding)
             if isinstance(replay, Replay):
                 yield _attempt(replay, finding, bounds)
+            else:
+                yield NotMade(finding, f"no replay of it could be written: {replay.reason}")
 
 
 def _attempt(replay: Replay, finding: Finding, bounds: Bounds) -> Attempt:

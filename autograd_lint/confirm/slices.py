@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from autograd_lint.confirm.aims import tree_of
 from autograd_lint.confirm.program import attempt
+from autograd_lint.confirm.sources import Sources
 from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
 from autograd_lint.finding import Finding
 from autograd_lint.source import SourceFile
@@ -20,6 +21,9 @@ class Slices:
 
     name = "slice"
     most = Nearness.INTERRUPTED
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
 
     def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
         """The whole script, cut short, and each definition by itself."""
@@ -36,7 +40,7 @@ class Slices:
             yield self._attempt(source, group, bounds, script=False)
 
     def _attempt(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, script: bool) -> Attempt:
-        made = attempt(source, findings, bounds, how=self.name, hook="slices.hook.testify")
+        made = attempt(source, findings, bounds, self._sources, how=self.name, hook="slices.hook.testify")
         rows = [finding.range.start.row for finding in findings]
         options = {**made.job.options, "rows": rows, "script": script}
         return replace(made, job=replace(made.job, options=options))

@@ -28,14 +28,22 @@ class Nearness(enum.IntEnum):
 class Attempt:
     """One run and the findings that it is made for, each with the numbers of the statements to look at for it.
 
-    `rows` maps the rows of a program that is not the user's file to those of the file; None where it is the file.
+    `rows` maps the rows of a program that is not the user's file to those of his files; None where it is the file.
     `claim` is what such a program asserts in its last row, which holds because of the fault; empty if nothing.
     """
 
     job: Job
     findings: Mapping[Finding, tuple[int, ...]]
-    rows: Mapping[int, int] | None = None
+    rows: Mapping[int, tuple[str, int]] | None = None
     claim: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotMade:
+    """A finding for which this way has no program, and why."""
+
+    finding: Finding
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +65,5 @@ class Strategy(Protocol):
     def most(self) -> Nearness:
         """It is of use for findings to which no earlier run came nearer than this."""
 
-    def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterable[Attempt]:
+    def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterable[Attempt | NotMade]:
         """The runs that may reach `findings`, which are all in `source`; none where this way is no use."""

@@ -13,11 +13,11 @@ from autograd_lint.finding import Finding
 from autograd_lint.rule import Report
 from autograd_lint.selectors import rules_by_code
 from autograd_lint.source import SourceFile
-from autograd_lint.static.interpret.explore import PathResult, explore
+from autograd_lint.static.importing.places import Places
+from autograd_lint.static.interpret.explore import PathResult, explore, project_of
 from autograd_lint.static.model.tape import Tape
 from autograd_lint.static.syntax.lower import lower_module
 from autograd_lint.static.syntax.parse import parse
-from autograd_lint.static.syntax.positions import Positions
 from autograd_lint.static.syntax.stack import with_room
 
 _OF_LEAVES: Final = frozenset({Refusal.LEAF, Refusal.VIEW_OF_LEAF})
@@ -36,13 +36,8 @@ class Trace:
     places: tuple[Site, ...]
     end: int
     implied: bool
-    path: str
-    positions: Positions
+    positions: Places
     claim: Claim | None = None
-
-    def row(self, site: Site) -> int | None:
-        """The row of a place in the user's file; None when it is in another file."""
-        return self.positions.range_of(site.token).start.row if site.filename == self.path else None
 
 
 def raises_as(event: Event, message: str) -> bool:
@@ -61,14 +56,15 @@ def raises_as(event: Event, message: str) -> bool:
 
 
 class Explored:
-    """A file executed abstractly with its steps kept, once for all its findings."""
+    """A file executed abstractly with its steps kept, once for all its findings; what it imports is as in a check."""
 
     def __init__(self, source: SourceFile) -> None:
-        self.source: Final = source
         tree = parse(source.text)
-        self.positions: Final = Positions(tree)
-        programs = with_room(lambda: list(explore(lower_module(tree, source.path), taped=True)))
+        project = project_of(source.path)
+        self.positions: Final = Places(tree, project)
+        programs = with_room(lambda: list(explore(lower_module(tree, source.path), project, taped=True)))
         self.paths: Final = [path for paths in programs for path in paths]
+        project.close()
 
     def traces(self, finding: Finding) -> list[Trace]:
         """The paths along which the finding's rule reports it and it can be shown, the shortest first."""
@@ -76,44 +72,24 @@ class Explored:
         return sorted(found, key=lambda trace: len(trace.tape.steps))
 
     def _trace(self, path: PathResult, finding: Finding) -> Trace | None:
-        for event, report in _reports(path, self.source, finding, self.positions):
-            trace = _trace(path, event, report, self.source, self.positions)
+        for event, report in _reports(path, finding, self.positions):
+            trace = _trace(path, event, report, self.positions)
             if trace is not None:
                 return trace
         return None
 
 
-class Explorations:
-    """Files executed abstractly, each once for all who ask; `keep`: more than one will ask."""
-
-    def __init__(self, *, keep: bool) -> None:
-        self._keep = keep
-        self._known: dict[SourceFile, Explored] = {}
-
-    def of(self, source: SourceFile) -> Explored:
-        """`source`, executed. SourceError where it cannot be parsed."""
-        found = self._known.get(source)
-        if found is None:
-            found = Explored(source)
-            if self._keep:
-                self._known[source] = found
-        return found
-
-
-def _reports(
-    path: PathResult, source: SourceFile, finding: Finding, positions: Positions
-) -> Iterator[tuple[Event, Report]]:
+def _reports(path: PathResult, finding: Finding, positions: Places) -> Iterator[tuple[Event, Report]]:
     rule = rules_by_code()[finding.code]
     for event, late in path.events:
         if late or not isinstance(event, rule.on):
             continue
         for report in rule().judge(event):
-            here = report.site.filename == source.path
-            if here and positions.range_of(report.site.token) == finding.range:
+            if report.site.filename == finding.filename and positions.range_of(report.site.token) == finding.range:
                 yield event, report
 
 
-def _trace(path: PathResult, event: Event, report: Report, source: SourceFile, positions: Positions) -> Trace | None:
+def _trace(path: PathResult, event: Event, report: Report, positions: Places) -> Trace | None:
     tape = path.tape
     if tape is None:
         return None
@@ -121,14 +97,14 @@ def _trace(path: PathResult, event: Event, report: Report, source: SourceFile, p
     stale = event.stale if isinstance(event, Write) else None
     implied = stale is not None and stale.needed_implied
     if implied:
-        return Trace(tape, event, places, len(tape.steps), True, source.path, positions) if tape.returned else None
+        return Trace(tape, event, places, len(tape.steps), True, positions) if tape.returned else None
     end = _raising_step(tape, {site.token for site in places})
     if end is None and isinstance(event, Write) and event.refusal is not None:
         end = tape.failed_at  # a view that may not be written says so when it is next used
     claim = claim_of(event, tape) if end is None else None
     if claim is not None:
         end = claim.end
-    return None if end is None else Trace(tape, event, places, end, False, source.path, positions, claim)
+    return None if end is None else Trace(tape, event, places, end, False, positions, claim)
 
 
 def _raising_step(tape: Tape, tokens: set[object]) -> int | None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from autograd_lint.atomic import write_whole
-from autograd_lint.confirm.interpreter import find_python, loaded
-from autograd_lint.confirm.replay import REPLAY_NAME, Ran, Replay, Runner, replay_of
-from autograd_lint.confirm.traced import Explorations, Explored
-from autograd_lint.dynamic.sandbox.limits import Limits
+from autograd_lint.confirm.replay import REPLAY_NAME, Ran, Replay, Runner
+from autograd_lint.confirm.session import Session
 from autograd_lint.dynamic.snippets.jobs import Job
-from autograd_lint.dynamic.snippets.launch import Setup
 from autograd_lint.dynamic.snippets.pool import Pool
-from autograd_lint.errors import OutputError, SourceError
+from autograd_lint.errors import OutputError
 from autograd_lint.finding import Finding
 from autograd_lint.selectors import rules_by_code
-from autograd_lint.settings import Settings
-from autograd_lint.source import STDIN_NAME, SourceFile, read_source
+from autograd_lint.source import STDIN_NAME
 
 _MARK: Final = "# autograd-lint witness\n"
 """How the files begin that may be overwritten."""
@@ -38,14 +34,7 @@ def runner_of(pool: Pool) -> Runner:
     return run
 
 
-def write_witnesses(
-    folder: str,
-    findings: Iterable[Finding],
-    settings: Settings,
-    *,
-    stdin: SourceFile | None = None,
-    explorations: Explorations | None = None,
-) -> list[str]:
+def write_witnesses(folder: str, findings: Iterable[Finding], session: Session) -> list[str]:
     """Write a file for every finding that has a verified replay; their paths, in the order of the findings.
 
     Raises ConfirmError without torch, OutputError where a file cannot be written.
@@ -53,39 +42,16 @@ def write_witnesses(
     wanted = [finding for finding in findings if rules_by_code()[finding.code].on]
     if not wanted:
         return []
-    confirm = settings.confirm
-    limits = Limits(seconds=confirm.timeout, memory=confirm.memory)
-    with Pool(Setup(python=find_python(confirm.python, settings.root), limits=limits)) as pool:
-        loaded(pool)
-        run = runner_of(pool)
-        written: dict[str, None] = {}
-        for finding, replay in _witnesses(wanted, run, stdin, explorations or Explorations(keep=False)):
+    session.interpreter()
+    run = runner_of(session.pool)
+    written: dict[str, None] = {}
+    for finding in wanted:
+        replay = session.explorations.replay(finding, run)
+        if isinstance(replay, Replay):
             path = _free(os.path.join(folder, _stem(finding)), written)
             _write(path, _MARK, replay.text)
             written[path] = None
-        return list(written)
-
-
-def _witnesses(
-    findings: Iterable[Finding], run: Runner, stdin: SourceFile | None, explorations: Explorations
-) -> Iterator[tuple[Finding, Replay]]:
-    files: dict[str, Explored | None] = {}
-    for finding in findings:
-        name = finding.filename
-        if name not in files:
-            given = stdin is not None and stdin.path == name
-            files[name] = explorations.of(stdin) if stdin is not None and given else _explored(name, explorations)
-        file = files[name]
-        found = replay_of(file, finding, run) if file is not None else None
-        if isinstance(found, Replay):
-            yield finding, found
-
-
-def _explored(path: str, explorations: Explorations) -> Explored | None:
-    try:
-        return explorations.of(read_source(path))
-    except SourceError:
-        return None  # told by AGL000 already
+    return list(written)
 
 
 def _stem(finding: Finding) -> str:

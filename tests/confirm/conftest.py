@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from autograd_lint.confirm.command import Request, confirmed
+from autograd_lint.confirm.session import Session
 from autograd_lint.finding import Confirmation, Finding, Verdict
 from autograd_lint.runner import RunResult, run
 from autograd_lint.selectors import Layer
@@ -60,8 +61,9 @@ def confirm_paths(*paths: Path, only: str = "", extend: tuple[str, ...] = ()) ->
     return confirm_result(run([str(path) for path in paths], settings), settings, only=only)
 
 
-def confirm_result(result: RunResult, settings: Settings, *, only: str = "") -> Confirmed:
-    return Confirmed(confirmed(result, settings, Request(only)).visible)
+def confirm_result(result: RunResult, settings: Settings, *, only: str = "", verbose: bool = False) -> Confirmed:
+    with Session(settings) as session:
+        return Confirmed(confirmed(result, settings, Request(only, verbose), session).visible)
 
 
 @pytest.fixture

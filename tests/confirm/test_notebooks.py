@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from autograd_lint.confirm.command import Request, confirmed
 from autograd_lint.finding import Verdict
 from autograd_lint.runner import run
-from tests.confirm.conftest import Confirmed, settings_for
+from tests.confirm.conftest import Confirmed, confirm_result, settings_for
 
 pytest.importorskip("torch")
 
@@ -82,5 +81,5 @@ def test_notebook_itself_has_no_verdict(tmp_path: Path) -> None:
     path = tmp_path / "a.ipynb"
     path.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
     settings = settings_for(path)
-    (finding,) = confirmed(run([str(path)], settings), settings, Request()).visible
+    (finding,) = confirm_result(run([str(path)], settings), settings).findings
     assert (finding.code, finding.confirmation) == ("AGL000", None)

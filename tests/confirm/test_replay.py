@@ -129,8 +129,9 @@ def test_names_and_rows_are_the_users(tmp_path: Path) -> None:
         "loss.backward()",
     ]
     assert isinstance(replay, Replay)
-    assert sorted(replay.rows.values()) == [4, 6, 7, 8, 9]
-    assert replay.rows[replay.raises_at] == 9
+    path = str(tmp_path / "program.py")
+    assert sorted(replay.rows.values()) == [(path, row) for row in (4, 6, 7, 8, 9)]
+    assert replay.rows[replay.raises_at] == (path, 9)
     assert replay.quote.startswith(
         "RuntimeError: one of the variables needed for gradient computation has been modified"
     )

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from autograd_lint.confirm.command import Request, confirmed
 from autograd_lint.finding import Finding, Position, Range, Related, Verdict
 from autograd_lint.rule import all_rules
 from autograd_lint.runner import RunResult
-from tests.confirm.conftest import Confirmed, settings_for
+from tests.confirm.conftest import Confirmed, confirm_result, settings_for
 
 torch = pytest.importorskip("torch")
 
@@ -27,7 +26,7 @@ def judge(path: Path, code: str, message: str, row: int, related: tuple[tuple[in
     rule = next(rule for rule in all_rules() if rule.code == code)
     places = tuple(Related(text, str(path), place(number)) for number, text in related)
     finding = Finding(code, rule.name, rule.severity, message, str(path), place(row), related=places)
-    (seen,) = confirmed(RunResult((finding,), (str(path),)), settings_for(path), Request("program")).findings
+    (seen,) = confirm_result(RunResult((finding,), (str(path),)), settings_for(path), only="program").findings
     assert seen.confirmation is not None
     return seen.confirmation.verdict.value, seen.confirmation.evidence
 

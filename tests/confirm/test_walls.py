@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from autograd_lint.confirm import command
+from autograd_lint.confirm import session
 from autograd_lint.dynamic.snippets.launch import ALL_WALLS, Setup
 from autograd_lint.finding import Verdict
 from autograd_lint.runner import run
-from tests.confirm.conftest import settings_for, verdict_of
+from tests.confirm.conftest import confirm_result, settings_for, verdict_of
 from tests.confirm.hostile import HOSTILE, as_script
 
 pytest.importorskip("torch")
@@ -55,9 +55,9 @@ def test_without_some_walls(
     chosen = {program.name: program for program in HOSTILE if program.name in CHOSEN}
     for name, text in [("honest", ""), *((name, chosen[name].text) for name in CHOSEN)]:
         (project / f"{name}.py").write_text(as_script(text.replace("OUTSIDE", str(outside))))
-    monkeypatch.setattr(command, "Setup", partial(Setup, without=frozenset(without)))
+    monkeypatch.setattr(session, "Setup", partial(Setup, without=frozenset(without)))
     settings = settings_for(project)
-    found = command.confirmed(run([str(project)], settings), settings, command.Request("program", verbose=True))
+    found = confirm_result(run([str(project)], settings), settings, only="program", verbose=True)
     verdicts = {Path(finding.filename).stem: verdict_of(finding) for finding in found.findings}
     assert verdicts.pop("honest").verdict is Verdict.CONFIRMED
     assert set(verdicts) == CHOSEN
@@ -79,8 +79,8 @@ def test_missing_walls_are_told_unasked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (project / "honest.py").write_text(as_script(""))
-    monkeypatch.setattr(command, "Setup", partial(Setup, without=without))
+    monkeypatch.setattr(session, "Setup", partial(Setup, without=without))
     settings = settings_for(project)
-    command.confirmed(run([str(project)], settings), settings, command.Request("program"))
+    confirm_result(run([str(project)], settings), settings, only="program")
     error = capsys.readouterr().err
     assert error == told or (not without and error == SOME), "this machine may lack some itself"

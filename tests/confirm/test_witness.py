@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from autograd_lint.confirm.session import Session
 from autograd_lint.confirm.witness import write_witnesses
 from autograd_lint.errors import ConfirmError, OutputError
 from autograd_lint.runner import check_file
@@ -80,8 +81,9 @@ def test_without_torch_it_says_so(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 'No module named torch' >&2\nexit 1\n")
     python.chmod(0o755)
-    with pytest.raises(ConfirmError):
-        write_witnesses(str(tmp_path / "out"), findings, replace(settings, confirm=ConfirmSettings(python=str(python))))
+    elsewhere = replace(settings, confirm=ConfirmSettings(python=str(python)))
+    with Session(elsewhere) as session, pytest.raises(ConfirmError):
+        write_witnesses(str(tmp_path / "out"), findings, session)
     assert not (tmp_path / "out").exists()
 
 
@@ -90,8 +92,8 @@ def test_a_folder_that_cannot_be_written_ends_with_its_name(tmp_path: Path) -> N
     settings = resolve_settings((str(tmp_path),), Options(rules=Layer(), isolated=True))
     findings = check_file(str(tmp_path / "net.py"), settings)
     (tmp_path / "out").write_text("a file\n")
-    with pytest.raises(OutputError, match="out"):
-        write_witnesses(str(tmp_path / "out"), findings, settings)
+    with Session(settings) as session, pytest.raises(OutputError, match="out"):
+        write_witnesses(str(tmp_path / "out"), findings, session)
 
 
 def test_confirm_by_replay_runs_none_of_the_users_code(tmp_path: Path) -> None:

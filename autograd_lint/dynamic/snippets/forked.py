@@ -71,9 +71,11 @@ class Server:
             return None
         return list(self._inbox.take(arrived)) if arrived else None
 
-    def end(self) -> str:
-        """End it with all its processes and files; the last that it said."""
+    def end(self, *, at_once: bool = False) -> str:
+        """End it with all its processes and files; the last that it said. `at_once`: also while it loads."""
         self.channel.close()
+        if at_once:
+            self._process.kill()
         try:
             self._process.wait(_FAREWELL_SECONDS)
         except subprocess.TimeoutExpired:
@@ -84,11 +86,23 @@ class Server:
             return last_line(self._errors)
 
 
+def _server(setup: Setup) -> Server | OSError:
+    """A new server, or why there is none."""
+    try:
+        return Server(setup)
+    except OSError as problem:
+        return problem
+
+
 class ForkedJobs:
-    """Runs jobs in processes forked from one server; one thread talks to it."""
+    """Runs jobs in processes forked from one server; one thread talks to it, from when somebody first asks for it.
+
+    The server loads from the start. Until it is asked for, this process has no thread more, and may fork.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
+        self._first: Server | OSError | None = _server(setup)
         self._waiting: deque[Task] = deque()
         self._suspects: deque[Task] = deque()
         self._in_flight: dict[int, Task] = {}
@@ -98,10 +112,11 @@ class ForkedJobs:
         self._interpreter: Future[Interpreter] = Future()
         self._bell, self._rope = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="autograd-lint pool", daemon=True)
-        self._thread.start()
+        self._lock = threading.Lock()
 
     def interpreter(self) -> Interpreter:
         """The interpreter that runs the jobs, once it is loaded; ConfirmError if it cannot be used."""
+        self._begin()
         return self._interpreter.result()
 
     def submit(self, job: Job) -> Future[JobResult]:
@@ -109,15 +124,25 @@ class ForkedJobs:
         future: Future[JobResult] = Future()
         self._waiting.append((job, future))
         self._ring()
+        self._begin()
         return future
 
     def close(self) -> None:
         """End everything, jobs that run included."""
         self._closing = True
-        self._ring()
-        self._thread.join()
+        if self._thread.ident is None:
+            if isinstance(self._first, Server):
+                self._first.end(at_once=True)
+        else:
+            self._ring()
+            self._thread.join()
         self._bell.close()
         self._rope.close()
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._thread.ident is None and not self._closing:
+                self._thread.start()
 
     def _ring(self) -> None:
         self._rope.send(b"!")
@@ -136,14 +161,13 @@ class ForkedJobs:
         """Have a server, one after the other, until the pool is closed; the error if none can be had."""
         error: ConfirmError | None = None
         while not self._closing and error is None:
-            try:
-                server = Server(self._setup)
-            except OSError as problem:
-                return ConfirmError(f"{self._setup.python} cannot be started: {problem}")
+            server, self._first = self._first or _server(self._setup), None
+            if isinstance(server, OSError):
+                return ConfirmError(f"{self._setup.python} cannot be started: {server}")
             try:
                 self._talk(server)
             finally:
-                said = server.end()
+                said = server.end(at_once=not self._interpreter.done())
             if not self._closing:
                 error = self._mourn(said)
         return error

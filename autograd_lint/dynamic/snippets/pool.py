@@ -32,8 +32,8 @@ class Jobs(Protocol):
 class Pool:
     """Runs programs, `setup.jobs` at a time. A context manager: its end is the end of every process that it started.
 
-    It starts to load torch at once, elsewhere; this process never does. Where processes cannot be forked, or if `spawn`
-    is set, every job gets a new interpreter, which takes as long as importing torch.
+    It starts to load torch at once, elsewhere; this process never does, and has no thread more until it asks. Where
+    processes cannot be forked, or if `spawn` is set, every job gets a new interpreter, which has to load torch itself.
     """
 
     def __init__(self, setup: Setup | None = None, *, spawn: bool | None = None) -> None:

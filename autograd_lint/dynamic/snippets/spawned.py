@@ -125,7 +125,10 @@ class Worker:
 
 
 class SpawnedJobs:
-    """Runs jobs in workers, `setup.jobs` at a time; as many are loading or waiting."""
+    """Runs jobs in workers, `setup.jobs` at a time; as many are loading or waiting.
+
+    The first workers load from the start, the threads that serve them begin when somebody first asks for something.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
@@ -133,19 +136,24 @@ class SpawnedJobs:
         self._interpreter: Future[Interpreter] = Future()
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._workers: set[Worker] = set()
+        self._ahead: list[Worker] = []
+        # What hinders the first one hinders the others too, and is told when a lane tries again.
+        with contextlib.suppress(OSError):
+            self._ahead.extend(Worker(setup) for _ in range(setup.jobs))
+        self._workers: set[Worker] = set(self._ahead)
         self._lanes = [threading.Thread(target=self._serve, daemon=True) for _ in range(setup.jobs)]
-        for lane in self._lanes:
-            lane.start()
+        self._has_begun = False
 
     def interpreter(self) -> Interpreter:
         """The interpreter that runs the jobs, once it is loaded; ConfirmError if it cannot be used."""
+        self._begin()
         return self._interpreter.result()
 
     def submit(self, job: Job) -> Future[JobResult]:
         """Run `job` when its turn comes."""
         future: Future[JobResult] = Future()
         self._tasks.put((job, future))
+        self._begin()
         return future
 
     def close(self) -> None:
@@ -156,9 +164,18 @@ class SpawnedJobs:
                 worker.kill()
         for _ in self._lanes:
             self._tasks.put(None)
-        for lane in self._lanes:
+        for lane in self._lanes if self._has_begun else ():
             lane.join()
+        for worker in self._ahead:
+            worker.end()
         self._drain()
+
+    def _begin(self) -> None:
+        with self._lock:
+            starts = not self._has_begun and not self._closing.is_set()
+            self._has_begun = self._has_begun or starts
+        for lane in self._lanes if starts else ():
+            lane.start()
 
     def _serve(self) -> None:
         """One lane: a worker after the other, the next one started as soon as the last has ended."""
@@ -179,7 +196,7 @@ class SpawnedJobs:
             with self._lock:
                 if self._closing.is_set():
                     return None, _closed()
-                worker = Worker(self._setup)
+                worker = self._ahead.pop() if self._ahead else Worker(self._setup)
                 self._workers.add(worker)
             interpreter = worker.load()
         except (OSError, ConfirmError) as problem:

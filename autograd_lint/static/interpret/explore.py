@@ -346,7 +346,7 @@ def _need_what_is_returned(run: Run, value: Value) -> None:
     request = Request(site, roots, names, seeded=True, retain=None, create=False, name="return")
     needed_by_return(run.machine, request)
     if run.tape is not None:
-        run.tape.end(roots, run.last_return)
+        run.tape.end(roots, run.filename, run.last_return)
 
 
 def _is_in_graph(run: Run, tensor: Tensor) -> bool:

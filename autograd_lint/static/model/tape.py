@@ -66,13 +66,13 @@ class Tape:
     """The steps of one path.
 
     `names` are the names that values were bound to, `failed_at` the number of the step at which torch raised.
-    `returned` is what the program gave back and the `return` that did it, when that is needed by a backward.
+    `returned` is what the program gave back, the file and the `return` that did it, when that is needed by a backward.
     """
 
     steps: list[Step] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
     failed_at: int | None = None
-    returned: tuple[tuple[Tensor, ...], ir.Node] | None = None
+    returned: tuple[tuple[Tensor, ...], str, ir.Node] | None = None
     _depth: int = 0
     _kept: list[Value] = field(default_factory=list)
 
@@ -135,9 +135,9 @@ class Tape:
                 self.failed_at = at
         return result
 
-    def end(self, values: tuple[Tensor, ...], node: ir.Node) -> None:
+    def end(self, values: tuple[Tensor, ...], filename: str, node: ir.Node) -> None:
         """The program gave back `values`, through which a backward runs."""
-        self.returned = (values, node)
+        self.returned = (values, filename, node)
 
 
 def _callee(function: Value) -> tuple[str, str, tuple[Value, ...]]:
