@@ -62,6 +62,15 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoilt:
+    """The node `node` of the graph, made at `row`, was given a finite gradient and passed on one that is not."""
+
+    node: str
+    filename: str
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
 class Called:
     """A module with hooks was called at `row`, as `module(…)`; `identity` is its own."""
 
@@ -79,7 +88,8 @@ class Facts:
     `nodes` and `saved` count the graph behind it and the bytes that graph holds (of an optimizer, the parameters it
     has a state for); `leaves` are the first few that the graph ends at, or that a module or an optimizer holds; of the
     context of a custom Function, what it saves. `identity` tells two objects apart while both are alive, `attributes`
-    are what the program has set on a tensor or a module that torch knows nothing of.
+    are what the program has set on a tensor or a module that torch knows nothing of. `probed`: how often a hook ran
+    that was hung on a module for the time of the statement; None without one.
     """
 
     type: str
@@ -102,6 +112,7 @@ class Facts:
     identity: int = 0
     attributes: tuple[str, ...] = ()
     training: bool | None = None
+    probed: int | None = None
 
     @property
     def is_tensor(self) -> bool:
@@ -148,6 +159,7 @@ class Testimony:
     ends: Mapping[int, tuple[Facts, ...]] = field(default_factory=dict)
     left: tuple[Left, ...] = ()
     called: tuple[Called, ...] = ()
+    spoilt: tuple[Spoilt, ...] = ()
     ended: str = ""
     invented: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
@@ -199,6 +211,14 @@ class Seen:
         """Where numbers left a graph in the flagged rows."""
         rows = rows_of(self.finding.range)
         return (left for left in self.run.left if left.filename == self.finding.filename and left.row in rows)
+
+    def spoilt(self) -> str:
+        """The node of the graph, made at a place of the finding, that spoiled a gradient; empty if none did."""
+        places = [(name, rows_of(place)) for name, place in self.places()]
+        found = (
+            each.node for each in self.run.spoilt for name, rows in places if each.filename == name and each.row in rows
+        )
+        return next(found, "")
 
     def made(self, name: str) -> Iterator[Facts]:
         """What `name` was after the flagged statement, for each time that it was another object before or nothing."""

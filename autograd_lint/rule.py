@@ -125,6 +125,12 @@ class Rule:
     """Words, one of which is in what torch raises or warns of at the place, or where it is needed."""
     heard: ClassVar[bool] = False
     """Torch says so at the finding's own place, and that alone confirms it."""
+    edges: ClassVar[bool] = False
+    """Only tensors at an edge show it: where a run had none, functions are given zeros."""
+    callers: ClassVar[bool] = False
+    """A caller is part of it: where a run had none that shows it, functions are called by one that does."""
+    probes: ClassVar[bool] = False
+    """Whether a hook of a module runs shows it: a run hangs one on the modules at the place, for that time."""
     supersedes: ClassVar[tuple[str, ...]] = ()
     """Codes that are not reported at a place where this rule reports."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Event, Site, StateKept
+from autograd_lint.evidence import Facts, Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
 
@@ -70,6 +71,17 @@ class StateDictAlias(Rule):
     severity = Severity.WARNING
     on = (StateKept,)
 
+    def confirmed(self, seen: Seen) -> str:
+        """What is kept has other values when it is read, or after a step."""
+        if seen.event is not None or "state_dict(" not in seen.text:
+            return ""
+        for name, kept in _kept(seen):
+            for later in (*seen.later(name), *_after_step(seen, name)):
+                if (later.identity, later.count) == (kept.identity, kept.count) and later.digest != kept.digest:
+                    first = f"from {_first(kept)} to {_first(later)}" if kept.values != later.values else "since"
+                    return f"the values in `{name}` have changed {first}, without any write to it"
+        return ""
+
     def judge(self, event: Event) -> Iterator[Report]:
         """Every state dict that is read after a step."""
         if not isinstance(event, StateKept):
@@ -91,6 +103,22 @@ class StateDictAlias(Rule):
         call = code.find(event.site, cst.Call)
         edits = None if call is None else wrapped(code, call, "copy.deepcopy")
         return None if edits is None else code.unsafe("copy the weights", *edits)
+
+
+def _kept(seen: Seen) -> Iterator[tuple[str, Facts]]:
+    """The containers of tensors that the flagged statement fills."""
+    for each in seen.rounds:
+        for name, facts in (each.after or {}).items():
+            if not facts.is_tensor and facts.digest is not None and facts.count:
+                yield name, facts
+
+
+def _after_step(seen: Seen, name: str) -> Iterator[Facts]:
+    return (each.after[name] for each in seen.rounds_at("changed here") if each.after and name in each.after)
+
+
+def _first(facts: Facts) -> str:
+    return f"{facts.values[0]:.4g}" if facts.values else "others"
 
 
 def _places(event: StateKept) -> Iterator[tuple[str, Site]]:

@@ -76,6 +76,7 @@ class ArgumentMutated(Rule):
     name = "argument-mutated"
     severity = Severity.INFO
     on = (Write,)
+    callers = True
     default = False
 
     def confirmed(self, seen: Seen) -> str:

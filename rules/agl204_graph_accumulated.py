@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -114,10 +115,14 @@ def _places(event: GraphKept) -> Iterator[tuple[str, Site]]:
         yield "called from here", event.site.calls[-1]
 
 
+_SLOT = re.compile(r"`([\w.]+)\[…\]`")
+"""What is filled at an index, as messages show it."""
+
+
 def _holders(seen: Seen) -> list[str]:
     """The names that the finding speaks of, whose graph this statement itself makes larger each time."""
     return [
         name
-        for name in seen.quoted()
+        for name in (*seen.quoted(), *_SLOT.findall(seen.finding.message))
         if name in seen.text and all(before.nodes < after.nodes for before, after in seen.changes(name))
     ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lint.events import Disorder, Event, Misordered, Site
-from autograd_lint.evidence import Seen
+from autograd_lint.evidence import Facts, Round, Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, quoted
 from autograd_lint.showing import no_gradients
@@ -93,9 +94,9 @@ class TrainingStepOrder(Rule):
     on = (Misordered,)
 
     def confirmed(self, seen: Seen) -> str:
-        """The step found no gradient, or only zeros."""
+        """The step found no gradient, or only zeros; or the clipping did, or found those that the step has used."""
         if not isinstance(seen.event, Misordered):
-            return ""
+            return _clipped_early(seen) or _clipped_late(seen)
         name = seen.event.optimizer
         for each in seen.rounds:
             if name in each.before and no_gradients(each.before[name].leaves):
@@ -137,6 +138,51 @@ class TrainingStepOrder(Rule):
         if moved is None or target is None or not are_neighbours(code, moved, target):
             return None
         return code.unsafe("put the statements in order", *move(code, moved, target))
+
+
+def _clipped_early(seen: Seen) -> str:
+    """There was nothing to clip yet."""
+    name = _clipped(seen)
+    for each in seen.rounds if "backward comes after" in seen.finding.message else ():
+        if name in each.before and no_gradients(each.before[name].leaves):
+            first = each.before[name].leaves[0].gradient
+            return f"the first gradient of `{name}` that is clipped is {first.shown if first is not None else 'None'}"
+    return ""
+
+
+def _clipped_late(seen: Seen) -> str:
+    """The parameters are as a step left them, and their gradients those that it went by."""
+    name = _clipped(seen)
+    if "used already" not in seen.finding.message:
+        return ""
+    clipped = [leaf for each in seen.rounds if name in each.before for leaf in each.before[name].leaves]
+    steps = seen.rounds_at("the step is here")
+    for before, after in (pair for each in steps for pair in _stepped(each)):
+        for leaf in clipped:
+            same = leaf.gradient is not None and before.gradient is not None
+            if same and leaf.identity == after.identity and leaf.digest == after.digest != before.digest:
+                assert leaf.gradient is not None
+                assert before.gradient is not None
+                if leaf.gradient.digest == before.gradient.digest:
+                    return f"the gradient {leaf.gradient.shown} that is clipped is the one that the step has used"
+    return ""
+
+
+def _stepped(step: Round) -> Iterator[tuple[Facts, Facts]]:
+    """The parameters of an optimizer before and after a step."""
+    for name, facts in step.before.items():
+        later = (step.after or {}).get(name)
+        if later is not None and not facts.is_tensor:
+            yield from zip(facts.leaves, later.leaves, strict=False)
+
+
+def _clipped(seen: Seen) -> str:
+    """Whose parameters the statement clips."""
+    found = _CLIPS.search(seen.text)
+    return found[1] if found is not None else ""
+
+
+_CLIPS = re.compile(r"clip_grad_\w+\(\s*([\w.]+)\.parameters\(\)")
 
 
 def _places(event: Misordered) -> Iterator[tuple[str, Site]]:

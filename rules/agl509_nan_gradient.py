@@ -59,8 +59,9 @@ class NanGradient(Rule):
 
     ## Confirmation
 
-    Confirmed when a finite leaf that the operation is computed from is left with a gradient that is NaN or infinite.
-    Never refuted, as another input may reach the edge: then the evidence says what the gradients were.
+    Confirmed when a finite leaf that the operation is computed from is left with a gradient that is NaN or infinite,
+    and it was this place that made it so of a finite one; where the program's own tensors are not at the edge, its
+    functions are given zeros. Never refuted, as another input may reach the edge.
 
     ## References
 
@@ -72,6 +73,7 @@ class NanGradient(Rule):
     name = "nan-gradient"
     severity = Severity.WARNING
     on = (InfiniteDerivative,)
+    edges = True
 
     def confirmed(self, seen: Seen) -> str:
         """A leaf that the flagged place reaches, itself finite, is left with a gradient that is not."""
@@ -79,10 +81,11 @@ class NanGradient(Rule):
         if _written(operation) not in seen.text and not seen.finding.related:
             return ""
         finite = {leaf.identity for leaf in _leaves(seen) if leaf.finite}
-        for leaf in seen.ends:
+        node = seen.spoilt()
+        for leaf in seen.ends if node else ():
             if leaf.gradient is not None and not leaf.gradient.finite and leaf.identity in finite:
                 what = f"of a leaf that `{operation}` is computed from, whose values are {leaf.shown}"
-                return f"the gradient {what}, is {leaf.gradient.shown} at the end of the run"
+                return f"the gradient {what}, is {leaf.gradient.shown} at the end of the run: `{node}` made it so"
         return ""
 
     def undecided(self, seen: Seen) -> str:

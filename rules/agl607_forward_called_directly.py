@@ -53,8 +53,8 @@ class ForwardCalledDirectly(Rule):
 
     ## Confirmation
 
-    Confirmed when the module has hooks, and nothing called it where its `forward` was called. Never refuted: where it
-    has none, the evidence says so.
+    Confirmed when a hook of the module did not run where its `forward` was called: its own, or one that is hung on it
+    for the time of the call and only counts. Never refuted.
 
     ## References
 
@@ -66,6 +66,7 @@ class ForwardCalledDirectly(Rule):
     name = "forward-called-directly"
     severity = Severity.WARNING
     on = (ForwardCalled,)
+    probes = True
 
     def confirmed(self, seen: Seen) -> str:
         """The module has hooks, and was not called in the row."""
@@ -83,13 +84,9 @@ class ForwardCalledDirectly(Rule):
                 return (
                     f"`{name}` has {hooks} registered, and `{name}.forward(…)` ran without `{name}(…)`, which runs them"
                 )
+            if after.probed == 0:
+                return f"a forward hook hung on `{name}` for this row did not run, though `{name}.forward(…)` did"
         return ""
-
-    def undecided(self, seen: Seen) -> str:
-        """A module without hooks."""
-        name = _module(seen)
-        found = [before.hooks for before, _ in seen.changes(name)]
-        return f"`{name}` had no hooks that could be left out" if found and not any(found) else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A call that leaves hooks out."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from autograd_lint.evidence import CODE
 from autograd_lint.finding import Finding
+from autograd_lint.selectors import rules_by_code
 
 _MOST: Final = 12
 _COMPOUND: Final = (
@@ -64,21 +65,20 @@ class Aims:
         """The numbers of the statements of `finding`: its own, then those of its related places."""
         places = [(finding.filename, finding.range), *((each.filename, each.range) for each in finding.related)]
         names = list(dict.fromkeys(_quoted(finding)))
-        graphs = finding.code.startswith(_ABOUT_GRAPHS)
-        return tuple(self._aim(filename, place.start.row, names, graphs=graphs) for filename, place in places)
+        wants = {"graphs": finding.code.startswith(_ABOUT_GRAPHS), "probes": rules_by_code()[finding.code].probes}
+        return tuple(self._aim(filename, place.start.row, names, wants) for filename, place in places)
 
-    def _aim(self, filename: str, row: int, names: list[str], *, graphs: bool) -> int:
+    def _aim(self, filename: str, row: int, names: list[str], wants: Mapping[str, bool]) -> int:
         statement = self._tree(filename).statement_at(row)
         first = statement.lineno if statement is not None else row
         number = self._numbers.setdefault((filename, first), len(self.aims))
         if number == len(self.aims):
             last = last_row(statement) if statement is not None else row
             found = [] if statement is None else list(dict.fromkeys(_names(statement)))[:_MOST]
-            new: dict[str, Any] = {"filename": self._name(filename), "first": first, "last": last, "graphs": graphs}
-            self.aims.append({**new, "expressions": found})
+            self.aims.append({"filename": self._name(filename), "first": first, "last": last, "expressions": found})
         aim = self.aims[number]
         aim["expressions"] = list(dict.fromkeys((*aim["expressions"], *names)))
-        aim["graphs"] = aim["graphs"] or graphs
+        aim.update({what: aim.get(what, False) or wanted for what, wanted in wants.items()})
         return number
 
 

@@ -10,7 +10,7 @@ from autograd_lint.confirm.orchestrate import Confirmer
 from autograd_lint.confirm.program import WholeProgram
 from autograd_lint.confirm.replays import Replays
 from autograd_lint.confirm.session import Session
-from autograd_lint.confirm.slices import Slices
+from autograd_lint.confirm.slices import Callers, Slices
 from autograd_lint.confirm.strategy import Bounds, Strategy
 from autograd_lint.events import IndexRead
 from autograd_lint.finding import Finding
@@ -46,7 +46,10 @@ def _verdicts(
     wanted: Sequence[Finding], settings: Settings, request: Request, session: Session
 ) -> dict[Finding, Finding]:
     sources = session.sources
-    ways: tuple[Strategy, ...] = (WholeProgram(sources), Slices(sources), Replays(session.explorations))
+    ways: tuple[Strategy, ...] = (
+        *(WholeProgram(sources), Slices(sources), Callers(sources)),
+        Replays(session.explorations),
+    )
     strategies = [way for way in ways if request.only in ("", way.name)]
     bounds = Bounds(session.limits.seconds, any(IndexRead in rules_by_code()[code].on for code in settings.codes))
     progress = Progress()

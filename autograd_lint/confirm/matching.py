@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, TypeVar
 
 from autograd_lint.events import Event, Site
-from autograd_lint.evidence import Called, Left, Said, Testimony
+from autograd_lint.evidence import Called, Left, Said, Spoilt, Testimony
 from autograd_lint.finding import Finding, Position, Range
 from autograd_lint.rule import Rule
 from autograd_lint.selectors import rules_by_code
@@ -75,6 +75,7 @@ def _moved(run: Testimony, move: _Move) -> Testimony:
         said=tuple(_translate_row(said, move) for said in run.said),
         left=tuple(_translate_row(left, move) for left in run.left),
         called=tuple(_translate_row(called, move) for called in run.called),
+        spoilt=tuple(_translate_row(spoilt, move) for spoilt in run.spoilt),
     )
 
 
@@ -89,7 +90,7 @@ def _translate(value: Any, move: _Move) -> Any:
     return value
 
 
-_InRow = TypeVar("_InRow", Said, Left, Called)
+_InRow = TypeVar("_InRow", Said, Left, Called, Spoilt)
 
 
 def _translate_row(told: _InRow, move: _Move) -> _InRow:

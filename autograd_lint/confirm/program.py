@@ -11,6 +11,7 @@ from autograd_lint.confirm.sources import Sources, program_name
 from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
 from autograd_lint.dynamic.snippets.jobs import Job
 from autograd_lint.finding import Finding
+from autograd_lint.selectors import rules_by_code
 from autograd_lint.source import STDIN_NAME, SourceFile
 
 _SPARE: Final = 0.8
@@ -43,11 +44,12 @@ def attempt(
     aims = Aims(sources.tree, program_name)
     numbers = {finding: aims.add(finding) for finding in findings}
     package, path = package_of(program.path)
+    spoiling = any(rules_by_code()[finding.code].edges for finding in findings)
     job = Job(
         program.text,
         program_name(program.path),
         hook=f"autograd_lint.dynamic.{hook}",
-        options=observing(bounds, how=how, aims=aims.aims, package=package),
+        options={**observing(bounds, how=how, aims=aims.aims, package=package), "spoiling": spoiling},
         path=path,
     )
     return Attempt(job, numbers)

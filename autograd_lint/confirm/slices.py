@@ -11,6 +11,7 @@ from autograd_lint.confirm.program import attempt
 from autograd_lint.confirm.sources import Sources
 from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
 from autograd_lint.finding import Finding
+from autograd_lint.selectors import rules_by_code
 from autograd_lint.source import SourceFile
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -31,19 +32,41 @@ class Slices:
         if tree is None or not findings:
             return
         yield self._attempt(source, findings, bounds, script=True)
-        groups: dict[int, list[Finding]] = {}
-        for finding in findings:
-            definition = _around(tree, finding.range.start.row)
-            if definition is not None:
-                groups.setdefault(definition.lineno, []).append(finding)
-        for group in groups.values():
+        for group in _by_definition(tree, findings):
             yield self._attempt(source, group, bounds, script=False)
 
-    def _attempt(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, script: bool) -> Attempt:
+    def _attempt(
+        self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, script: bool, zeros: bool = False
+    ) -> Attempt:
         made = attempt(source, findings, bounds, self._sources, how=self.name, hook="slices.hook.testify")
         rows = [finding.range.start.row for finding in findings]
-        options = {**made.job.options, "rows": rows, "script": script}
+        options = {**made.job.options, "rows": rows, "script": script, "zeros": zeros}
         return replace(made, job=replace(made.job, options=options))
+
+
+class Callers(Slices):
+    """Definitions called once more where a run showed nothing: from a caller that holds what it gives, with zeros."""
+
+    most = Nearness.REACHED
+
+    def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
+        """Each definition by itself, for the findings that take such a caller."""
+        tree = tree_of(source.text).module
+        rules = rules_by_code()
+        for zeros in (False, True):
+            open_ones = [each for each in findings if (rules[each.code].edges if zeros else rules[each.code].callers)]
+            for group in _by_definition(tree, open_ones) if tree is not None else ():
+                yield self._attempt(source, group, bounds, script=False, zeros=zeros)
+
+
+def _by_definition(tree: ast.Module, findings: Sequence[Finding]) -> Iterator[list[Finding]]:
+    """The findings in each definition at the top of the file, those outside left out."""
+    groups: dict[int, list[Finding]] = {}
+    for finding in findings:
+        definition = _around(tree, finding.range.start.row)
+        if definition is not None:
+            groups.setdefault(definition.lineno, []).append(finding)
+    yield from groups.values()
 
 
 def _around(tree: ast.Module, row: int) -> _Definition | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+from itertools import islice
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, Final
 
 import torch
 
-from autograd_lint.dynamic.frames import first_argument
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.records import HookWriteNote, LostWriteNote, Place
 from autograd_lint.dynamic.syntax import Sources, base_name
 from autograd_lint.dynamic.watch import Watch, address_of, is_plain
+
+_ELEMENTS: Final = 32
 
 
 class FirstWrites:
@@ -47,14 +49,16 @@ class FirstWrites:
         if not names or outer is None or code.co_name.endswith("_"):
             return ""  # `def scale_(x)`: the name says that it writes its argument
         address, mine, others = address_of(target), frame.f_locals, outer.f_locals
-        if not address or not any(is_plain(value) and address_of(value) == address for value in others.values()):
+        if not address or not any(_holds(value, address) for value in others.values()):
             return ""
         held = (name for name in names if is_plain(mine.get(name)) and address_of(mine[name]) == address)
         return next(held, "")
 
     def _is_gradient(self, target: torch.Tensor, frame: FrameType) -> bool:
-        given = first_argument(frame)
-        return isinstance(given, torch.Tensor) and address_of(given) == address_of(target)
+        """Whether `target` is what the hook was given: behind `self`, if it is a method."""
+        names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
+        given = (frame.f_locals.get(name) for name in names)
+        return any(isinstance(value, torch.Tensor) and address_of(value) == address_of(target) for value in given)
 
     def _is_lost(self, target: torch.Tensor, frame: FrameType) -> bool:
         """Whether the statement writes to `x[…]`, and that has other memory than `x`."""
@@ -67,6 +71,14 @@ class FirstWrites:
                     return False
                 return isinstance(parent, ast.Expr) and address_of(base) != address_of(target)
         return False
+
+
+def _holds(value: Any, address: int) -> bool:
+    """Whether a variable's value is the tensor at `address`, or a plain container that it is in."""
+    if type(value) in (list, tuple, dict):
+        parts = islice(value.values() if isinstance(value, dict) else value, _ELEMENTS)
+        return any(is_plain(part) and address_of(part) == address for part in parts)
+    return is_plain(value) and address_of(value) == address
 
 
 def indexed_name(node: ast.AST | None) -> str:

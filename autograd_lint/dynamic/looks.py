@@ -6,8 +6,9 @@ import ast
 import ctypes
 import weakref
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from types import FrameType
 from typing import Any, Final
@@ -15,6 +16,7 @@ from typing import Any, Final
 import torch
 
 from autograd_lint.dynamic.graph import walk
+from autograd_lint.dynamic.probes import Probes
 from autograd_lint.dynamic.watch import is_leaf
 from autograd_lint.evidence import Facts, Round
 
@@ -30,17 +32,24 @@ _NODES: Final = 5_000
 _LEAVES: Final = 16
 _ATTRIBUTES: Final = 16
 _ELEMENTS: Final = 100
+_DEPTH: Final = 2
 _MISSING: Final = object()
 FORWARD_HOOKS: Final = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 """The hooks of a module that run when it is called."""
 
 
 class Aim:
-    """A statement to look at: its rows, and the expressions to evaluate before and after it."""
+    """A statement to look at: its rows, and the expressions to evaluate before and after it.
 
-    def __init__(self, filename: str, first: int, last: int, expressions: list[str], *, graphs: bool) -> None:
+    With `probes` a hook that only counts is on each module among them while the statement runs.
+    """
+
+    def __init__(
+        self, filename: str, first: int, last: int, expressions: list[str], *, graphs: bool, probes: bool = False
+    ) -> None:
         self.filename = filename
         self._graphs = graphs
+        self._probes = Probes() if probes else None
         self.first = first
         self.rows = range(first, last + 1)
         self.expressions = {text: ast.parse(text, mode="eval").body for text in expressions}
@@ -52,6 +61,8 @@ class Aim:
     def before(self, frame: FrameType) -> None:
         """The statement is about to run in `frame`."""
         self.pending.append((frame, self._look(frame)))
+        if self._probes is not None:
+            self._probes.put_on(self._value(text, frame) for text in self.expressions)
 
     def after(self, frame: FrameType) -> None:
         """`frame` has gone on from the statement."""
@@ -66,6 +77,9 @@ class Aim:
         alive = [leaf for leaf in (ref() for ref in self._leaves.values()) if leaf is not None]
         self.ends = _leaves_of(alive)
 
+    def _value(self, text: str, frame: FrameType) -> Any:
+        return _value(self.expressions[text], frame.f_locals, frame.f_globals)
+
     def is_inside(self, frame: FrameType) -> bool:
         """Whether the statement runs in `frame`."""
         return any(running is frame for running, _ in self.pending)
@@ -73,18 +87,21 @@ class Aim:
     def _end(self, frame: FrameType, after: Mapping[str, Facts] | None) -> None:
         before = next(values for running, values in self.pending if running is frame)
         self.pending = [(running, values) for running, values in self.pending if running is not frame]
+        if self._probes is not None and not self.pending:
+            self._probes.take_off()
         if len(self.rounds) > _FIRST_ROUNDS:
             del self.rounds[-1]
         self.rounds.append(Round(before, after))
 
     def _look(self, frame: FrameType) -> dict[str, Facts]:
-        names, found = frame.f_locals, {}
-        for text, expression in self.expressions.items():
-            value = _value(expression, names, frame.f_globals)
+        found = {}
+        for text in self.expressions:
+            value = self._value(text, frame)
             if value is not _MISSING:
                 facts = facts_of(value, graphs=self._graphs)
                 if facts is not None:
-                    found[text] = facts
+                    probed = None if self._probes is None else self._probes.counted(value)
+                    found[text] = facts if probed is None else replace(facts, probed=probed)
                 if isinstance(value, torch.Tensor) and len(self._leaves) < _LEAVES:
                     ends = _leaves_below(value) if self._graphs else (value,)
                     self._leaves.update((id(each), weakref.ref(each)) for each in ends)
@@ -196,11 +213,11 @@ def _leaves_of(tensors: Iterable[torch.Tensor]) -> tuple[Facts, ...]:
 
 
 def _container(value: Any, *, graphs: bool) -> Facts:
-    """Of a container: how many elements it has; of the tensors in it, the graphs and one checksum of all.
+    """Of a container: how many elements it has; the graphs of its tensors and one checksum of all.
 
     Its leaves are those among the tensors, and the parameters of the modules.
     """
-    items = list(islice(value.values() if isinstance(value, dict) else value, _ELEMENTS))
+    items = list(islice(_elements(value), _ELEMENTS))
     inside = [_tensor(item, graphs=graphs, gradients=False) for item in items if isinstance(item, torch.Tensor)]
     found = [facts for facts in inside if facts is not None]
     digest = hash(tuple(facts.digest for facts in found)) if found else None
@@ -218,6 +235,14 @@ def _container(value: Any, *, graphs: bool) -> Facts:
         leaves=below or _leaves_of(_trained(items)),
         identity=id(value),
     )
+
+
+def _elements(value: Any, depth: int = 0) -> Iterator[Any]:
+    for item in list(value.values()) if isinstance(value, dict) else list(value):
+        if depth < _DEPTH and type(item) in (list, tuple, dict, OrderedDict):
+            yield from _elements(item, depth + 1)
+        else:
+            yield item
 
 
 def _trained(items: Iterable[Any]) -> Iterator[torch.Tensor]:

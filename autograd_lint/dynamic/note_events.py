@@ -69,8 +69,9 @@ def _(note: CheckpointNote, places: Places) -> Event:
 def _(note: ClipNote, places: Places) -> Event:
     name = name_of(_argument(places.sources.node_at(note.place), 0, note.position))
     made = places.node_site(note.made)
-    target = TensorRef(name, in_graph=True, made=made, made_by=places.node_word(note.made))
-    return ClippedNothing(site=places.site(note.place), target=target, op=note.op, partly=note.partly)
+    target = TensorRef(name, in_graph=not note.gradient, made=made, made_by=places.node_word(note.made))
+    site = places.site(note.place)
+    return ClippedNothing(site=site, target=target, op=note.op, partly=note.partly, gradient=note.gradient)
 
 
 @event_of_note.register

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -23,7 +23,7 @@ from autograd_lint.dynamic.misuse import Misuse
 from autograd_lint.dynamic.mutators import install_mutators
 from autograd_lint.dynamic.passes import Passes
 from autograd_lint.dynamic.patches import Patches
-from autograd_lint.dynamic.records import Records
+from autograd_lint.dynamic.records import NodeFacts, Records
 from autograd_lint.dynamic.rests import rest_inside_modules
 from autograd_lint.dynamic.saves import SaveCheck
 from autograd_lint.dynamic.syntax import Sources
@@ -88,7 +88,7 @@ class TorchObserver(Observer):
         gradients.install(patches)
         misuse.install(patches)
         evaluation.install(patches)
-        self._tools.install(patches)
+        self._tools.install(patches, gradients.is_gradient)
         passes = Passes(watch, gradients, self._save_check(), annotate=self._annotate, index_reads=self._index_reads)
         passes.on_begin = evaluation.pass_begins
         passes.install(patches)
@@ -121,6 +121,10 @@ class TorchObserver(Observer):
     def accompany(self, visitor: Visitor) -> None:
         """Tell `visitor` each line and exception of the program, if it is traced."""
         self._watch.tracer.visitor = visitor
+
+    def node(self, node: Any) -> NodeFacts:
+        """The name of a node of the graph, and where it was made."""
+        return self._watch.node(node)
 
     @property
     def frames(self) -> Frames:

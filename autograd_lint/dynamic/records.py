@@ -242,6 +242,7 @@ class ClipNote:
     position: int | None
     partly: bool
     made: NodeFacts | None
+    gradient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

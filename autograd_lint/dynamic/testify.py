@@ -26,6 +26,7 @@ from autograd_lint.dynamic.records import LeftNote, Records
 from autograd_lint.dynamic.sandbox.guards import Refused
 from autograd_lint.dynamic.snippets.failures import classify, message_of
 from autograd_lint.dynamic.snippets.program import Program
+from autograd_lint.dynamic.spoiling import Spoiling
 from autograd_lint.dynamic.tracer import set_trace
 from autograd_lint.dynamic.watch import Files
 from autograd_lint.evidence import Called, Left, Said, Testimony
@@ -175,8 +176,10 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
     witness = Witness(observer.frames, observer.records, aims)
     observer.accompany(witness)
     torch.manual_seed(0)
-    patches = Patches()
+    patches, spoiling = Patches(), Spoiling(observer.node)
     witness.watch_calls(patches)
+    if options.get("spoiling"):
+        spoiling.install(patches)
     try:
         with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer, _tracing_kept():
             invented, failures = run(witness)
@@ -194,6 +197,7 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
             ends={number: aim.ends for number, aim in enumerate(aims) if aim.ends},
             left=tuple(_left(note) for note in observer.records.left),
             called=tuple(witness.called),
+            spoilt=tuple(spoiling.found),
             ended=_end_of(program.error) or (failures[-1] if failures else ""),
             invented=tuple(invented),
             replaced=observer.records.replaced,

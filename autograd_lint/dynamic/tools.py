@@ -26,9 +26,11 @@ class Tools:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._anomaly: Place | None = None
+        self._is_gradient: Callable[[torch.Tensor], bool] = lambda tensor: False
 
-    def install(self, patches: Patches) -> None:
-        """Replace the tools."""
+    def install(self, patches: Patches, is_gradient: Callable[[torch.Tensor], bool]) -> None:
+        """Replace the tools. `is_gradient` knows what the user has from a `.grad`."""
+        self._is_gradient = is_gradient
         for name in ("gradcheck", "gradgradcheck"):
             patches.set(torch.autograd, name, self._wrap(getattr(torch.autograd, name), self._checks(name)))
         for name, first in (("checkpoint", 1), ("checkpoint_sequential", 2)):
@@ -104,13 +106,17 @@ class Tools:
     def _clipped(self, frame: FrameType, op: str, given: Any) -> None:
         alone = isinstance(given, torch.Tensor)
         items = [given] if alone else list(given)
-        without = [number for number, item in enumerate(items) if is_plain(item) and _has_no_gradient(item)]
+        without = [number for number, item in enumerate(items) if is_plain(item) and self._has_no_gradient(item)]
         if without:
             place, item = self._watch.frames.place(frame), items[without[0]]
             position = None if alone else without[0]
             partly = len(without) < len(items)
             made = self._watch.node_of(item)
-            self._watch.records.note(ClipNote(place, op, position, partly, made))
+            self._watch.records.note(ClipNote(place, op, position, partly, made, gradient=is_leaf(item)))
+
+    def _has_no_gradient(self, tensor: torch.Tensor) -> bool:
+        """Whether it is a gradient itself, or no leaf and was not told to keep its gradient."""
+        return self._is_gradient(tensor) if is_leaf(tensor) else not tensor.retains_grad
 
     # ------------------------------------------------------------- anomaly
 
@@ -135,8 +141,3 @@ class Tools:
 
 def _is_trained(module: torch.nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in module.parameters())
-
-
-def _has_no_gradient(tensor: torch.Tensor) -> bool:
-    """Whether it is no leaf, and was not told to keep its gradient."""
-    return not is_leaf(tensor) and not tensor.retains_grad

@@ -7,27 +7,31 @@ import builtins
 import copy
 import linecache
 import re
+import types
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import torch
 
 from autograd_lint.dynamic.slices.cutting import ENOUGH, OVER, REFUSED, ROUNDS, Cutter, Enough, Over, rounds
 from autograd_lint.dynamic.slices.guesses import Guesses, Spec, is_autograds
-from autograd_lint.dynamic.slices.inventing import Inventor
+from autograd_lint.dynamic.slices.inventing import Inventor, uses_of
 from autograd_lint.dynamic.slices.stubs import Options, Stub
 from autograd_lint.dynamic.slices.words import OPTION_NAMES
 from autograd_lint.dynamic.snippets.failures import message_of
 
 DRIVER: Final = "<driver>"
 _DRIVER_TEXT: Final = """\
-def drive(call, total):
+def drive(make, total):
     for _ in range(2):
-        loss = total(call())
+        function, given, named = make()
+        loss = total(function(*given, **named))
         if loss is not None:
             loss.backward()
 """
+"""The caller, which holds what it gives."""
 _ATTEMPTS: Final = 24
 _PASSES: Final = 3
 _UNDEFINED: Final = re.compile(r"NameError: name '(\w+)' is not defined")
@@ -47,6 +51,8 @@ class Slice:
     over: Over = field(default_factory=lambda: Over(is_autograds))
     tree: ast.Module = field(init=False)
     _given: dict[str, Any] = field(init=False)
+    _held: list[_Call] = field(default_factory=list)
+    """What functions were given, so that it can be looked at when all is over."""
 
     def __post_init__(self) -> None:
         self.tree = ast.parse(self.text)
@@ -156,13 +162,8 @@ class Slice:
             path = _path_to(self.tree.body, row)
             if path and path[-1].lineno not in done and row not in reached():
                 done.add(path[-1].lineno)
-                self.guesses = self._fresh()
+                self.guesses.forget()
                 yield row, path
-
-    def _fresh(self) -> Guesses:
-        self.guesses.specs.clear()
-        self.guesses.__init__()  # type: ignore[misc] # stubs hold on to this object
-        return self.guesses
 
     def _attempt(self, path: list[_Definition], *, optional: bool) -> None:
         inventor = Inventor(self.guesses, optional=optional)
@@ -171,20 +172,39 @@ class Slice:
             return
         call = self._call_of(outer, path, inventor)
         if call is not None:
-            exec(compile(_DRIVER_TEXT, DRIVER, "exec"), self.names)
-            # What runs backward itself has freed the graph of what it returns.
-            backward = any(isinstance(node, ast.Attribute) and node.attr == "backward" for node in ast.walk(path[-1]))
-            self.names["drive"](call, _nothing if backward else _total)
+            made = self._drive(call, path[-1])
+            for function, node in _functions_in(made, path[-1]):
+                self._drive(partial(_call, function, node, inventor), node)
 
-    def _call_of(self, outer: Any, path: list[_Definition], inventor: Inventor) -> Callable[[], Any] | None:
+    def _drive(self, call: Callable[[], _Call], node: ast.AST) -> list[Any]:
+        """Call twice, with a backward through each result; the results."""
+        exec(compile(_DRIVER_TEXT, DRIVER, "exec"), self.names)
+        # What runs backward itself has freed the graph of what it returns.
+        backward = any(isinstance(part, ast.Attribute) and part.attr == "backward" for part in ast.walk(node))
+        results: list[Any] = []
+
+        def total(result: Any) -> torch.Tensor | None:
+            results.append(result)
+            return None if backward else _total(result)
+
+        def hold() -> _Call:
+            self._held.append(call())
+            return self._held[-1]
+
+        self.names["drive"](hold, total)
+        return results
+
+    def _call_of(self, outer: Any, path: list[_Definition], inventor: Inventor) -> Callable[[], _Call] | None:
         """What to call: the function; of a class, an object's `forward`, or the method that the row is in."""
         if not isinstance(path[0], ast.ClassDef):
-            return lambda: _called(outer, inventor.arguments(outer, path[0]))
+            return partial(_call, outer, path[0], inventor)
         if issubclass(outer, torch.autograd.Function):
             return _apply(outer, path[0], inventor)
         constructor = _method(path[0], "__init__")
         positional, named = inventor.arguments(outer, constructor)
         made = outer(*positional, **named)
+        if self.guesses.zeros and isinstance(made, torch.nn.Module):
+            _clear(made)
         method = path[1] if len(path) > 1 and not isinstance(path[1], ast.ClassDef) else None
         if isinstance(made, torch.nn.Module):
             inventor.modules.append(made)
@@ -193,23 +213,41 @@ class Slice:
         if method is None or method.name == "__init__":
             return None
         bound = made if method.name == "forward" and isinstance(made, torch.nn.Module) else getattr(made, method.name)
-        return lambda: _called(bound, inventor.arguments(getattr(made, method.name), method, path[0]))
+        return lambda: (bound, *inventor.arguments(getattr(made, method.name), method, path[0]))
 
 
 _Reached = Callable[[], Collection[int]]
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_Call = tuple[Callable[..., Any], list[Any], dict[str, Any]]
+"""A function and its arguments."""
 
 
-def _apply(function: Any, node: ast.ClassDef, inventor: Inventor) -> Callable[[], Any]:
+def _call(function: Callable[..., Any], node: ast.AST, inventor: Inventor) -> _Call:
+    return (function, *inventor.arguments(function, node))
+
+
+def _apply(function: Any, node: ast.ClassDef, inventor: Inventor) -> Callable[[], _Call]:
     """A call of a custom Function: what its forward takes after the context."""
     forward = _method(node, "forward")
     names = [each.arg for each in forward.args.args] if forward is not None else []
     names = names[1:] if names and _method(node, "setup_context") is None else names
-    return lambda: function.apply(*[inventor.value(name, "Tensor" if sure else "", {}) for name, sure in _kinds(names)])
+
+    def make() -> _Call:
+        kinds = ((name, "Tensor" if sure else "", uses_of(forward, name)) for name, sure in _kinds(names))
+        return function.apply, [inventor.value(*kind) for kind in kinds], {}
+
+    return make
 
 
-def _called(function: Callable[..., Any], given: tuple[list[Any], dict[str, Any]]) -> Any:
-    return function(*given[0], **given[1])
+def _functions_in(results: list[Any], outer: ast.AST) -> Iterator[tuple[Callable[..., Any], ast.AST]]:
+    """The functions that a call has returned, those that are defined in what was called, with their definitions."""
+    inner = {node.lineno: node for node in ast.walk(outer) if isinstance(node, ast.FunctionDef | ast.Lambda)}
+    for result in results[-1:]:
+        for value in result if isinstance(result, list | tuple) else (result,):
+            code = getattr(value, "__code__", None)
+            first = getattr(code, "co_firstlineno", 0)
+            if isinstance(value, types.FunctionType) and first in inner and inner[first] is not outer:
+                yield value, inner[first]
 
 
 def _kinds(names: list[str]) -> Iterator[tuple[str, bool]]:
@@ -231,14 +269,16 @@ def _path_to(body: list[ast.stmt], row: int) -> list[_Definition]:
     return []
 
 
-def _nothing(_: Any) -> None:
-    return None
-
-
 def _total(result: Any) -> torch.Tensor | None:
     """One number that has to do with all of a result that has a graph."""
     parts = [part.float().sum() for part in _tensors(result) if part.requires_grad and part.grad_fn is not None]
     return torch.stack(parts).sum() if parts else None
+
+
+@torch.no_grad()
+def _clear(module: torch.nn.Module) -> None:
+    for parameter in module.parameters():
+        parameter.zero_()
 
 
 def _tensors(result: Any) -> Iterator[torch.Tensor]:

@@ -34,10 +34,19 @@ class Spec:
 
 
 class Guesses:
-    """The tensors that the program was given, by what it calls them; better from attempt to attempt."""
+    """The tensors that the program was given, by what it calls them; better from attempt to attempt.
 
-    def __init__(self) -> None:
+    With `zeros` they hold nothing but zeros, where many a derivative is infinite.
+    """
+
+    def __init__(self, *, zeros: bool = False) -> None:
         self.specs: dict[str, Spec] = {}
+        self.zeros = zeros
+        self._tried = 0
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.specs.clear()
         self._tried = 0
 
     def tensor(self, name: str, usual: Spec | None = None) -> torch.Tensor:
@@ -45,7 +54,8 @@ class Guesses:
         spec = self.specs.setdefault(name, usual or Spec(whole=bool(_INDICES.search(name))))
         if spec.whole:
             return torch.zeros(spec.shape, dtype=torch.long)
-        made = torch.rand(spec.shape, requires_grad=not spec.plain and not spec.target)
+        fill = torch.zeros if self.zeros else torch.rand
+        made = fill(spec.shape, requires_grad=not spec.plain and not spec.target)
         return made * 1.0 if made.requires_grad and not spec.leaf else made
 
     def inputs(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:

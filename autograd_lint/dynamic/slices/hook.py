@@ -7,6 +7,7 @@ import sys
 from autograd_lint.dynamic.sandbox.limits import allow_report
 from autograd_lint.dynamic.slices.disarming import disarm
 from autograd_lint.dynamic.slices.driving import DRIVER, Slice
+from autograd_lint.dynamic.slices.guesses import Guesses
 from autograd_lint.dynamic.slices.stubs import StubModules
 from autograd_lint.dynamic.snippets.program import Program
 from autograd_lint.dynamic.testify import EnoughTime, Part, Witness, observed, settle
@@ -17,7 +18,9 @@ def testify(program: Program) -> object:
     """Run the parts of `program` that the rows in its options are in, and tell what they showed."""
     settle(program)
     rows = [int(row) for row in program.options.get("rows", ())]
-    sliced = Slice(program.text, program.filename, program.module.__dict__)
+    sliced = Slice(
+        program.text, program.filename, program.module.__dict__, Guesses(zeros=bool(program.options.get("zeros")))
+    )
     sys.modules["__main__"] = program.module
     sys.argv = [program.filename]
     disarm(sliced.guesses)
