@@ -15,6 +15,8 @@ from autograd_lint.dynamic.slices.stubs import Options, Stub, batches
 from autograd_lint.dynamic.slices.words import OPTION_NAMES, by_name
 
 _TARGETS: Final = ("y", "target", "targets", "label", "labels", "gt", "truth", "expected")
+_TABLE_USES: Final = frozenset({"items", "keys"})
+_BATCHES: Final = ("batch", "sample", "data")
 _MODULE_USES: Final = frozenset({"parameters", "named_parameters", "train", "eval", "modules", "forward", "state_dict"})
 _TENSOR_USES: Final = frozenset({"shape", "size", "view", "backward", "detach", "item", "grad", "mean", "sum", "dim"})
 
@@ -92,6 +94,8 @@ class Inventor:
             return batches(self.guesses, name)
         if kind == "tensor":
             return self.guesses.tensor(name, self._usual(name, uses))
+        if kind == "batch":
+            return batches(self.guesses, name)[0]
         return {"loss": any_loss, "options": Options(name, self.guesses), "unknown": Stub(name, self.guesses)}.get(
             kind, kind
         )
@@ -110,6 +114,12 @@ class Inventor:
         low = name.lower()
         if name in self._told:
             return "tensor"
+        if uses.get("()begins"):
+            return ""  # the beginning of any text
+        if low in _BATCHES and all(
+            use.startswith("()") or hasattr(torch.Tensor, use) or use in _TABLE_USES for use in uses
+        ):
+            return "batch" if (_TABLE_USES | {"()unpacked", "()keyed", "()iterated"}) & set(uses) else "tensor"
         for word, kind in (("Tensor", "tensor"), ("Module", "module"), ("Optim", "optimizer"), ("Loader", "loader")):
             if word in str(told):
                 return kind
@@ -138,12 +148,20 @@ class Inventor:
 
 
 def uses_of(node: ast.AST | None, name: str) -> dict[str, bool]:
-    """What a function does with its parameter: attributes by name, `()called`, `()iterated`."""
+    """What a function does with its parameter: attributes by name, `()called`, `()iterated`, `()unpacked` and so on."""
     uses: dict[str, bool] = {}
     for part in ast.walk(node) if node is not None else ():
         match part:
             case ast.Attribute(value=ast.Name(id=found), attr=attribute) if found == name:
                 uses[attribute] = True
+            case ast.Call(func=ast.Attribute(attr="startswith" | "endswith"), args=[ast.Name(id=found)]) if (
+                found == name
+            ):
+                uses["()begins"] = True
+            case ast.Assign(targets=[ast.Tuple() | ast.List()], value=ast.Name(id=found)) if found == name:
+                uses["()unpacked"] = True
+            case ast.Subscript(value=ast.Name(id=found), slice=ast.Constant(value=str())) if found == name:
+                uses["()keyed"] = True
             case ast.Call(func=ast.Name(id=found)) if found == name:
                 uses["()called"] = True
             case ast.Call(func=ast.Name(id="range"), args=args) if any(_is_name(each, name) for each in args):
