@@ -93,6 +93,8 @@ class NanGradient(Rule):
         found = [leaf.gradient for leaf in seen.ends if leaf.gradient is not None]
         if not found:
             return "no leaf that it is computed from has a gradient at the end of the run"
+        if not all(gradient.finite for gradient in found):
+            return "there were gradients that are not finite, but another operation than this made them so"
         return f"the gradients were finite, as {found[0].shown}: it takes an input at the edge, which this run has not"
 
     def judge(self, event: Event) -> Iterator[Report]:

@@ -12,7 +12,7 @@ from autograd_lint.confirm.matching import find_event, rules_for
 from autograd_lint.confirm.reasons import why_not_reached
 from autograd_lint.confirm.strategy import Nearness
 from autograd_lint.events import Event
-from autograd_lint.evidence import Seen, Testimony, rows_of
+from autograd_lint.evidence import Said, Seen, Testimony, rows_of
 from autograd_lint.finding import Confirmation, Finding, Verdict
 from autograd_lint.rule import Rule
 from autograd_lint.showing import times
@@ -100,7 +100,9 @@ def _why_not(seen: Seen, rule: type[Rule], source: SourceFile) -> tuple[Nearness
             return Nearness.CUT_SHORT, f"row {row} did not run{ended}"
         why = why_not_reached(tree_of(source.text), row, run.reached.get(finding.filename, ()))
         nearness = Nearness.CUT_SHORT if why.near else Nearness.NOT_REACHED
-        return nearness, f"row {row} did not run{f': {why.text}' if why.text else ''}"
+        raised = [said.quote() for said in run.said if said.row == why.last and _is_error(said, finding)]
+        told = f": {why.text}" if why.text else ""
+        return nearness, f"row {row} did not run{told}{f', which raised {raised[-1]}' if raised else ''}"
     here = finding.filename
     missing = [
         ("" if name == here else os.path.basename(name), place.start.row)
@@ -112,6 +114,10 @@ def _why_not(seen: Seen, rule: type[Rule], source: SourceFile) -> tuple[Nearness
     reason = rule().undecided(seen) or "torch showed neither this nor the opposite"
     nearness = Nearness.INTERRUPTED if run.ended else Nearness.REACHED
     return nearness, f"it ran, and {reason}{ended}"
+
+
+def _is_error(said: Said, finding: Finding) -> bool:
+    return said.filename == finding.filename and not said.warning
 
 
 def _listed(places: Sequence[tuple[str, int]]) -> str:

@@ -29,12 +29,17 @@ class WholeProgram:
 
     def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
         """One run; and one of each other file from which the fault was seen, as that may be what gets there."""
-        programs: dict[SourceFile, list[Finding]] = {source: list(findings)}
-        for finding in findings:
-            for other in self._sources.beside(finding):
-                programs.setdefault(other, []).append(finding)
-        for program, reached in programs.items():
+        for program, reached in seen_from(source, findings, self._sources).items():
             yield attempt(program, reached, bounds, self._sources, how=self.name, hook="testify.testify")
+
+
+def seen_from(source: SourceFile, findings: Sequence[Finding], sources: Sources) -> dict[SourceFile, list[Finding]]:
+    """The files whose run may reach `findings`: their own, and others that one of them has a place in."""
+    programs: dict[SourceFile, list[Finding]] = {source: list(findings)}
+    for finding in findings:
+        for other in sources.beside(finding):
+            programs.setdefault(other, []).append(finding)
+    return programs
 
 
 def attempt(

@@ -15,10 +15,14 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why a row was not reached, in words; empty if nothing tells. `near`: the run was in its function or script."""
+    """Why a row was not reached, in words; empty if nothing tells. `near`: the run was in its function or script.
+
+    `last` is the row after which it turned off.
+    """
 
     text: str
     near: bool
+    last: int = 0
 
 
 def why_not_reached(tree: Tree, row: int, reached: Collection[int]) -> Why:
@@ -32,7 +36,7 @@ def why_not_reached(tree: Tree, row: int, reached: Collection[int]) -> Why:
     last = max(before, key=lambda found: (found.lineno, found.col_offset))
     text = " ".join(" ".join(tree.text.splitlines()[last.lineno - 1 : last_row(last)]).split())
     quoted = text if len(text) <= _LONG else text[:_LONG] + "…"
-    return Why(f"the run turned off after row {last.lineno}, `{quoted}`", near=True)
+    return Why(f"the run turned off after row {last.lineno}, `{quoted}`", near=True, last=last.lineno)
 
 
 def _around(tree: Tree, row: int) -> _Function | None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from autograd_lint.confirm.aims import tree_of
-from autograd_lint.confirm.program import attempt
+from autograd_lint.confirm.program import attempt, seen_from
 from autograd_lint.confirm.sources import Sources
 from autograd_lint.confirm.strategy import Attempt, Bounds, Nearness
-from autograd_lint.finding import Finding
+from autograd_lint.finding import Finding, Range
 from autograd_lint.selectors import rules_by_code
 from autograd_lint.source import SourceFile
 
@@ -27,11 +27,12 @@ class Slices:
         self._sources = sources
 
     def attempts(self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds) -> Iterator[Attempt]:
-        """The whole script, cut short, and each definition by itself."""
+        """The whole script, cut short, and those that the fault was seen from; then each definition by itself."""
         tree = tree_of(source.text).module
         if tree is None or not findings:
             return
-        yield self._attempt(source, findings, bounds, script=True)
+        for program, reached in seen_from(source, findings, self._sources).items():
+            yield self._attempt(program, reached, bounds, script=True)
         for group in _by_definition(tree, findings):
             yield self._attempt(source, group, bounds, script=False)
 
@@ -39,9 +40,15 @@ class Slices:
         self, source: SourceFile, findings: Sequence[Finding], bounds: Bounds, *, script: bool, zeros: bool = False
     ) -> Attempt:
         made = attempt(source, findings, bounds, self._sources, how=self.name, hook="slices.hook.testify")
-        rows = [finding.range.start.row for finding in findings]
+        rows = [place.start.row for each in findings for name, place in _places(each) if name == source.path]
         options = {**made.job.options, "rows": rows, "script": script, "zeros": zeros}
         return replace(made, job=replace(made.job, options=options))
+
+
+def _places(finding: Finding) -> Iterator[tuple[str, Range]]:
+    """The finding's own place; and, for runs of other files, what it has in these."""
+    yield finding.filename, finding.range
+    yield from ((each.filename, each.range) for each in finding.related if each.filename != finding.filename)
 
 
 class Callers(Slices):

@@ -68,19 +68,20 @@ class Slice:
 
     def run_script(self, rows: Collection[int], reached: _Reached) -> None:
         """Run all statements; again from the top while there is something learnt and `rows` are not all `reached`."""
-        for _ in range(_PASSES):
+        for number in range(_PASSES):
+            if number:
+                self._begin()
+                self.failures.clear()
             known = dict(self.guesses.specs)
             self.run_module(script=True)
             if not self.failures or self.guesses.specs == known or set(rows) <= set(reached()):
                 return
-            self._begin()
-            self.failures.clear()
 
     def run_module(self, *, script: bool) -> None:
         """Run the top-level statements; with `script` all of them, else the definitions and what they may need."""
         self.names["__name__"] = "__main__" if script else "sliced"
         for statement in self.tree.body:
-            if script or not isinstance(statement, ast.For | ast.While | ast.Expr | ast.With):
+            if script or _defines(statement):
                 self._run_statement(statement, script=script)
 
     def _run_statement(self, statement: ast.stmt, *, script: bool) -> None:
@@ -139,21 +140,21 @@ class Slice:
     def drive(self, rows: Collection[int], reached: _Reached) -> None:
         """Call what holds `rows`, those that are not `reached` yet, until it goes through."""
         for row, path in self._definitions(rows, reached):
-            if self._until_it_goes(path, optional=False) and row not in reached():
+            self._until_it_goes(path, optional=False)
+            if row not in reached():
                 self._until_it_goes(path, optional=True)
 
-    def _until_it_goes(self, path: list[_Definition], *, optional: bool) -> bool:
-        """Whether a call went through, after so many attempts."""
+    def _until_it_goes(self, path: list[_Definition], *, optional: bool) -> None:
+        """Call it until a call goes through, or nothing is learnt any more."""
         before = len(self.failures)
         for _ in range(_ATTEMPTS):
             error = self._failure_of(lambda: self._attempt(path, optional=optional))
             if error is None:
                 del self.failures[before:]
-                return True
+                return
             self.failures.append(error)
             if not self._supply(error) and not self.guesses.learn(error):
-                return False
-        return False
+                return
 
     def _definitions(self, rows: Collection[int], reached: _Reached) -> Iterator[tuple[int, list[_Definition]]]:
         """The chains of definitions, from the top level inwards, around each row that nothing has reached."""
@@ -216,6 +217,17 @@ class Slice:
         return lambda: (bound, *inventor.arguments(getattr(made, method.name), method, path[0]))
 
 
+def _defines(statement: ast.stmt) -> bool:
+    """Whether definitions may need it: it binds names, or adds to what they are bound to."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name))):
+            return name in _ADDING
+    return not isinstance(statement, ast.For | ast.While | ast.Expr | ast.With)
+
+
+_ADDING: Final = frozenset(
+    {"add_argument", "set_defaults", "append", "extend", "insert", "update", "setdefault", "add"}
+)
 _Reached = Callable[[], Collection[int]]
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _Call = tuple[Callable[..., Any], list[Any], dict[str, Any]]

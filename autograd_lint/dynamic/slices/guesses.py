@@ -13,6 +13,8 @@ SIZE: Final = 8
 """Every size that nothing is known of: the same, so that most fit."""
 _INDICES: Final = re.compile(r"(?:^|[_.:\[])(?:idx|index|indices|ids|tokens?|input_ids|edge_index|src_ids)\]?$")
 """Names of tensors of whole numbers."""
+_TOO_SMALL: Final = re.compile(r"of size \[0, |at least 1 at dimension|by zero|num_groups|must be (?:a )?positive")
+_LARGE: Final = 8
 _USUAL: Final = (
     *((SIZE, SIZE), (SIZE, SIZE, SIZE), (2, 3, 32, 32), (SIZE,), (2, 3, 28, 28), (2, 1, 28, 28), (2, 3, 64, 64)),
     *((2, 3, 224, 224), (), (2, 3, 8, 16, 16)),
@@ -36,17 +38,20 @@ class Spec:
 class Guesses:
     """The tensors that the program was given, by what it calls them; better from attempt to attempt.
 
-    With `zeros` they hold nothing but zeros, where many a derivative is infinite.
+    With `zeros` they hold nothing but zeros, where many a derivative is infinite. `scale`: sizes that nothing is known
+    of are so many times as large, because parts of them came to nothing.
     """
 
     def __init__(self, *, zeros: bool = False) -> None:
         self.specs: dict[str, Spec] = {}
         self.zeros = zeros
+        self.scale = 1
         self._tried = 0
 
     def forget(self) -> None:
         """Begin anew."""
         self.specs.clear()
+        self.scale = 1
         self._tried = 0
 
     def tensor(self, name: str, usual: Spec | None = None) -> torch.Tensor:
@@ -67,8 +72,13 @@ class Guesses:
 
         What autograd says is what the run is for, and no other shape would change it.
         """
+        if "requires_grad flags" in message:
+            return self._make_plain()
         if is_autograds(message):
             return False
+        if self.scale == 1 and _TOO_SMALL.search(message):
+            self.scale = _LARGE
+            return True
         for pattern, change in _LESSONS:
             found = re.search(pattern, message)
             if found is not None and self._change(change, found):
@@ -83,6 +93,11 @@ class Guesses:
                 self.specs[name] = better
                 return True
         return False
+
+    def _make_plain(self) -> bool:
+        """What the program itself wants to require grad comes from no graph."""
+        self.specs, before = {name: replace(spec, plain=True) for name, spec in self.specs.items()}, self.specs
+        return self.specs != before
 
     def _next_usual(self) -> bool:
         if not self.specs or self._tried >= len(_USUAL) - 1:
@@ -122,6 +137,13 @@ def _channels(spec: Spec, found: re.Match[str]) -> Spec | None:
     """A convolution wants another number of channels."""
     shape = tuple(int(size) for size in found[1].split(","))
     return replace(spec, shape=(shape[0], int(found[2]), *shape[2:])) if spec.shape == shape else None
+
+
+def _features(spec: Spec, found: re.Match[str]) -> Spec | None:
+    """A batch norm wants another number of channels."""
+    has, wants = int(found[2]), int(found[1])
+    shape = spec.shape
+    return replace(spec, shape=(shape[0], has, *shape[2:])) if len(shape) > 1 and shape[1] == wants else None
 
 
 def _dimensions(spec: Spec, found: re.Match[str]) -> Spec | None:
@@ -214,6 +236,7 @@ _TYPES: Final = (_whole, _real, _classes)
 _LESSONS: Final[tuple[tuple[str, _Lesson], ...]] = (
     (r"shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)", _columns),
     (r"expected input\[([\d, ]+)\] to have (\d+) channels", _channels),
+    (r"running_mean should contain (\d+) elements not (\d+)", _features),
     (r"[Ee]xpected (\d)D \(unbatched\) or (\d)D \(batched\) input", _dimensions),
     (r"[Ee]xpected (\d)D(?: or (\d)D)? input", _dimensions),
     (r"not enough values to unpack \(expected (\d)", _dimensions),

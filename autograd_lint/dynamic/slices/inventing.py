@@ -143,8 +143,8 @@ class Inventor:
             return "unknown"
         number = by_name(low) if told in ("int", "float", "bool", "str", "") and not _TENSOR_USES & set(uses) else None
         if number is not None:
-            return number
-        return {"int": SIZE, "float": 0.5, "bool": True, "str": "name"}.get(str(told), "tensor")
+            return number * self.guesses.scale if number == SIZE and number is not True else number
+        return {"int": SIZE * self.guesses.scale, "float": 0.5, "bool": True, "str": "name"}.get(str(told), "tensor")
 
 
 def uses_of(node: ast.AST | None, name: str) -> dict[str, bool]:

@@ -19,6 +19,8 @@ from autograd_lint.dynamic.slices.words import by_name
 _PASSED: Final = (list, tuple, range, enumerate, zip, map, types.GeneratorType, torch.utils.data.DataLoader)
 _MODULES: Final = ("Module", "Model", "Net", "Block", "Layer", "Conv", "MessagePassing", "PreTrainedModel")
 _LOADING: Final = ("safe_load", "full_load", "yaml.load", "OmegaConf.load", "toml.load", "get_config", "load_config")
+_TARGETS: Final = frozenset({"labels", "label", "target", "targets", "y"})
+_LAST_WORD: Final = re.compile(r"\w+")
 _CLASS: Final = re.compile(r"[A-Z][a-z]\w*\Z")
 _INSTALLED: Final = ("site-packages", "dist-packages")
 _LIBRARY: Final = os.path.dirname(os.path.abspath(os.__file__))
@@ -71,7 +73,7 @@ class Stub(_Unknown, _Tensorlike):
         return Stub(f"{self._path}.{name}", self._guesses)
 
     def _tensor(self) -> torch.Tensor:
-        made: torch.Tensor = self._guesses.tensor(self._path)
+        made: torch.Tensor = self._guesses.tensor(self._path, _usual(_LAST_WORD.findall(self._path)[-1:]))
         return made
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -163,7 +165,7 @@ class Batch(_Tensorlike, tuple[Any, ...]):
         return self._named(key) if isinstance(key, str) else super().__getitem__(key)
 
     def _named(self, name: str) -> torch.Tensor:
-        made: torch.Tensor = self._guesses.tensor(f"{self._path}:{name}", _usual(name))
+        made: torch.Tensor = self._guesses.tensor(f"{self._path}:{name}", _usual([name]))
         return made
 
     def __getattr__(self, name: str) -> Any:
@@ -190,8 +192,9 @@ class Batch(_Tensorlike, tuple[Any, ...]):
         return self
 
 
-def _usual(name: str) -> Spec | None:
-    return Spec(target=True) if name in ("labels", "label", "target", "targets", "y") else None
+def _usual(names: Sequence[str]) -> Spec | None:
+    """The first guess of a tensor that goes by one of `names`."""
+    return Spec(target=True) if not _TARGETS.isdisjoint(names) else None
 
 
 def batches(guesses: Guesses, path: str) -> list[Batch]:
