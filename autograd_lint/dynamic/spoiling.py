@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 
 from autograd_lint.dynamic.frames import shown_filename
-from autograd_lint.dynamic.graph import walk
+from autograd_lint.dynamic.graph import held_tensors, walk
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import NodeFacts
@@ -41,7 +41,8 @@ class Spoiling:
     @guarded
     def _hang(self, tensors: Any) -> list[Any]:
         roots = [tensors] if isinstance(tensors, torch.Tensor) else list(tensors)
-        return [node.register_hook(self._watch(self._node(node))) for node in walk(roots).nodes]
+        nodes = (node for node in walk(roots).nodes if not _is_given_nan(node))
+        return [node.register_hook(self._watch(self._node(node))) for node in nodes]
 
     def _watch(self, node: NodeFacts) -> Callable[..., None]:
         def look(after: Iterable[Any], before: Iterable[Any]) -> None:
@@ -50,6 +51,12 @@ class Spoiling:
                 self.found[Spoilt(node.name, shown_filename(place.filename), place.range.start.row)] = None
 
         return look
+
+
+def _is_given_nan(node: Any) -> bool:
+    """Whether the value was spoilt before: the node can do nothing about it."""
+    with torch.no_grad():
+        return any(bool(torch.isnan(each).any()) for each in held_tensors(node) if each.is_floating_point())
 
 
 def _finite(gradients: Iterable[Any]) -> bool:
