@@ -61,7 +61,8 @@ class NanGradient(Rule):
 
     Confirmed when a finite leaf that the operation is computed from is left with a gradient that is NaN or infinite,
     and it was this place that made it so of a finite one; where the program's own tensors are not at the edge, its
-    functions are given zeros. Never refuted, as another input may reach the edge.
+    functions are given zeros. Never refuted, as another input may reach the edge: then the evidence says what the
+    gradients were.
 
     ## References
 

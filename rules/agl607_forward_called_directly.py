@@ -54,7 +54,8 @@ class ForwardCalledDirectly(Rule):
     ## Confirmation
 
     Confirmed when a hook of the module did not run where its `forward` was called: its own, or one that is hung on it
-    for the time of the call and only counts. Never refuted.
+    for the time of the call and only counts. Never refuted: where it ran, since the module is called in the same row
+    too, the evidence says so.
 
     ## References
 
@@ -87,6 +88,12 @@ class ForwardCalledDirectly(Rule):
             if after.probed == 0:
                 return f"a forward hook hung on `{name}` for this row did not run, though `{name}.forward(…)` did"
         return ""
+
+    def undecided(self, seen: Seen) -> str:
+        """The module was called, too."""
+        name = _module(seen)
+        ran = any(after.probed for _, after in seen.changes(name))
+        return f"a forward hook hung on `{name}` for this row ran: `{name}(…)` was called there too" if ran else ""
 
     def judge(self, event: Event) -> Iterator[Report]:
         """A call that leaves hooks out."""

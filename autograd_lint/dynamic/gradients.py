@@ -53,8 +53,6 @@ class LeafState:
     passes: list[Place] = field(default_factory=list)
     grad: weakref.ref[torch.Tensor] | None = None
     tick: int = 0
-    began: int = 0
-    """The tick of the first of the passes."""
     unseen: int = 0
     reads: int = 0
     differenced: bool = False
@@ -117,8 +115,6 @@ class Gradients:
             if state.known and state.passes:
                 self._accumulated(leaf, state, place, frame, partly=bool(cleared))
             state.unused = place
-            if not state.passes:
-                state.began = self._watch.log.tick
             state.passes.append(place)
             del state.passes[:-_PASSES]
             state.grad, state.tick, state.unseen = weakref.ref(grad), self._watch.log.tick, self._unseen
@@ -143,7 +139,7 @@ class Gradients:
     def _accumulated(
         self, leaf: torch.Tensor, state: LeafState, place: Place, frame: FrameType, *, partly: bool
     ) -> None:
-        stepped = self._watch.log.step_since(state.began, address_of(leaf))
+        stepped = self._watch.log.step_since(state.tick, address_of(leaf))
         if stepped is None:
             return
         self._watch.records.note(

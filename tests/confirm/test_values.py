@@ -108,6 +108,17 @@ value = layer(torch.ones(1)); layer.forward(value)
         (),
         (Verdict.INCONCLUSIVE, ""),
     ),
+    "module that is called in the same row": (
+        "AGL607",
+        """\
+import torch
+layer = torch.nn.Linear(1, 1)
+layer.forward(layer(torch.ones(1)))
+""",
+        ("`layer.forward(…)` is called by name: hooks that `layer(…)` runs are left out", 3),
+        (),
+        (Verdict.INCONCLUSIVE, "a forward hook hung on `layer` for this row ran"),
+    ),
     "module without hooks": (
         "AGL607",
         """\
@@ -117,7 +128,7 @@ layer.forward(torch.ones(1))
 """,
         ("`layer.forward(…)` is called by name: hooks that `layer(…)` runs are left out", 3),
         (),
-        (Verdict.INCONCLUSIVE, "`layer` had no hooks that could be left out"),
+        (Verdict.CONFIRMED, "a forward hook hung on `layer` for this row did not run"),
     ),
     "conversion that may return the tensor itself": (
         "AGL510",

@@ -11,27 +11,12 @@ from tests.confirm.conftest import Confirmed, confirm_paths
 
 pytest.importorskip("torch")
 
+BAD = Path(__file__).parents[2] / "fixtures" / "bad"
 CASES = {
     "caller_of_a_closure": (
         "AGL110",
         "was",
-        """\
-import torch
-
-
-def scaled_by(factor):
-    def scale(values):
-        values *= factor
-        return values
-
-    return scale
-
-
-parts = [torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)]
-for factor, part in zip((2.0, 3.0), parts):
-    part.register_hook(scaled_by(factor))
-sum(parts).backward(torch.ones(2))
-""",
+        (BAD / "hook-mutates-gradient" / "closure_in_a_loop.py").read_text(encoding="utf-8"),
     ),
     "caller_of_a_function": (
         "AGL110",

@@ -13,10 +13,12 @@ ROUNDS: Final = "__autograd_lint_rounds__"
 ENOUGH: Final = "__autograd_lint_enough__"
 REFUSED: Final = "__autograd_lint_refused__"
 OVER: Final = "__autograd_lint_over__"
+UNPACKED: Final = "__autograd_lint_unpacked__"
 _FEW: Final = 8
 """A loop over so many items runs in full: it may build something."""
 _CUT: Final = 2
 _WHILE: Final = 200
+_CUDA_TYPE: Final = re.compile(r"torch\.cuda\.(?=\w+Tensor\Z)")
 _DEVICE: Final = re.compile(r"(?:cuda|mps|xpu|hip)(?::\d+)?:?\Z")
 
 
@@ -59,9 +61,13 @@ class Cutter(ast.NodeTransformer):
         return self._stepped_over(node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        """A write to elements."""
+        """A write to elements; and an unpacking, which tells how many values there are."""
         self.generic_visit(node)
-        return self._stepped_over(node) if isinstance(node.targets[0], ast.Subscript) else node
+        target = node.targets[0]
+        if isinstance(target, ast.Tuple) and not any(isinstance(part, ast.Starred) for part in target.elts):
+            node.value = _call(UNPACKED, node.value)
+            node.value.args.append(ast.copy_location(ast.Constant(len(target.elts)), node.value))
+        return self._stepped_over(node) if isinstance(target, ast.Subscript) else node
 
     def _stepped_over(self, node: ast.stmt) -> ast.stmt:
         """`try: …` that goes on after what autograd says."""
@@ -96,6 +102,8 @@ class Cutter(ast.NodeTransformer):
         """`"cpu"` for `"cuda:0"`."""
         if isinstance(node.value, str) and _DEVICE.match(node.value):
             return ast.copy_location(ast.Constant("cpu"), node)
+        if isinstance(node.value, str) and _CUDA_TYPE.match(node.value):
+            return ast.copy_location(ast.Constant(_CUDA_TYPE.sub("torch.", node.value)), node)
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
@@ -122,7 +130,7 @@ def _name(name: str) -> ast.Name:
     return ast.Name(name, ast.Load())
 
 
-def _call(name: str, argument: ast.expr) -> ast.expr:
+def _call(name: str, argument: ast.expr) -> ast.Call:
     call = ast.copy_location(ast.Call(_name(name), [argument], []), argument)
     ast.copy_location(call.func, argument)
     return call

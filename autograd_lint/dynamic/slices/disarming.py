@@ -53,6 +53,7 @@ def disarm(guesses: Guesses) -> None:
         (DataLoader, "__iter__", _few_batches(DataLoader.__iter__, guesses)),
         (parser, "parse_args", _parse),
         (parser, "parse_known_args", lambda given, *_, **__: (_parse(given), [])),
+        *((torch.cuda, name, getattr(torch, name)) for name in dir(torch.cuda) if name.endswith("Tensor")),
         *((torch.cuda, name, _does_nothing()) for name in ("synchronize", "set_device", "empty_cache", "init")),
     )
     for owner, name, value in replaced:

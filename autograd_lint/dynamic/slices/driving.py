@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import torch
 
-from autograd_lint.dynamic.slices.cutting import ENOUGH, OVER, REFUSED, ROUNDS, Cutter, Enough, Over, rounds
+from autograd_lint.dynamic.slices.cutting import ENOUGH, OVER, REFUSED, ROUNDS, UNPACKED, Cutter, Enough, Over, rounds
 from autograd_lint.dynamic.slices.guesses import Guesses, Spec, is_autograds
 from autograd_lint.dynamic.slices.inventing import Inventor, uses_of
-from autograd_lint.dynamic.slices.stubs import Options, Stub
+from autograd_lint.dynamic.slices.stubs import Options, Stub, unpacked
 from autograd_lint.dynamic.slices.words import OPTION_NAMES
 from autograd_lint.dynamic.snippets.failures import message_of
 
@@ -62,7 +62,8 @@ class Slice:
 
     def _begin(self) -> None:
         """Forget what the program has defined."""
-        tools = {ROUNDS: rounds, ENOUGH: Enough(), REFUSED: (RuntimeError, ValueError), OVER: self.over}
+        tools: dict[str, Any] = {ROUNDS: rounds, ENOUGH: Enough(), REFUSED: (RuntimeError, ValueError), OVER: self.over}
+        tools[UNPACKED] = unpacked
         self.names.clear()
         self.names.update({**self._given, **tools, "__builtins__": builtins, "__file__": self.filename})
 

@@ -13,6 +13,7 @@ SIZE: Final = 8
 """Every size that nothing is known of: the same, so that most fit."""
 _INDICES: Final = re.compile(r"(?:^|[_.:\[])(?:idx|index|indices|ids|tokens?|input_ids|edge_index|src_ids)\]?$")
 """Names of tensors of whole numbers."""
+_COLUMNS: Final = re.compile(r"shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)")
 _TOO_SMALL: Final = re.compile(r"of size \[0, |at least 1 at dimension|by zero|num_groups|must be (?:a )?positive")
 _LARGE: Final = 8
 _USUAL: Final = (
@@ -83,7 +84,19 @@ class Guesses:
             found = re.search(pattern, message)
             if found is not None and self._change(change, found):
                 return True
+        joined = _COLUMNS.search(message)
+        if joined is not None and self._join(int(joined[2]), int(joined[3])):
+            return True
         return self._next_usual()
+
+    def _join(self, has: int, wants: int) -> bool:
+        """Two tensors whose last sizes come to `has` together are to come to `wants`."""
+        ends = {name: spec.shape[-1] for name, spec in self.specs.items() if len(spec.shape) > 1}
+        pairs = ((a, b) for a in ends for b in ends if a < b and ends[a] + ends[b] == has)
+        pair = next(pairs, None) if wants > 1 else None
+        for name, size in zip(pair or (), (wants - wants // 2, wants // 2), strict=False):
+            self.specs[name] = replace(self.specs[name], shape=(*self.specs[name].shape[:-1], size))
+        return pair is not None
 
     def _change(self, change: _Lesson, found: re.Match[str]) -> bool:
         """Apply a lesson to the first tensor that it changes; of two, targets learn of types first."""
@@ -234,7 +247,7 @@ _AUTOGRAD: Final = (
 )
 _TYPES: Final = (_whole, _real, _classes)
 _LESSONS: Final[tuple[tuple[str, _Lesson], ...]] = (
-    (r"shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)", _columns),
+    (_COLUMNS.pattern, _columns),
     (r"expected input\[([\d, ]+)\] to have (\d+) channels", _channels),
     (r"running_mean should contain (\d+) elements not (\d+)", _features),
     (r"[Ee]xpected (\d)D \(unbatched\) or (\d)D \(batched\) input", _dimensions),

@@ -11,7 +11,7 @@ import torch
 
 from autograd_lint.dynamic.slices.docstrings import told_specs
 from autograd_lint.dynamic.slices.guesses import SIZE, Guesses, Spec
-from autograd_lint.dynamic.slices.stubs import Options, Stub, batches
+from autograd_lint.dynamic.slices.stubs import Options, Stub, StubModule, batches
 from autograd_lint.dynamic.slices.words import OPTION_NAMES, by_name
 
 _TARGETS: Final = ("y", "target", "targets", "label", "labels", "gt", "truth", "expected")
@@ -21,12 +21,8 @@ _MODULE_USES: Final = frozenset({"parameters", "named_parameters", "train", "eva
 _TENSOR_USES: Final = frozenset({"shape", "size", "view", "backward", "detach", "item", "grad", "mean", "sum", "dim"})
 
 
-class AnyModule(torch.nn.Module):
-    """A module that is not known: one weight, and results shaped as its first input."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.ones(()))
+class AnyModule(StubModule):
+    """A module that is not known: one weight, results shaped as its first input, and whatever else is asked of it."""
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Its first tensor times the weight."""
@@ -85,7 +81,7 @@ class Inventor:
         """A value for one parameter."""
         kind = self._kind(name, annotation, uses)
         if kind == "module":
-            self.modules.append(AnyModule())
+            self.modules.append(AnyModule(name, self.guesses))
             return self.modules[-1]
         if kind == "optimizer":
             held = [parameter for module in self.modules for parameter in module.parameters()]

@@ -175,6 +175,10 @@ class Batch(_Tensorlike, tuple[Any, ...]):
             return getattr(self[0], name)
         return Stub(f"{self._path}.{name}", self._guesses)
 
+    def parts(self, count: int) -> Sequence[Any]:
+        """So many tensors, the input and the target first."""
+        return [*self[:count], *(self._named(str(number)) for number in range(2, count))]
+
     def keys(self) -> list[str]:
         """As a table has them."""
         return ["input", "target"]
@@ -195,6 +199,15 @@ class Batch(_Tensorlike, tuple[Any, ...]):
 def _usual(names: Sequence[str]) -> Spec | None:
     """The first guess of a tensor that goes by one of `names`."""
     return Spec(target=True) if not _TARGETS.isdisjoint(names) else None
+
+
+def unpacked(value: Any, count: int) -> Any:
+    """`value`, which is about to be unpacked into `count` names: what is not known has so many parts."""
+    if isinstance(value, Batch):
+        return value.parts(count)
+    if isinstance(value, _Unknown):
+        return [Stub(f"{value._path}[{number}]", value._guesses) for number in range(count)]
+    return value
 
 
 def batches(guesses: Guesses, path: str) -> list[Batch]:
