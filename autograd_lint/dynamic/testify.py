@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from autograd_lint.dynamic.observer import HookObserver, SequenceObserver, can_c
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import LeftNote, Records
 from autograd_lint.dynamic.sandbox.guards import Refused
+from autograd_lint.dynamic.sandbox.turns import waited
 from autograd_lint.dynamic.snippets.failures import classify, message_of
 from autograd_lint.dynamic.snippets.program import Program
 from autograd_lint.dynamic.spoiling import Spoiling
@@ -32,6 +34,7 @@ from autograd_lint.dynamic.watch import Files
 from autograd_lint.evidence import Called, Left, Said, Testimony
 
 _MOST_SAID: Final = 200
+_MOMENT: Final = 0.01
 _QUIET: Final = (StopIteration, StopAsyncIteration, GeneratorExit)
 
 
@@ -251,13 +254,22 @@ def _tracing_kept() -> Iterator[None]:
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Raise EnoughTime in the program when it has run for `seconds`, where there are such signals."""
+    """Raise EnoughTime in the program when it has run for `seconds`, where there are such signals.
+
+    The time in which others had the processor does not count.
+    """
     if not seconds or not hasattr(signal, "setitimer"):
         yield
         return
 
+    clock, set_timer = time.monotonic, signal.setitimer  # programs may replace them
+    began = clock() - waited()
+
     def ring(number: int, frame: FrameType | None) -> None:
-        raise EnoughTime
+        left = seconds - (clock() - waited() - began)
+        if left < _MOMENT:
+            raise EnoughTime
+        set_timer(signal.ITIMER_REAL, left)
 
     signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from autograd_lint.dynamic.sandbox.limits import Limits
+from autograd_lint.dynamic.sandbox.turns import waited
 from autograd_lint.dynamic.snippets import scratch
 from autograd_lint.dynamic.snippets.jobs import JobResult, Status
 from autograd_lint.dynamic.snippets.verdict import End, judge
@@ -64,7 +65,7 @@ class Running:
         now = time.monotonic()
         self._ran += min(now - self._checked, _LONGEST_STEP)
         self._checked = now
-        if self._ran > self._limits.seconds:
+        if self._ran > self._limits.seconds and self._ran - waited(self._number()) > self._limits.seconds:
             self.stop(Status.TIMED_OUT, f"ran longer than {self._limits.seconds:g} s")
         elif self._count_threads() > self._limits.processes:
             self.stop(Status.PROCESS_LIMIT, f"had more than {self._limits.processes} threads")
@@ -128,8 +129,15 @@ class Running:
 
     def _count_threads(self) -> int:
         try:
-            with open(f"/proc/self/fdinfo/{self._pipes.process}", encoding="ascii") as stream:
-                found = _PID.search(stream.read())
-            return len(os.listdir(f"/proc/{found[1]}/task")) if found else 0
+            return len(os.listdir(f"/proc/{self._number()}/task"))
         except OSError:
             return 0
+
+    def _number(self) -> str:
+        """The process as `/proc` calls it, which may show the numbers of an outer space."""
+        try:
+            with open(f"/proc/self/fdinfo/{self._pipes.process}", encoding="ascii") as stream:
+                found = _PID.search(stream.read())
+        except OSError:
+            return "none"
+        return found[1] if found else "none"

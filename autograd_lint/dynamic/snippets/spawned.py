@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import IO, Final
 
 from autograd_lint.dynamic.sandbox.limits import Limits
+from autograd_lint.dynamic.sandbox.turns import waited
 from autograd_lint.dynamic.snippets import scratch, wire
 from autograd_lint.dynamic.snippets.jobs import Job, JobResult, Status, job_to_json
 from autograd_lint.dynamic.snippets.launch import Setup, launch, new_root
@@ -87,12 +88,14 @@ class Worker:
         scratch.remove(self._root)
 
     def _wait(self, limits: Limits, started: float) -> None:
+        before = waited(self._process.pid)
         while True:
             try:
                 self._process.wait(_TICK)
                 return
             except subprocess.TimeoutExpired:
-                if time.monotonic() - started > limits.seconds:
+                ran = time.monotonic() - started
+                if ran > limits.seconds and ran - (waited(self._process.pid) - before) > limits.seconds:
                     self._stop(Status.TIMED_OUT, f"ran longer than {limits.seconds:g} s")
                 elif scratch.used(self._root, limits.file_size) > limits.file_size:
                     self._stop(Status.DISK_LIMIT, f"filled its scratch folder of {limits.file_size} bytes")
