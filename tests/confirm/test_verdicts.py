@@ -15,7 +15,7 @@ BAD = Path(__file__).parents[2] / "fixtures" / "bad"
 CASES = {
     "caller_of_a_closure": (
         "AGL110",
-        "was",
+        "changes the argument `grad`",
         (BAD / "hook-mutates-gradient" / "closure_in_a_loop.py").read_text(encoding="utf-8"),
     ),
     "caller_of_a_function": (
