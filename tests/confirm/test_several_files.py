@@ -68,7 +68,7 @@ def several(project: Path) -> Path:
     ("only", "hows"),
     [
         ("", {"helper.py": "program", "library.py": "slice"}),
-        ("slice", {"library.py": "slice"}),
+        ("slice", {"helper.py": "slice", "library.py": "slice"}),
         ("replay", {"helper.py": "replay", "library.py": "replay"}),
     ],
 )
