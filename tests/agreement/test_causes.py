@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from textwrap import dedent
 from typing import Final
 
 import pytest
 import torch
 
-from tests.agreement.compare import compare, static_findings
-from tests.agreement.oracle import run_program
+from tests.agreement.cause import check_cause
 
 CAUSES: Final = {
     "item of a detached inference tensor: refused inference-write": """
@@ -392,8 +390,6 @@ CAUSES: Final = {
 }
 """What the program does, its outcome under torch, and its text without imports."""
 
-_IMPORTS: Final = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
-
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> None:
@@ -402,7 +398,4 @@ def one_thread() -> None:
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_linter_now_agrees_with_torch(cause: str) -> None:
-    text = _IMPORTS + dedent(CAUSES[cause])
-    outcome = run_program(text)
-    assert f"{outcome.kind.value} {outcome.reason}".strip() == cause.partition(": ")[2], outcome
-    assert compare(text, outcome, static_findings(text)).disagreements == ()
+    check_cause(cause, CAUSES[cause])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from textwrap import dedent
 from typing import Final
 
 import pytest
 import torch
 
 from autograd_lint.static.model.silent import UNWATCHED
-from tests.agreement.compare import compare, static_findings
-from tests.agreement.oracle import run_program
+from tests.agreement.cause import check_cause
 
 CAUSES: Final = {
     "detach_ does nothing in inference mode: ok": """
@@ -210,8 +208,6 @@ CAUSES: Final = {
 }
 """What the program does, its outcome under torch, and its text without imports."""
 
-_IMPORTS: Final = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
-
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> None:
@@ -231,7 +227,4 @@ def test_torch_does_not_see_the_write(name: str) -> None:
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_linter_now_agrees_with_torch(cause: str) -> None:
-    text = _IMPORTS + dedent(CAUSES[cause])
-    outcome = run_program(text)
-    assert f"{outcome.kind.value} {outcome.reason}".strip() == cause.partition(": ")[2], outcome
-    assert compare(text, outcome, static_findings(text)).disagreements == ()
+    check_cause(cause, CAUSES[cause])
