@@ -219,6 +219,75 @@ def test_optimizer_over_an_imported_model(project: Path) -> None:
     assert [(name, code) for name, _, code, _ in told(check("."))] == [("bad.py", "AGL302")]
 
 
+DESCEND = """
+    import torch
+
+
+    def descend(optimizer, loss):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    """
+TWO_LOSSES = """
+    import torch
+    {imported}
+
+    actor, critic = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+    x = torch.ones(4, 2)
+    actor_loss, critic_loss = -critic(actor(x)).mean(), critic(x).square().mean()
+    {descend}(torch.optim.SGD(critic.parameters(), lr=0.1), critic_loss)
+    {descend}(torch.optim.SGD(actor.parameters(), lr=0.1), actor_loss)
+    """
+
+
+@pytest.mark.parametrize(
+    ("imported", "descend"),
+    [("from helpers import descend", "descend"), ("import helpers", "helpers.descend")],
+)
+def test_step_hidden_in_a_helper_of_another_file(project: Path, imported: str, descend: str) -> None:
+    write({"helpers.py": DESCEND, "train.py": TWO_LOSSES.format(imported=imported, descend=descend)})
+    assert told(check("train.py")) == [("helpers.py", 7, "AGL108", "error")]
+
+
+def test_a_network_whose_forward_is_not_executed_for_want_of_steps(project: Path) -> None:
+    waste = "".join(f"        x = x + {n}\n" for n in range(80))
+    deep = f"""
+import torch
+
+
+class Critic(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = torch.nn.Linear(2, 1)
+
+    def forward(self, x):
+        return self.body(x)
+
+    def waste(self, x):
+{waste}
+        return x
+"""
+    compile(deep, "deep.py", "exec")
+    program = """
+        import torch
+        from deep import Critic
+
+        actor, critic = torch.nn.Linear(2, 2), Critic()
+        optimizer = torch.optim.SGD(critic.parameters(), lr=0.1)
+        x = torch.ones(4, 2)
+        for _ in range(100):
+            for _ in range(100):
+                x = critic.waste(critic.waste(critic.waste(critic.waste(x))))
+                x = critic.waste(critic.waste(critic.waste(critic.waste(x))))
+        actor_loss, critic_loss = -critic(actor(x)).mean(), critic(x).square().mean()
+        critic_loss.backward()
+        optimizer.step()
+        actor_loss.backward()
+        """
+    write({"deep.py": deep, "train.py": program})
+    assert told(check("train.py")) == [("train.py", 13, "AGL108", "warning")]
+
+
 def test_files_that_import_each_other(project: Path) -> None:
     one = (
         "import torch\nfrom b import g\n\n\ndef f(x):\n    return g(x)\n\n\ny = f(torch.ones(2, requires_grad=True))\n"

@@ -21,7 +21,7 @@ _STAR: Final = {
 
 def bind_import(run: Run, node: ir.Import) -> None:
     """`import a.b as c`."""
-    for name, imported in _names(node):
+    for name, imported in imported_names(node):
         run.env.bind(name, _value(run, imported))
 
 
@@ -30,19 +30,19 @@ def bind_import_from(run: Run, node: ir.ImportFrom) -> None:
     if node.names is None:
         _bind_star(run, node)
         return
-    for name, imported in _names(node):
+    for name, imported in imported_names(node):
         run.env.bind(name, _value(run, imported))
 
 
 def bind_fallbacks(run: Run, node: ir.Try) -> None:
     """The handlers of a `try` import what its body could not: those are the names where the body's lead nowhere."""
     project = run.project
-    tried = {name: imported for part in node.body for name, imported in _names(part)}
+    tried = {name: imported for part in node.body for name, imported in imported_names(part)}
     if project is None or not tried:
         return
     for handler in node.handlers:
         for part in handler.body:
-            for name, imported in _names(part):
+            for name, imported in imported_names(part):
                 known = tried.get(name)
                 if known is None or project.place(run.filename, known) is not None or _is_torch(known):
                     continue
@@ -59,7 +59,7 @@ def _bind_star(run: Run, node: ir.ImportFrom) -> None:
             run.env.bind(name, _value(run, Imported(node.module, node.level, name)))
 
 
-def _names(node: ir.Stmt) -> Iterator[tuple[str, Imported]]:
+def imported_names(node: ir.Stmt) -> Iterator[tuple[str, Imported]]:
     """The names an import statement binds."""
     if isinstance(node, ir.Import):
         for dotted, alias in node.names:

@@ -67,6 +67,13 @@ class Outline:
         chunk = self.chunks[number]
         return "\n".join(split_lines(self.text)[chunk.first - 1 : chunk.last]) + "\n"
 
+    def text_of(self, name: str) -> str:
+        """The text of the function or class `name`; empty where something else binds the name."""
+        binding = self.names.get(name)
+        if binding is None or binding.varies or binding.doubtful or len(binding.chunks) != 1:
+            return ""
+        return self.source_of(binding.chunks[0])
+
     def public(self) -> Iterator[str]:
         """The names that a star import binds, those of this file's own star imports left out."""
         for name in self.names:

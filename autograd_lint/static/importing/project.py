@@ -11,7 +11,7 @@ from typing import Final
 
 from autograd_lint.static.importing.library import LIBRARY, Book, Part
 from autograd_lint.static.importing.locate import Locator, Place
-from autograd_lint.static.importing.outline import Binding, Imported
+from autograd_lint.static.importing.outline import Binding, Imported, Outline
 from autograd_lint.static.interpret.state import Frame, Language, Path, PathEnded, ProgramRaised, Run
 from autograd_lint.static.model.machine import TorchError
 from autograd_lint.static.model.values import (
@@ -107,6 +107,12 @@ class Project:
             child = place.child(name)
             value = LocalModule(child, Unknown()) if child is not None else None
         return value
+
+    def outline(self, importer: str, imported: Imported) -> Outline | None:
+        """What the file of an imported module binds; None when the project does not hold it."""
+        place = self.place(importer, imported)
+        book = LIBRARY.book(place.file) if place is not None and place.file else None
+        return book.outline if book is not None else None
 
     def public_names(self, importer: str, star: Imported) -> tuple[str, ...]:
         """The names that a star import binds."""

@@ -39,6 +39,7 @@ def _argument(
     value: Value = Unknown()
     if isinstance(value, Unknown):
         value.name = param.name
+        value.default = function.defaults.get(param.name)
         if param.annotation is not None:
             value = _annotated(run, value, param.annotation)
     return value

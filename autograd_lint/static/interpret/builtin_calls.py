@@ -9,7 +9,7 @@ from typing import Final
 from autograd_lint.static.interpret.attributes import read_attribute
 from autograd_lint.static.interpret.escape import call_unknown, tensor_sources
 from autograd_lint.static.interpret.generators import drain
-from autograd_lint.static.interpret.state import Args, Run, truth
+from autograd_lint.static.interpret.state import Args, Run, settled, truth
 from autograd_lint.static.model.traces import leave, trace_of
 from autograd_lint.static.model.values import (
     FALSE,
@@ -297,6 +297,7 @@ def _is_a(value: Value, cls: Value) -> bool | None:
 
 def _getattr(run: Run, args: Args, node: ir.Node) -> Value:
     name = args.get(1, "name")
+    name = settled(run, name) if name is not None and isinstance(args.pos[0], TorchName) else name
     if args.pos and isinstance(name, Const) and isinstance(name.value, str):
         return read_attribute(run, args.pos[0], name.value, node)
     return Unknown()

@@ -12,9 +12,10 @@ from autograd_lint.static.interpret.binding import bind_parameters
 from autograd_lint.static.interpret.builtin_calls import call_builtin
 from autograd_lint.static.interpret.classes import class_chain, find_in_class
 from autograd_lint.static.interpret.container_methods import call_container_method
+from autograd_lint.static.interpret.duck import as_tensor_method
 from autograd_lint.static.interpret.escape import call_unknown, give_away
 from autograd_lint.static.interpret.standard_library import call_foreign
-from autograd_lint.static.interpret.state import MAX_DEPTH, Args, Frame, PathEnded, ProgramRaised, Run, truth
+from autograd_lint.static.interpret.state import MAX_DEPTH, Args, Frame, PathEnded, ProgramRaised, Run, settled, truth
 from autograd_lint.static.model.values import (
     NONE,
     Bound,
@@ -52,7 +53,9 @@ from autograd_lint.static.operations.modules import (
 )
 from autograd_lint.static.operations.optimizers import call_optimizer_method
 from autograd_lint.static.operations.tensor_methods import call_tensor_method
+from autograd_lint.static.operations.tensors import describe
 from autograd_lint.static.operations.torch_calls import call_torch
+from autograd_lint.static.patterns.networks import note_forward_of_network
 from autograd_lint.static.patterns.registration import note_constructed, note_made
 from autograd_lint.static.patterns.validation import note_forward
 from autograd_lint.static.syntax import ir
@@ -70,7 +73,11 @@ def call_value(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
     """Call any value."""
     handler = _CALLERS.get(type(function))
     if handler is None:
-        return call_unknown(run, function, args, node)
+        known = settled(run, function)
+        if known is not function:
+            return call_value(run, known, args, node)
+        method = as_tensor_method(run, function, args)
+        return call_unknown(run, function, args, node) if method is None else call_value(run, method, args, node)
     if run.tape is not None:
         return run.tape.call(run, function, args, node, partial(handler, run, function, args, node))
     return handler(run, function, args, node)
@@ -151,7 +158,7 @@ def call_imported(run: Run, function: Function, inline: Callable[[], Value], arg
         return inline()
     granted = project.call_steps()
     if granted <= 0 or id(function.node) in project.barred:
-        return call_unknown(run, Unknown(), args, node)
+        return _not_executed(run, function, args, node)
     own, run.steps = run.steps, granted
     try:
         return inline()
@@ -162,6 +169,16 @@ def call_imported(run: Run, function: Function, inline: Callable[[], Value], arg
     finally:
         project.steps -= granted - run.steps
         run.steps = own
+
+
+def _not_executed(run: Run, function: Function, args: Args, node: ir.Node) -> Value:
+    """A call of a function that is not known for want of steps; of a module's method, it may be a forward."""
+    result = call_unknown(run, Unknown(), args, node)
+    owner = args.pos[0] if function.owner is not None and args.pos else None
+    if isinstance(owner, Instance) and owner.module and isinstance(result, Unknown):
+        name = describe(node.func) if isinstance(node, ir.Call) else ""
+        note_forward_of_network(run, owner, args, result, run.site(node), name)
+    return result
 
 
 def _inline(run: Run, function: Function, args: Args, node: ir.Node) -> Value:

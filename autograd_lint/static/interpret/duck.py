@@ -1,7 +1,7 @@
 """Objects that are not known, judged by what is called on them.
 
 What has a `backward` is a loss, what has a `zero_grad` and a `step` is an optimizer. What is learned so is never
-certain.
+certain. In the forward of a module, what has methods that only tensors have is a tensor.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from autograd_lint.static.model.values import (
     Method,
     NNModule,
     OptimizerValue,
+    Seq,
     Tensor,
     TorchName,
     Unknown,
     Value,
 )
-from autograd_lint.static.operations.tensors import receiver
+from autograd_lint.static.operations.tensors import proven_tensor, receiver
 from autograd_lint.static.patterns.keeping import note_stepped, state_dict
 from autograd_lint.static.patterns.networks import note_network_step
 from autograd_lint.static.patterns.validation import set_mode
@@ -32,6 +33,40 @@ from autograd_lint.static.syntax import ir
 
 _IDLE: Final = frozenset({"eval", "train", "state_dict", "requires_grad_", "parameters", "named_parameters", "modules"})
 """Methods of a Module that run no backward."""
+
+
+_OF_TENSORS: Final = frozenset(
+    [
+        *("bool", "chunk", "clamp", "contiguous", "dim", "exp", "expand", "int", "log_softmax", "long", "narrow"),
+        *("permute", "pow", "relu", "rsqrt", "sigmoid", "size", "softmax", "split", "sqrt", "tanh", "unbind"),
+        *("unsqueeze", "view"),
+    ]
+)
+"""Methods that only tensors have when they are called with numbers alone."""
+
+
+def as_tensor_method(run: Run, function: Value, args: Args) -> Method | None:
+    """`function` as the method of a tensor, when the way it is called shows that its object is one."""
+    if (
+        not run.machine.differentiated
+        or type(function) is not Unknown
+        or function.label not in _OF_TENSORS
+        or args.open
+    ):
+        return None
+    owner = function.owner
+    if type(owner) is not Unknown or owner.kind or not all(_is_number(value) for value in args.all()):
+        return None
+    tensor = proven_tensor(run, owner)
+    return Method(tensor, function.label) if tensor is not None else None
+
+
+def _is_number(value: Value) -> bool:
+    if isinstance(value, Seq):
+        return all(_is_number(item) for item in value.items)
+    if isinstance(value, Unknown):
+        return value.kind == "number"
+    return isinstance(value, Const) and isinstance(value.value, int | float | bool)
 
 
 def note_unknown_call(run: Run, function: Value, last: str, args: Args, node: ir.Node) -> Value | None:

@@ -93,7 +93,7 @@ def call_unknown(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
 
 def _note_network(run: Run, function: Value, last: str, args: Args, result: Unknown, node: ir.Node) -> None:
     if last == "parameters":
-        note_parameters(run, function, result)
+        note_parameters(run, function.owner if type(function) is Unknown else None, result)
     elif isinstance(node, ir.Call):
         note_optimizer(run, result, args.all())
         note_forward_of_network(run, function, args, result, run.site(node), describe(node.func))

@@ -8,7 +8,7 @@ budget are exhausted; paths with fewer decisions changed come first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
@@ -31,6 +31,7 @@ from autograd_lint.events import (
     Unregistered,
     Write,
 )
+from autograd_lint.static.importing.helpers import training_helpers
 from autograd_lint.static.importing.project import Project
 from autograd_lint.static.interpret.binding import bind_parameters
 from autograd_lint.static.interpret.callers import called_without_gradients
@@ -44,6 +45,7 @@ from autograd_lint.static.model.passes import Request, needed_by_return
 from autograd_lint.static.model.tape import Tape
 from autograd_lint.static.model.values import NONE, Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
 from autograd_lint.static.operations.gradients import flush_pending
+from autograd_lint.static.operations.tensors import known_tensor
 from autograd_lint.static.patterns import registration, validation
 from autograd_lint.static.patterns.cuts import graph_tensors, lost_gradients
 from autograd_lint.static.patterns.function_checks import enter_function_method, takes_context
@@ -124,7 +126,8 @@ def _without_fed(path: PathResult, fed: set[tuple[Site | None, str]]) -> PathRes
 
 def _programs(module: ir.Module, budget: Budget) -> Iterator[list[PathResult]]:
     called: set[int] = set()
-    if not module.scope.triggers:
+    helpers = training_helpers(module, budget.project)
+    if not module.scope.triggers and not helpers:
         return
     scopes: list[Env] = []
 
@@ -136,7 +139,7 @@ def _programs(module: ir.Module, budget: Budget) -> Iterator[list[PathResult]]:
         return None
 
     yield _paths(module, script, budget, called)
-    relevant = _relevant_names(module)
+    relevant = _relevant_names(module, helpers)
     env = scopes[0]
     for function in _functions(module.body):
         value = env.names.get(function.name)
@@ -145,19 +148,19 @@ def _programs(module: ir.Module, budget: Budget) -> Iterator[list[PathResult]]:
                 yield _alone(module, value, _paths(module, _function_entry(env, value), budget, called))
     for node in _classes(module.body):
         value = env.names.get(node.name)
-        if isinstance(value, Class) and value.node is node and node.scope.triggers:
-            yield from _explore_class(module, env, value, budget, called)
+        if isinstance(value, Class) and value.node is node and _is_relevant(node.scope, helpers):
+            yield from _explore_class(module, env, value, budget, called, helpers)
 
 
 def _explore_class(
-    module: ir.Module, env: Env, cls: Class, budget: Budget, called: set[int]
+    module: ir.Module, env: Env, cls: Class, budget: Budget, called: set[int], helpers: frozenset[str]
 ) -> Iterator[list[PathResult]]:
     """Every method of a class that nobody called, `forward` first; the constructor alone when that is all there is."""
     methods = [v for v in cls.attrs.values() if isinstance(v, Function) and v.owner is cls]
     methods.sort(key=lambda f: _method_order(f))
     ran = False
     for method in methods:
-        if id(method.node) in called or not _worth(method) or _is_init(method):
+        if id(method.node) in called or not _worth(method, helpers) or _is_init(method):
             continue
         ran = True
         yield _alone(module, method, _paths(module, _method_entry(env, cls, method), budget, called))
@@ -190,9 +193,13 @@ def _is_init(function: Function) -> bool:
     return isinstance(function.node, ir.FunctionDef) and function.node.name == "__init__"
 
 
-def _worth(function: Function) -> bool:
+def _worth(function: Function, helpers: frozenset[str]) -> bool:
     """The method could lead to a finding: by itself, or as the `forward` of a class that has something to find."""
-    return function.node.scope.triggers or _method_order(function) == 0
+    return _is_relevant(function.node.scope, helpers) or _method_order(function) == 0
+
+
+def _is_relevant(scope: ir.Scope, helpers: frozenset[str]) -> bool:
+    return scope.triggers or not helpers.isdisjoint(scope.calls)
 
 
 def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) -> list[PathResult]:
@@ -338,15 +345,24 @@ def _was_removed(handle: Unknown) -> bool:
 
 def _need_what_is_returned(run: Run, value: Value) -> None:
     """A graph that leaves through `return` is needed by whoever runs backward through it."""
-    roots = tuple(t for t in _tensors(value) if _is_in_graph(run, t))
-    if not roots or run.last_return is None or run.machine.failed:
+    roots = [t for t in _tensors(value) if isinstance(run.machine.edge(t), GraphNode)]
+    certain = [t for t in roots if _is_in_graph(run, t)]
+    if run.last_return is None or run.machine.failed:
         return
-    site = run.site(run.last_return)
+    if certain:
+        _need(run, certain, run.last_return, known=True)
+        if run.tape is not None:
+            run.tape.end(tuple(certain), run.filename, run.last_return)
+    if run.machine.differentiated and len(certain) < len(roots):
+        _need(run, [t for t in roots if not _is_in_graph(run, t)], run.last_return, known=False)
+
+
+def _need(run: Run, roots: Sequence[Tensor], node: ir.Node, *, known: bool) -> None:
     names = tuple(root.name for root in roots)
-    request = Request(site, roots, names, seeded=True, retain=None, create=False, name="return")
+    request = Request(
+        run.site(node), tuple(roots), names, seeded=True, retain=None, create=False, known=known, name="return"
+    )
     needed_by_return(run.machine, request)
-    if run.tape is not None:
-        run.tape.end(roots, run.filename, run.last_return)
 
 
 def _is_in_graph(run: Run, tensor: Tensor) -> bool:
@@ -355,8 +371,9 @@ def _is_in_graph(run: Run, tensor: Tensor) -> bool:
 
 
 def _tensors(value: Value, depth: int = 0) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
+    tensor = known_tensor(value)
+    if tensor is not None:
+        yield tensor
     elif isinstance(value, Seq) and depth < 3:
         for item in value.items:
             yield from _tensors(item, depth + 1)
@@ -397,6 +414,7 @@ def _method_entry(env: Env, cls: Class, method: Function) -> Entry:
         run.calls = ()
         run.last_return = None
         run.owner = instance
+        run.machine.differentiated = not alone and isinstance(instance, Instance) and instance.module
         return _call_unknown_arguments(run, method, [instance])
 
     return enter
@@ -450,10 +468,10 @@ def _inner_blocks(statement: ir.Stmt) -> tuple[ir.Block, ...]:
     return (statement.body,) if isinstance(statement, ir.With) else ()
 
 
-def _relevant_names(module: ir.Module) -> set[str]:
+def _relevant_names(module: ir.Module, helpers: frozenset[str]) -> set[str]:
     """The functions that could lead to a finding, by themselves or by what they call in this file."""
     scopes = {f.name: f.scope for f in _functions(module.body)}
-    relevant = {name for name, scope in scopes.items() if scope.triggers}
+    relevant = {name for name, scope in scopes.items() if _is_relevant(scope, helpers)}
     relevant |= {c.name for c in _classes(module.body) if c.scope.triggers}
     while True:
         more = {name for name, scope in scopes.items() if name not in relevant and scope.calls & relevant}

@@ -7,7 +7,7 @@ from typing import Final
 
 from autograd_lint.events import How, IndexRead
 from autograd_lint.facts import table
-from autograd_lint.static.interpret.state import Run
+from autograd_lint.static.interpret.state import Run, settled
 from autograd_lint.static.model.by_hand import follow_gradients
 from autograd_lint.static.model.dtypes import INTEGERS
 from autograd_lint.static.model.traces import carry_write, unknown_from
@@ -94,7 +94,7 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
     if isinstance(base, Seq):
         return _read_sequence(run, base, index)
     if isinstance(base, Dict):
-        return _read_dict(base, index)
+        return _read_dict(base, settled(run, index))
     if isinstance(base, NNModule):
         return _read_module(base, index)
     tensor = known_tensor(base)

@@ -11,6 +11,7 @@ from autograd_lint.static.interpret.builtin_calls import call_builtin, is_open_i
 from autograd_lint.static.interpret.escape import call_unknown
 from autograd_lint.static.interpret.state import Args, Run
 from autograd_lint.static.model.values import Class, Const, Dict, Foreign, Generator, Instance, Seq, Value, is_none
+from autograd_lint.static.patterns.networks import note_optimizer
 from autograd_lint.static.syntax import ir
 
 
@@ -18,7 +19,10 @@ def call_foreign(run: Run, function: Foreign, args: Args, node: ir.Node) -> Valu
     """Call a name of a module that is not torch's."""
     handler = _HANDLERS.get(function.name)
     result = handler(run, args, node) if handler is not None and not args.open else None
-    return call_unknown(run, function, args, node) if result is None else result
+    if result is None:
+        return call_unknown(run, function, args, node)
+    note_optimizer(run, result, args.all())
+    return result
 
 
 def _is_known(value: Value) -> bool:

@@ -21,7 +21,9 @@ from autograd_lint.static.model.values import (
     Function,
     LoopStack,
     Negated,
+    NNModule,
     Tensor,
+    TorchName,
     Unknown,
     Value,
 )
@@ -254,6 +256,16 @@ class Run:
         if self.steps < 0:
             self.truncated = True
             raise PathEnded
+
+
+def settled(run: Run, value: Value) -> Value:
+    """An argument that nobody gave, where it decides what is called: its default first, on other paths unknown."""
+    if type(value) is not Unknown or value.default is None:
+        return value
+    decisive = isinstance(value.default, TorchName | Class | Function | NNModule) or (
+        type(value.default) is Const and isinstance(value.default.value, str)
+    )
+    return value.default if decisive and run.path.choose(value.attr("is its default")) else value
 
 
 def truth(value: Value) -> bool | None:

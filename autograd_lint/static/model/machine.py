@@ -14,6 +14,8 @@ from typing import Final
 
 from autograd_lint.events import AliasRead, Event, How, Refusal, Refused, Site, Stale, TensorRef, Write
 from autograd_lint.facts.model import Alias, Effect, Output, Saved
+from autograd_lint.static.model.dtypes import INTEGERS
+from autograd_lint.static.model.saved import SavedRecord, is_met_by, labelled
 from autograd_lint.static.model.silent import UNWATCHED
 from autograd_lint.static.model.traces import Trace
 from autograd_lint.static.model.values import LoopStack, Tensor, Tri
@@ -130,22 +132,6 @@ class Counter:
 
 
 @dataclass(slots=True, eq=False)
-class SavedRecord:
-    """A tensor a node saved, with the version it saw."""
-
-    tensor: Tensor
-    counter: Counter
-    version: int
-    memory: Memory
-    memory_version: int
-    name: str
-    result: bool
-    certain: bool
-    elementwise: bool = True
-    non_leaf: bool = False
-
-
-@dataclass(slots=True, eq=False)
 class GraphNode:
     """A node of the graph. `edges` lead to nodes, or to leaves that require grad; `certain`: it surely exists.
 
@@ -196,14 +182,6 @@ def _covers_memory(tensor: Tensor) -> bool:
     return False
 
 
-def labelled(operands: Mapping[str, list[Tensor]], label: str) -> list[Tensor]:
-    """The operands a label of the facts means: `input`, all of `tensors[]`, or one of them, `tensors[1]`."""
-    name, _, index = label.partition("[")
-    group = operands.get(name, [])
-    number = index.removesuffix("]")
-    return group if not number else group[int(number) : int(number) + 1]
-
-
 class Machine:
     """The state of autograd along one path of the program."""
 
@@ -212,6 +190,8 @@ class Machine:
         self.loops: LoopStack = ()
         self.alone = False
         """A function runs that nobody called: its callers may have switched gradients off."""
+        self.differentiated = False
+        """The forward of a module runs that nobody called: what it is given may require grad."""
         self.events: list[tuple[Event, bool]] = []
         self.writes: list[WriteRecord] = []
         self.failed = False
@@ -287,6 +267,10 @@ class Machine:
         """A new node."""
         return GraphNode(op, site, next(_SEQUENCE), edges, [], frees, True, self.loops)
 
+    def time(self) -> int:
+        """A number that is larger than `seq` of the nodes made so far, and smaller than that of later ones."""
+        return next(_SEQUENCE)
+
     # --------------------------------------------------------- operations
 
     def wants_grad(self, tensors: Iterable[Tensor]) -> Tri:
@@ -303,10 +287,12 @@ class Machine:
                 answer = None
         return answer
 
-    def save(self, node: GraphNode, tensor: Tensor, name: str, *, result: bool, certain: bool) -> None:
+    def save(
+        self, node: GraphNode, tensor: Tensor, name: str, *, result: bool, certain: bool, sure: bool = False
+    ) -> None:
         """Record that `node` saves `tensor` as it is now."""
         if self.modes.offload:
-            certain = False
+            certain = sure = False
         counter = Counter() if node.op in UNWATCHED else tensor.counter
         node.saved.append(
             SavedRecord(
@@ -319,6 +305,7 @@ class Machine:
                 result,
                 certain,
                 non_leaf=tensor.node is not None,
+                sure=sure,
             )
         )
 
@@ -351,7 +338,8 @@ class Machine:
         for tensor in group:
             if tensor.inference and certain and not self.modes.inference:
                 self.refuse(node.site, Refusal.INFERENCE_SAVED, tensor)
-            self.save(node, tensor, tensor.name, result=False, certain=certain)
+            sure = saved.certain and not self.modes.autocast and is_met_by(tensor, saved.when, operands)
+            self.save(node, tensor, tensor.name, result=False, certain=certain, sure=sure)
 
     def _condition(self, when: Sequence[frozenset[str]], operands: Mapping[str, list[Tensor]]) -> Tri:
         if not when:
@@ -391,8 +379,8 @@ class Machine:
         for saved in effect.saved:
             if saved.label.startswith("out") and saved.label[3:].isdigit() and int(saved.label[3:]) < len(outputs):
                 tensor = outputs[int(saved.label[3:])]
-                certain = saved.certain and node.certain and not saved.when
-                self.save(node, tensor, tensor.name, result=True, certain=certain)
+                sure = saved.certain and not saved.when
+                self.save(node, tensor, tensor.name, result=True, certain=sure and node.certain, sure=sure)
 
     def output(self, out: Output, source: Tensor | None, node: GraphNode | None, *, site: Site) -> Tensor:
         """The tensor an operation returns, related to `source` as `out` says."""
@@ -452,7 +440,15 @@ class Machine:
     def admits(self, record: WriteRecord, values: Sequence[Tensor]) -> bool:
         """Autograd's checks of a write, which come before its node is made. Raises TorchError where torch refuses."""
         self.keep(record)
-        return not self._refuse_write(record, self._refusal(record, values))
+        refusal = self._refusal(record, values)
+        if refusal is None and self.differentiated and self._may_be_refused(record.tensor):
+            record.refusal, record.origin, record.certain = Refusal.MULTI_VIEW, record.tensor.view_site, False
+        return not self._refuse_write(record, refusal)
+
+    def _may_be_refused(self, tensor: Tensor) -> bool:
+        """One of several views of a tensor that may require grad."""
+        of_numbers = tensor.numpy or tensor.dtype in INTEGERS
+        return tensor.view_kind == "multi" and not of_numbers and self.wants_grad([tensor]) is None
 
     def perform(self, record: WriteRecord, node: GraphNode | None, *, overlaps: bool = False) -> None:
         """Write, after `admits`. `overlaps`: the memory written overlaps itself or partly what is read (a check of the

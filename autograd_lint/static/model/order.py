@@ -194,7 +194,8 @@ def _judge_late_clip(run: Run, owner: Value, clear: Action) -> None:
 def note_step(run: Run, site: Site, owner: Value, name: str) -> None:
     """`step` of an optimizer: judge what it found."""
     order = run.gradients.order
-    note_network_step(run, owner, site)
+    cleared = any(a.owner is owner and a.act is Act.CLEAR for a in order.actions)
+    note_network_step(run, owner, site, optimizer=cleared)
     since = _since_step(order.actions, owner)
     before = list(order.actions) if since is None else since
     step = _add(run, Act.STEP, site, owner=owner, before=_bound(run), name=name)

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from autograd_lint.events import Accumulation, Backward, Failure, How, Refusal, Site, Stale, TensorRef
-from autograd_lint.static.model.machine import GraphNode, Machine, SavedRecord, WriteRecord
+from autograd_lint.static.model.machine import GraphNode, Machine, WriteRecord
 from autograd_lint.static.model.order import Order
+from autograd_lint.static.model.saved import SavedRecord
 from autograd_lint.static.model.silent import certainly_wrong, follows_reseating
 from autograd_lint.static.model.traces import Trace, first_cut
 from autograd_lint.static.model.values import NONE, Const, Tensor, Tri, Unknown
@@ -352,14 +353,21 @@ def _blame(
 
 
 def needed_by_return(machine: Machine, request: Request) -> None:
-    """Note which saved tensors of a graph that leaves its function have changed."""
+    """Note which saved tensors of a graph that leaves its function have changed.
+
+    Of a graph that is not known to exist, only what was surely saved and changed if it does.
+    """
     order, _ = _reach(machine, request)
     for node in order:
         if node.freed is not None:
             continue
         for saved in node.saved:
-            if _stale(machine, node, saved, request):
+            if (request.known or _surely_changed(saved)) and _stale(machine, node, saved, request):
                 return
+
+
+def _surely_changed(saved: SavedRecord) -> bool:
+    return saved.sure and any(certain and record.certain for record, certain in saved.counter.writes[saved.version :])
 
 
 def _note_reuse(gradients: Gradients, order: Iterable[GraphNode], request: Request) -> None:

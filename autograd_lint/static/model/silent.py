@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from autograd_lint.static.model.machine import GraphNode, SavedRecord
+    from autograd_lint.static.model.machine import GraphNode
+    from autograd_lint.static.model.saved import SavedRecord
 
 _STEPWISE: Final = re.compile(
     r"abs|absolute|amin|amax|aminmax|angle|(adaptive)?(avg|max)pool[123]d|clamp|clamp(min|max)|clip|copysign"

@@ -38,15 +38,16 @@ class Unknown(Value):
 
     `sources` are the tensors it may have been computed from; `kind` says what it must be: "tensor", "number" (a Python
     one), "flag", what `parameters()` gives or "parameter", one of those; "" when even that is not known. `owner` and
-    `label` tell which attribute of what it was read as. `trace` tells where its numbers left the graph, `revived` where
-    it was told to require grad. `met`: a size, or computed from sizes; what it would be if there were no more elements
-    than those met.
+    `label` tell which attribute of what it was read as; `default` is what an argument is when nobody gives it. `trace`
+    tells where its numbers left the graph, `revived` where it was told to require grad. `met`: a size, or computed from
+    sizes; what it would be if there were no more elements than those met.
     """
 
-    __slots__ = ("attrs", "kind", "label", "met", "name", "owner", "revived", "sources", "tensor", "trace")
+    __slots__ = ("attrs", "default", "kind", "label", "met", "name", "owner", "revived", "sources", "tensor", "trace")
 
     def __init__(self, sources: tuple[Value, ...] = (), *, kind: str = "") -> None:
         self.attrs: dict[str, Value] | None = None
+        self.default: Value | None = None
         self.owner: Value | None = None
         self.label = ""
         self.tensor: Tensor | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from autograd_lint.static.model.machine import GraphNode, SavedRecord
+from autograd_lint.static.model.machine import GraphNode
+from autograd_lint.static.model.saved import SavedRecord
 from autograd_lint.static.model.values import Tensor, Tri
 from autograd_lint.static.shapes import layout as layouts
 
@@ -35,7 +36,8 @@ def leave_out_copies(made: GraphNode | None, name: str, operands: Mapping[str, l
     kept: list[SavedRecord] = []
     for saved in made.saved:
         verdict = _is_kept(short, saved.tensor, operands)
-        saved.certain = saved.certain and verdict is True
+        if verdict is not True:
+            saved.doubt()
         if verdict is not False:
             kept.append(saved)
     made.saved = kept

@@ -36,6 +36,7 @@ from autograd_lint.static.operations.registered import (
 )
 from autograd_lint.static.operations.tensors import apply_effect, describe, kind_of, new_record, proven_tensor, receiver
 from autograd_lint.static.patterns.keeping import state_dict
+from autograd_lint.static.patterns.networks import note_parameters
 from autograd_lint.static.patterns.validation import set_mode
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.shape_arguments import integers
@@ -245,7 +246,9 @@ def _self(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Va
 
 def _parameters(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
     items: list[Value] = list(parameters_of(owner))
-    return Seq("list", items, open=is_open_module(owner))
+    result = Seq("list", items, open=is_open_module(owner))
+    note_parameters(run, owner, result)
+    return result
 
 
 def _named_parameters(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:

@@ -14,7 +14,8 @@ from autograd_lint.facts.model import Alias, Effect, Output
 from autograd_lint.static.interpret.state import Run
 from autograd_lint.static.model.by_hand import follow_gradients
 from autograd_lint.static.model.dtypes import INTEGERS, result_dtype
-from autograd_lint.static.model.machine import GraphNode, WriteRecord, labelled
+from autograd_lint.static.model.machine import GraphNode, WriteRecord
+from autograd_lint.static.model.saved import labelled
 from autograd_lint.static.model.singularities import note_derivative
 from autograd_lint.static.model.traces import carry, loses, unknown_from
 from autograd_lint.static.model.values import (
@@ -374,7 +375,7 @@ def uncertain_operands(made: GraphNode | None, params: Mapping[str, Value], effe
     doubtful = {id(v.tensor) for v in params.values() if type(v) is Unknown and v.kind != "tensor" and v.tensor}
     for saved in made.saved:
         if id(saved.tensor) in doubtful:
-            saved.certain = False
+            saved.doubt()
 
 
 _ADDITIONS: Final = ("+=", "-=")

@@ -1,62 +1,92 @@
 """Networks that are not known: what steps between a forward and its backward, and what is carried from round to round.
 
-What `parameters()` is asked of and given to an optimizer is a network. The result of calling it stands for the
-parameters that were used; whatever is computed from it needs them as they were. A result that is given back to the
-network in the next round of a loop brings its graph along. Nothing learned so is certain.
+What `parameters()` is asked of and given to an optimizer is a network; where the optimizer is not known either, so is
+all that was called on the way to the loss whose backward came before its step. The result of calling a network stands
+for the parameters that were used; whatever is computed from it needs them as they were. A result that is given back to
+the network in the next round of a loop brings its graph along. Nothing learned so is certain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from autograd_lint.events import Backward, Failure, How, Site, Stale, TensorRef, Write
-from autograd_lint.static.model.values import Dict, LoopStack, Seq, Tensor, Unknown, Value
+from autograd_lint.static.model.values import (
+    Dict,
+    Instance,
+    LoopStack,
+    NNModule,
+    OptimizerValue,
+    Seq,
+    Tensor,
+    Unknown,
+    Value,
+)
+from autograd_lint.static.operations.registered import parameters_of
 
 if TYPE_CHECKING:
     from autograd_lint.static.interpret.state import Args, Run
+
+Network: TypeAlias = Unknown | Instance | NNModule
+"""Something not known, or a module whose forward is not: it was not executed, or a part of it is not known."""
 
 _CUTTING: Final = frozenset({"detach", "item", "numpy", "tolist"})
 """Methods whose result has no graph."""
 _ASKED: Final = frozenset({"parameters", "train", "eval", "zero_grad", "state_dict", "load_state_dict"})
 """Attributes of a Module and hardly of anything else that is called."""
 _DEPTH: Final = 3
+_MOST_FORWARDS: Final = 32
+"""What hangs on more forwards than these is not followed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Forward:
-    """A call of a network; `mark` stands for its result among the sources of what is computed from it.
+    """A call of a network. `given` are the calls whose results it was given back."""
 
-    `given` are the calls whose results it was given back.
-    """
-
-    network: Unknown
+    network: Network
     name: str
     site: Site
     loops: LoopStack
     clock: int
-    mark: Tensor
     given: tuple[Forward, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkStep:
-    """A step of an optimizer that holds parameters of `networks`."""
+    """A step of an optimizer that holds parameters of `networks`.
 
-    networks: tuple[Unknown, ...]
+    `guessed`: the optimizer is not known, and what it holds is among `networks` and the parameters `leaves`; `time`
+    tells which nodes of the graph are older.
+    """
+
+    optimizer: Value
+    networks: tuple[Network, ...]
     site: Site
     loops: LoopStack
     clock: int
+    guessed: bool = False
+    leaves: frozenset[int] = frozenset()
+    time: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Backed:
+    """What a backward went through: `forwards`, and known leaves that require grad, by id, with when they were used."""
+
+    forwards: tuple[Forward, ...]
+    leaves: dict[int, int]
+    loops: LoopStack
 
 
 @dataclass(slots=True, eq=False)
 class Networks:
     """What one run knows of networks that are not known. Values are kept with what is noted under their ids."""
 
-    parameters: dict[int, tuple[Value, Unknown]] = field(default_factory=dict)
+    parameters: dict[int, tuple[Value, Network]] = field(default_factory=dict)
     """What `parameters()` gave, and of which network."""
-    optimizers: dict[int, tuple[Value, tuple[Unknown, ...]]] = field(default_factory=dict)
+    optimizers: dict[int, tuple[Value, tuple[Network, ...]]] = field(default_factory=dict)
     forwards: dict[int, tuple[Tensor, tuple[Forward, ...]]] = field(default_factory=dict)
     """By tensor: the forwards it was computed from."""
     outputs: dict[int, tuple[Value, Forward]] = field(default_factory=dict)
@@ -64,13 +94,21 @@ class Networks:
     freed: dict[int, tuple[Forward, Site, LoopStack]] = field(default_factory=dict)
     """By forward: the backward that freed its graph."""
     steps: list[NetworkStep] = field(default_factory=list)
+    backed: list[Backed] = field(default_factory=list)
+    """The backward passes since the last step that came before them."""
+    stepped: bool = False
+    lost: bool = False
+    """Something hangs on more forwards than are followed."""
     clock: int = 0
 
 
-def note_parameters(run: Run, function: Value, result: Value) -> None:
+# ---------------------------------------------------------------- what is one
+
+
+def note_parameters(run: Run, network: Value | None, result: Value) -> None:
     """`network.parameters()` gave `result`."""
-    if type(function) is Unknown and isinstance(function.owner, Unknown):
-        run.watch.networks.parameters[id(result)] = (result, function.owner)
+    if isinstance(network, Unknown | Instance | NNModule):
+        run.watch.networks.parameters[id(result)] = (result, network)
 
 
 def note_item(run: Run, given: Value, item: Value) -> None:
@@ -92,37 +130,56 @@ def note_optimizer(run: Run, optimizer: Value, given: Iterable[Value]) -> None:
         networks.optimizers[id(optimizer)] = (optimizer, held)
 
 
-def _networks_in(networks: Networks, value: Value, depth: int) -> Iterator[Unknown]:
-    if isinstance(value, Unknown):
-        if id(value) in networks.parameters:
-            yield networks.parameters[id(value)][1]
-        elif id(value) in networks.optimizers:  # `filter(wanted, network.parameters())`
-            yield from networks.optimizers[id(value)][1]
+def _networks_in(networks: Networks, value: Value, depth: int) -> Iterator[Network]:
+    if id(value) in networks.parameters:
+        yield networks.parameters[id(value)][1]
+    elif id(value) in networks.optimizers:  # `filter(wanted, network.parameters())`, `chain(…)`
+        yield from networks.optimizers[id(value)][1]
     elif depth < _DEPTH and isinstance(value, Seq | Dict):
         for item in value.items if isinstance(value, Seq) else list(value.items.values()):
             yield from _networks_in(networks, item, depth + 1)
 
 
+# ------------------------------------------------------------------- forwards
+
+
 def note_forward_of_network(run: Run, function: Value, args: Args, result: Unknown, site: Site, name: str) -> None:
-    """Something not known was called; when it is a network, mark the result."""
+    """Something not known was called: mark the result where it may be a network."""
     networks = run.watch.networks
-    if type(function) is not Unknown or run.machine.modes.grad is False or not _is_network(networks, function):
+    plain = type(function) is Unknown and function.owner is None
+    if run.machine.modes.grad is False or not isinstance(function, Unknown | Instance | NNModule):
+        return
+    network = _is_network(run, function)
+    if not network and not (plain and _trains(run)):
         return
     networks.clock += 1
+    back = _given_back(networks, args.all(), 0) if network else ()
+    given = tuple({id(f): f for f in back if f.network is function}.values())
+    forward = Forward(function, name, site, run.machine.loops, networks.clock, given)
+    if network:
+        networks.outputs[id(result)] = (result, forward)
+    earlier = _marked(networks, result.sources)
     mark = run.machine.tensor(None, requires_grad=None)
     mark.loops = ()
-    given = tuple({id(f): f for f in _given_back(networks, args.all(), 0) if f.network is function}.values())
-    forward = Forward(function, name, site, run.machine.loops, networks.clock, mark, given)
-    networks.forwards[id(mark)] = (mark, (forward,))
-    networks.outputs[id(result)] = (result, forward)
-    result.sources = (mark, *result.sources)
+    _mark(networks, mark, (forward, *earlier))
+    result.sources = (mark, *(s for s in result.sources if id(s) not in networks.forwards))
 
 
-def _is_network(networks: Networks, function: Unknown) -> bool:
-    """An optimizer steps it, or it was asked for what only a Module has."""
+def _trains(run: Run) -> bool:
+    """A function that is being executed runs a backward and a step."""
+    return any(
+        frame.function is not None and {"backward", "step"} <= frame.function.node.scope.calls for frame in run.frames
+    )
+
+
+def _is_network(run: Run, function: Network) -> bool:
+    """An optimizer steps it, perhaps where it is a module; or it was asked for what only a Module has."""
+    optimizers = run.watch.networks.optimizers
+    if not isinstance(function, Unknown):
+        return bool(optimizers or run.gradients.held)
     if function.attrs is not None and not _ASKED.isdisjoint(function.attrs):
         return True
-    return any(_holds(function, inner) for _, held in networks.optimizers.values() for inner in held)
+    return any(_overlap(function, inner) for _, held in optimizers.values() for inner in held)
 
 
 def _given_back(networks: Networks, values: Iterable[Value], depth: int) -> Iterator[Forward]:
@@ -137,14 +194,15 @@ def _given_back(networks: Networks, values: Iterable[Value], depth: int) -> Iter
             yield networks.outputs[id(whole)][1]
 
 
-def _holds(network: Unknown, inner: Unknown) -> bool:
-    """`inner` is `network` or an attribute somewhere under it."""
-    value: Value | None = inner
-    while isinstance(value, Unknown):
-        if value is network:
-            return True
-        value = value.owner
-    return False
+def _marked(networks: Networks, sources: Iterable[Value]) -> tuple[Forward, ...]:
+    """The forwards that `sources` stand for, each once."""
+    found = (f for source in sources for f in networks.forwards.get(id(source), (None, ()))[1])
+    return tuple({id(f): f for f in found}.values())
+
+
+def _mark(networks: Networks, tensor: Tensor, forwards: tuple[Forward, ...]) -> None:
+    networks.lost = networks.lost or len(forwards) > _MOST_FORWARDS
+    networks.forwards[id(tensor)] = (tensor, forwards[:_MOST_FORWARDS])
 
 
 def passed_on(run: Run, function: Value, last: str, args: Args, sources: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -163,36 +221,140 @@ def passed_on(run: Run, function: Value, last: str, args: Args, sources: tuple[V
 
 def inherit(run: Run, value: Unknown, tensor: Tensor) -> None:
     """A torch operation takes `value`: it is `tensor` from now on."""
-    marks = run.watch.networks.forwards
-    if marks:
-        found = tuple(f for source in value.sources for f in marks.get(id(source), (None, ()))[1])
-        if found:
-            marks[id(tensor)] = (tensor, found)
+    networks = run.watch.networks
+    found = _marked(networks, value.sources) if networks.forwards else ()
+    if found:
+        _mark(networks, tensor, found)
 
 
-def note_network_step(run: Run, owner: Value, site: Site) -> None:
-    """`owner` stepped."""
+# ---------------------------------------------------------------------- steps
+
+
+def note_network_step(run: Run, owner: Value, site: Site, *, optimizer: bool = False) -> None:
+    """`owner` stepped. `optimizer`: what is called on it says that it is one."""
     networks = run.watch.networks
     known = networks.optimizers.get(id(owner))
-    if known is not None:
+    if known is not None or isinstance(owner, OptimizerValue):
         networks.clock += 1
-        networks.steps.append(NetworkStep(known[1], site, run.machine.loops, networks.clock))
+        held = known[1] if known is not None else ()
+        networks.steps.append(NetworkStep(owner, held, site, run.machine.loops, networks.clock))
+    elif optimizer:
+        _note_guessed_step(run, owner, site)
+    networks.stepped = True
 
 
-def note_backward_of_networks(run: Run, site: Site, roots: Iterable[Value], *, retain: bool) -> None:
+def _note_guessed_step(run: Run, owner: Value, site: Site) -> None:
+    """The step of an optimizer that is not known: it holds what the backward passes before it went through."""
+    networks, loops = run.watch.networks, run.machine.loops
+    backed = networks.backed
+    if networks.lost or not backed or any(b.loops != loops or not b.forwards for b in backed):
+        return
+    called = {id(f.network): f.network for b in backed for f in b.forwards}
+    networks.clock += 1
+    networks.steps.append(
+        NetworkStep(
+            owner,
+            tuple(called.values()),
+            site,
+            loops,
+            networks.clock,
+            guessed=True,
+            leaves=frozenset(leaf for b in backed for leaf in b.leaves),
+            time=run.machine.time(),
+        )
+    )
+
+
+# ------------------------------------------------------------------- backward
+
+
+def note_backward_of_networks(run: Run, site: Site, roots: Sequence[Value], *, retain: bool) -> None:
     """A backward from `roots`: judge the steps since the forwards it goes through, and what earlier ones freed."""
     networks = run.watch.networks
     if not networks.forwards:
         return
-    loops, roots = run.machine.loops, list(roots)
-    reached = list({id(f): f for root in roots for f in _forwards(networks, root)}.values())
-    _judge_carried(run, reached, site, roots, retain=retain)
-    for forward in reached:
-        for step in networks.steps:
-            if step.clock > forward.clock and forward.loops == step.loops == loops:
-                if any(_holds(forward.network, inner) for inner in step.networks):
-                    _report(run, forward, step, site)
-                    break
+    backed = _backed(networks, roots, run.machine.loops)
+    _judge_carried(run, backed.forwards, site, roots, retain=retain)
+    for step in networks.steps:
+        if step.loops == backed.loops:
+            met = _met(step, [f for f in backed.forwards if f.clock < step.clock and f.loops == step.loops], backed)
+            if met is not None:
+                _report(run, met, step, site)
+    if networks.stepped:
+        networks.backed.clear()
+        networks.stepped = False
+    networks.backed.append(backed)
+
+
+def _backed(networks: Networks, roots: Sequence[Value], loops: LoopStack) -> Backed:
+    """The forwards and leaves whose graph hangs on `roots`."""
+    forwards: dict[int, Forward] = {}
+    leaves: dict[int, int] = {}
+    stack: list[tuple[object, int]] = []
+    for root in roots:
+        stack.append((root, 0))
+        if isinstance(root, Unknown):
+            stack.extend((source, 0) for source in (*root.sources, root.tensor))
+    seen: set[int] = set()
+    while stack:
+        item, time = stack.pop()
+        if isinstance(item, Tensor) and item.node is None and item.requires_grad:
+            leaves[id(item)] = min(time, leaves.get(id(item), time))
+        if item is None or id(item) in seen:
+            continue
+        seen.add(id(item))
+        forwards.update((id(f), f) for f in networks.forwards.get(id(item), (None, ()))[1])
+        if isinstance(item, Tensor):
+            stack.append((item.node, time))
+        stack.extend((edge, getattr(item, "seq", time)) for edge in getattr(item, "edges", ()))
+    return Backed(tuple(forwards.values()), leaves, loops)
+
+
+def _met(step: NetworkStep, before: Sequence[Forward], backed: Backed) -> Forward | None:
+    """The forward before the step that used what the step wrote.
+
+    A guessed step wrote one of several at least: all of them must have been used.
+    """
+    if not step.guessed:
+        return next((f for f in before if _writes(step, f)), None)
+    used = {id(f.network): f for f in sorted(before, key=lambda f: f.clock)}
+    if any(id(network) not in used for network in step.networks):
+        return None
+    if any(backed.leaves.get(leaf, step.time) >= step.time for leaf in step.leaves):
+        return None
+    return max((used[id(network)] for network in step.networks), key=lambda f: f.clock)
+
+
+def _writes(step: NetworkStep, forward: Forward) -> bool:
+    """The optimizer holds parameters of the network that was called."""
+    if any(_overlap(forward.network, inner) for inner in step.networks):
+        return True
+    if isinstance(forward.network, Unknown) or not isinstance(step.optimizer, OptimizerValue):
+        return False
+    held = {id(tensor) for tensor in step.optimizer.params}
+    return any(id(tensor) in held for tensor in parameters_of(forward.network))
+
+
+def _overlap(called: Network, held: Network) -> bool:
+    """What is called has parameters of `held`: it is that or a part of it, or that is an attribute of what is called.
+
+    What is read from something not known and called may as well be a method that makes data, and is no part of it.
+    """
+    value: Value | None = held
+    while value is not None:
+        if value is called:
+            return True
+        value = value.owner if isinstance(value, Unknown) else None
+    return _is_part(held, called, 0) or _is_part(called, held, 0)
+
+
+def _is_part(whole: Network, part: Network, depth: int) -> bool:
+    """A module that is known holds `part`."""
+    if isinstance(whole, Unknown) or depth > _DEPTH:
+        return whole is part
+    below = [*whole.attrs.values(), *(whole.children.values() if isinstance(whole, NNModule) else ())]
+    inner = [value for value in below if isinstance(value, Unknown | Instance | NNModule)]
+    return whole is part or any(_is_part(value, part, depth + 1) for value in inner)
 
 
 def _judge_carried(run: Run, reached: Sequence[Forward], site: Site, roots: Sequence[Value], *, retain: bool) -> None:
@@ -228,29 +390,12 @@ def _report_carried(run: Run, forward: Forward, freed: Site, site: Site, root: V
     )
 
 
-def _forwards(networks: Networks, root: Value) -> Iterator[Forward]:
-    """The forwards whose graph hangs on `root`."""
-    stack: list[object] = list(root.sources) if isinstance(root, Unknown) else []
-    if isinstance(root, Unknown) and root.tensor is not None:
-        stack.append(root.tensor)
-    stack.append(root)
-    seen: set[int] = set()
-    while stack:
-        item = stack.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        yield from networks.forwards.get(id(item), (None, ()))[1]
-        if isinstance(item, Tensor) and item.node is not None:
-            stack.append(item.node)
-        stack.extend(getattr(item, "edges", ()))
-
-
 def _report(run: Run, forward: Forward, step: NetworkStep, needed: Site) -> None:
+    alone = not step.guessed or len(step.networks) == 1
     run.machine.emit(
         Write(
             site=step.site,
-            target=TensorRef(f"{forward.name}.parameters()", parameter=True),
+            target=TensorRef(f"{forward.name}.parameters()" if alone and forward.name else "", parameter=True),
             how=How.OPTIMIZER,
             op="step",
             certain=False,
