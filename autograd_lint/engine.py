@@ -73,7 +73,7 @@ def _check(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Finding]:
     project = project_of(source.path)
     for paths in explore(lower_module(tree, source.path), project):
         verdicts.add(paths)
-    findings = _with_fixes(verdicts, source, Places(tree, project)) if verdicts.found else []
+    findings = _with_fixes(verdicts, source, Places(tree, project, source.text)) if verdicts.found else []
     project.close()
     return [*_of_this_file(findings, source.path), *(crashed(source.path, text) for text in verdicts.crashes)]
 

@@ -61,7 +61,7 @@ class Explored:
     def __init__(self, source: SourceFile) -> None:
         tree = parse(source.text)
         project = project_of(source.path)
-        self.positions: Final = Places(tree, project)
+        self.positions: Final = Places(tree, project, source.text)
         programs = with_room(lambda: list(explore(lower_module(tree, source.path), project, taped=True)))
         self.paths: Final = [path for paths in programs for path in paths]
         project.close()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import Final, TypeAlias
 
 from autograd_lint.errors import SourceError
 from autograd_lint.finding import Applicability, Edit, Finding, Position, Severity
 from autograd_lint.fixing.edits import apply_edits, compatible, edits_of
-from autograd_lint.layout import read_layout
+from autograd_lint.layout import read_layout, split_lines
 from autograd_lint.run_findings import CRASHED, UNREADABLE
 from autograd_lint.source import SourceFile
 
@@ -66,9 +67,10 @@ def _applied(now: Fixed, chosen: Sequence[Finding], check: Check) -> Fixed | Non
         return None
     source = replace(now.source, text=text)
     findings = check(source)
-    if not _is_better(now.findings, findings, chosen):
+    after = Fixed(source, findings, now.count + len(chosen))
+    if not _is_better(now, after, chosen):
         return None
-    return Fixed(source, findings, now.count + len(chosen))
+    return after
 
 
 def _is_whole(before: SourceFile, text: str, edits: Sequence[Edit]) -> bool:
@@ -97,17 +99,29 @@ def _is_about(edit: Edit, *, row: int, column: int) -> bool:
     return (end.row == row and end.column > column) or (start.column == 1 and end == Position(row + 1, 1))
 
 
-def _is_better(before: Sequence[Finding], after: Sequence[Finding], chosen: Sequence[Finding]) -> bool:
+def _is_better(before: Fixed, after: Fixed, chosen: Sequence[Finding]) -> bool:
     """Whether the findings that were to be fixed are gone, and no new ones have come in their place."""
-    if any(finding.code in (UNREADABLE, CRASHED) for finding in after):
+    if any(finding.code in (UNREADABLE, CRASHED) for finding in after.findings):
         return False
-    then, now, fixed = _codes(before), _codes(after), _codes(chosen)
-    if any(now[code] > then[code] - count for code, count in fixed.items()):
-        return False
-    safe = all(finding.fix is not None and finding.fix.applicability is Applicability.SAFE for finding in chosen)
-    if safe:
-        return all(count <= then[code] for code, count in now.items())
-    return _serious(after) <= _serious(before)
+    then, now, fixed = _codes(before.findings), _codes(after.findings), _codes(chosen)
+    gone = all(now[code] <= then[code] - count for code, count in fixed.items())
+    if all(finding.fix is not None and finding.fix.applicability is Applicability.SAFE for finding in chosen):
+        return gone and all(count <= then[code] for code, count in now.items())
+    return (gone or _are_gone(before, after, chosen)) and _serious(after.findings) <= _serious(before.findings)
+
+
+def _are_gone(before: Fixed, after: Fixed, chosen: Sequence[Finding]) -> bool:
+    """Whether what is found now with the same codes stands elsewhere, where the fixed ones kept a run from coming."""
+    old, new = (split_lines(fixed.source.text) for fixed in (before, after))
+    rows: dict[int, int] = {}
+    for block in SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks():
+        rows.update((block.b + i + 1, block.a + i + 1) for i in range(block.size))
+    mended = {(finding.code, finding.range.start.row) for finding in chosen}
+    codes = {finding.code for finding in chosen}
+    left = (finding for finding in after.findings if finding.suppressed is None and finding.code in codes)
+    return not any(
+        (row := rows.get(finding.range.start.row)) is None or (finding.code, row) in mended for finding in left
+    )
 
 
 def _codes(findings: Sequence[Finding]) -> Counter[str]:

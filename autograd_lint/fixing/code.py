@@ -112,9 +112,9 @@ class Code:
         return self.source.text_of(self.place(node))
 
     def indent(self, row: int) -> str:
-        """The white space that begins a row."""
+        """The white space that begins a row, from its last form feed on, which is what indents it."""
         line = split_lines(self.source.text)[row - 1]
-        return line[: len(line) - len(line.lstrip())]
+        return line[: len(line) - len(line.lstrip())].rpartition("\f")[2]
 
     # ------------------------------------------------------------------ edits
 

@@ -21,8 +21,22 @@ def under(code: Code, node: cst.CSTNode, header: str) -> Edit | None:
         return None
     text = code.source.text_of(whole)
     step = code.tree.default_indent
-    rows = [f"{step}{row}" if row.strip() else row for row in split_lines(text)]
-    return Edit("\n".join([code.indent(place.start.row) + header, *rows]), whole)
+    rows = split_lines(text)
+    feed = _form_feed(rows[0])
+    rows[0] = rows[0].removeprefix(feed)
+    rows = [_deeper(row, step) if row.strip() else row for row in rows]
+    return Edit("\n".join([feed + code.indent(place.start.row) + header, *rows]), whole)
+
+
+def _deeper(row: str, step: str) -> str:
+    feed = _form_feed(row)
+    return feed + step + row.removeprefix(feed)
+
+
+def _form_feed(row: str) -> str:
+    """What does not indent a row: all up to its last form feed."""
+    margin = row[: len(row) - len(row.lstrip())]
+    return margin[: margin.rfind("\f") + 1]
 
 
 def without_header(code: Code, header: cst.With) -> Edit | None:

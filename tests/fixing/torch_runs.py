@@ -42,9 +42,16 @@ def compute(program: str) -> Computed:
         tensors = dict(_tensors(names))
         return Computed(
             {name: tensor.detach().clone() for name, tensor in tensors.items()},
-            {name: _gradient(tensor) for name, tensor in tensors.items() if tensor.is_leaf and tensor.requires_grad},
+            {name: _gradient(tensor) for name, tensor in tensors.items() if _is_leaf(tensor)},
             raised,
         )
+
+
+def _is_leaf(tensor: torch.Tensor) -> bool:
+    try:
+        return tensor.is_leaf and tensor.requires_grad
+    except RuntimeError:  # a view that torch forbade to write has no history that could be asked for
+        return False
 
 
 def _gradient(tensor: torch.Tensor) -> torch.Tensor | None:

@@ -12,8 +12,8 @@ from autograd_lint.static.syntax.positions import Positions
 class Places:
     """The ranges of nodes, each in the rows of its own file."""
 
-    def __init__(self, tree: cst.Module, project: Project) -> None:
-        self.own = Positions(tree)
+    def __init__(self, tree: cst.Module, project: Project, text: str = "") -> None:
+        self.own = Positions(tree, text)
         self._project = project
 
     def range_of(self, node: object) -> Range:

@@ -43,10 +43,13 @@ class Positions:
     """The places of one tree's nodes, the statements around them, and their text.
 
     A range is that of LibCST's PositionProvider: it leaves out the white space and the parentheses around a node.
+    `text` is what the tree was parsed from: of a row that begins with a form feed, LibCST forgets that and what is
+    before it.
     """
 
-    def __init__(self, tree: cst.Module) -> None:
+    def __init__(self, tree: cst.Module, text: str = "") -> None:
         self.tree = tree
+        self._text = text if "\f" in text else ""
 
     def holds(self, node: object) -> bool:
         """Whether `node` is part of the tree."""
@@ -54,7 +57,7 @@ class Positions:
 
     def range_of(self, node: object) -> Range:
         """Where `node` stands."""
-        return _range(self._span(node))
+        return self._range(self._span(node))
 
     def range_with_parentheses(self, node: object) -> Range:
         """Where `node` stands, with the parentheses around it: what a replacement of the node replaces."""
@@ -62,7 +65,7 @@ class Positions:
         if not isinstance(opening, list | tuple) or not opening or not closing:
             return self.range_of(node)
         start, end = self._span(opening[0]), self._span(closing[-1])
-        return _range((start[0], start[1], end[2], end[3]))
+        return self._range((start[0], start[1], end[2], end[3]))
 
     def statement_range_of(self, node: object) -> Range:
         """The innermost statement around `node`; of a compound statement or clause only the header, to its colon."""
@@ -103,7 +106,7 @@ class Positions:
         return " ".join(" ".join(lines).split())
 
     def _header(self, node: cst.CSTNode, end: tuple[int, int]) -> Range:
-        return _range((*self._span(node)[:2], *end))
+        return self._range((*self._span(node)[:2], *end))
 
     def _span(self, node: object) -> Span:
         span = self._pass.spans.get(id(node))
@@ -111,18 +114,31 @@ class Positions:
             raise LookupError(f"a {type(node).__name__} that is no part of this file's tree has no position in it")
         return span
 
+    def _range(self, span: Span) -> Range:
+        row, column, end_row, end_column = span
+        start = Position(row, column + self._forgotten.get(row, 0) + 1)
+        return Range(start, Position(end_row, end_column + self._forgotten.get(end_row, 0) + 1))
+
+    @cached_property
+    def _forgotten(self) -> dict[int, int]:
+        """How many characters at the beginning of each row are not in the tree, where there are any."""
+        if not self._text:
+            return {}
+        written = _NEWLINE.split("".join(self._pass.tokens))
+        pairs = enumerate(zip(self._lines, written, strict=False), 1)
+        return {row: _margin(line) - _margin(other) for row, (line, other) in pairs if "\f" in line[: _margin(line)]}
+
     @cached_property
     def _lines(self) -> list[str]:
-        return _NEWLINE.split("".join(self._pass.tokens))
+        return _NEWLINE.split(self._text or "".join(self._pass.tokens))
 
     @cached_property
     def _pass(self) -> _Recorder:
         return with_room(lambda: _record(self.tree))
 
 
-def _range(span: Span) -> Range:
-    row, column, end_row, end_column = span
-    return Range(Position(row, column + 1), Position(end_row, end_column + 1))
+def _margin(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t\f"))
 
 
 def _record(tree: cst.Module) -> _Recorder:
