@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from autograd_lint.fingerprint import relative_path
 from autograd_lint.fixing.diff import unified
@@ -10,16 +11,28 @@ from autograd_lint.fixing.files import encoded
 from autograd_lint.fixing.run import FixResult
 from autograd_lint.report._text import count
 from autograd_lint.source import SourceFile
-from autograd_lint.streams import print_bytes, print_error, print_out
+from autograd_lint.streams import is_terminal, print_bytes, print_error, print_out
 
 
 def print_diffs(fixed: FixResult) -> None:
-    """The diff of every file that fixes would change."""
+    """The diff of every file that fixes would change: where it may go to `patch`, in the bytes of that file."""
     for change in fixed.changes:
         name = change.before.path
         shown = relative_path(name, os.getcwd())
         shown = name if shown.startswith("../") else shown
-        print_out(unified(change.before.text, change.after.text, shown))
+        mark = "\ufeff" if change.before.has_bom else ""
+        if is_terminal(sys.stdout):
+            print_out(unified(change.before.text, change.after.text, shown))
+        else:
+            told = unified(mark + change.before.text, mark + change.after.text, shown)
+            print_bytes(_in_encoding(told, change.before.encoding))
+
+
+def _in_encoding(told: str, encoding: str) -> bytes:
+    try:
+        return told.encode(encoding)
+    except UnicodeError:  # the name of the file, or what a fix writes
+        return told.encode("utf-8", "backslashreplace")
 
 
 def print_fixed(source: SourceFile) -> None:

@@ -125,6 +125,7 @@ class Write(Event):
     `argument` is the parameter of the function around it that holds the written tensor.
     `spare`: the tensor is what a layer, a sum or a join of tensors gave, and at most one name holds it. `scattered`: a
     mask or indices in tensors tell where the write goes, into what was just made.
+    `fits`: what an index assignment writes has the shape of what it overwrites; False where it is expanded to it.
     """
 
     target: TensorRef
@@ -141,6 +142,7 @@ class Write(Event):
     argument: str = ""
     spare: bool = False
     scattered: bool = False
+    fits: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,11 @@ def stacked(code: Code, event: Write) -> Fix | None:
     write = None if target is None else code.nearest(target, cst.Assign)
     filled = None if target is None or write is None else _filled(code, target, write)
     events = [other for other in code.events_at(event.site) if isinstance(other, Write)]
-    if filled is None or event.how is not How.INDEX or not all(other.value_in_graph for other in events):
+    if (
+        filled is None
+        or event.how is not How.INDEX
+        or not all(other.value_in_graph and other.fits is not False for other in events)
+    ):
         return None
     stack = name_for(code, "torch.stack", filled.loop)
     if stack is None or not _only_filled(code, filled):

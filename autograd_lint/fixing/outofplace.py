@@ -29,6 +29,10 @@ _PLAIN_OPERATORS: Final = frozenset({"+", "-", "*", "/"})
 _BINDING: Final = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "@": 2, "**": 3}
 
 
+_READ_ONLY: Final = frozenset({"T", "mT", "H", "mH", "real", "imag"})
+"""Attributes of a tensor that are views of it, to which nothing can be assigned."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Rewrite:
     """How the write itself becomes an operation; `written` is what it changes, `plain`: its dtype surely stays."""
@@ -112,6 +116,8 @@ def _with_result(code: Code, rewrite: _Rewrite, made: Site | None) -> Fix | None
     call, written = rewrite.call, rewrite.written
     message = "use the out-of-place form"
     if isinstance(written, cst.Subscript) and not _takes_items(code, written.value):
+        return None
+    if isinstance(written, cst.Attribute) and written.attr.value in _READ_ONLY:
         return None
     if isinstance(written, cst.Attribute | cst.Subscript) and isinstance(code.parent(call), cst.Expr):
         bound = code.insert(code.place(call).start, f"{code.text(written)} = ")

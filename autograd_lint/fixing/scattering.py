@@ -9,7 +9,7 @@ import libcst as cst
 
 from autograd_lint.events import How, Write
 from autograd_lint.finding import Fix, Range
-from autograd_lint.fixing.calls import needs_parentheses
+from autograd_lint.fixing.calls import needs_parentheses, receiver
 from autograd_lint.fixing.code import Code
 from autograd_lint.fixing.names import meaning_of, name_for
 from autograd_lint.fixing.ownership import owns
@@ -183,7 +183,10 @@ def _new_value(code: Code, event: Write, write: _IndexWrite) -> str | None:
         if name_for(code, "torch.full_like", write.target) is None:
             return None
         return f"{_torch(code, write.target)}.full_like({place}, {code.text(write.value)})"
-    return code.text(write.value) if event.value_in_graph else None
+    if not event.value_in_graph:
+        return None
+    expanded = any(isinstance(other, Write) and other.fits is False for other in code.events_at(event.site))
+    return f"{receiver(code, write.value)}.expand_as({place})" if expanded else code.text(write.value)
 
 
 def _torch(code: Code, at: cst.CSTNode) -> str:

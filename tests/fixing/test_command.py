@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +71,71 @@ def test_diff_changes_nothing_and_applies_with_patch(command: Command, project: 
     assert "-h += 1  # more\n+h = h + 1  # more\n" in done.out
     subprocess.run(["patch", "-p0"], input=done.out, text=True, check=True, cwd=project, capture_output=True)
     assert path.read_text() == GOOD
+
+
+def test_diff_of_several_files_applies_to_their_bytes(project: Path) -> None:
+    """Each file keeps its encoding, its mark and its line ends in the diff; a name may have a space."""
+    written = {
+        "a.py": BAD.removesuffix("\n").encode(),
+        "b.py": "# -*- coding: cp1252 -*-\n# €\n".encode("cp1252") + BAD.replace("more", "m€re").encode("cp1252"),
+        "c.py": b"\xef\xbb\xbf" + BAD.encode(),
+        "sub dir/d.py": BAD.replace("\n", "\r\n").encode(),
+    }
+    (project / "sub dir").mkdir()
+    for name, data in written.items():
+        (project / name).write_bytes(data)
+    done = run_in(project, "--diff", ".")
+    assert (done.returncode, done.stderr) == (1, b"would fix 4 findings in 4 files\n")
+    subprocess.run(["patch", "-p0", "--binary"], input=done.stdout, check=True, cwd=project, capture_output=True)
+    for name, data in written.items():
+        assert (project / name).read_bytes() == data.replace(b"h += 1", b"h = h + 1")
+
+
+def test_diff_that_nobody_reads_to_its_end(project: Path) -> None:
+    for number in range(40):
+        (project / f"net{number}.py").write_text(BAD)
+    command = [sys.executable, "-m", "autograd_lint", "check", "--isolated", "--diff", "."]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=project) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"--- net0.py\n"
+        process.stdout.close()
+        assert process.stderr.read() == b"would fix 40 findings in 40 files\n"
+        assert process.wait(timeout=60) == 1
+
+
+def run_in(folder: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "autograd_lint", "check", "--isolated", *options]
+    return subprocess.run(command, capture_output=True, timeout=60, check=False, cwd=folder)
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interrupted_run_leaves_whole_files(project: Path, by: signal.Signals) -> None:
+    names = [f"net{number}.py" for number in range(30)]
+    for name in names:
+        (project / name).write_text(BAD)
+    command = [sys.executable, "-m", "autograd_lint", "check", "--isolated", "--fix", "."]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=project) as process:
+        while process.poll() is None and (project / names[5]).read_text() == BAD:
+            time.sleep(0.005)
+        process.send_signal(by)
+    texts = [(project / name).read_text() for name in names]
+    assert set(texts) <= {BAD, GOOD}
+    assert GOOD in texts
+
+
+def test_read_only_file_is_left_and_fails_the_run(
+    command: Command, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project / "net.py"
+    path.write_text(BAD)
+    path.chmod(0o444)
+    may = os.access  # root may write all the same
+    monkeypatch.setattr(files.os, "access", lambda name, mode: mode != os.W_OK and may(name, mode))
+    done = command("--isolated", "--fix", path)
+    assert (done.status, path.read_text()) == (2, BAD)
+    assert "read-only" in done.err
+    assert path.stat().st_mode & 0o777 == 0o444
 
 
 def test_diff_of_a_clean_file_is_empty(command: Command, project: Path) -> None:

@@ -256,6 +256,12 @@ def _as_assigned(source: Layout | None, region: Layout | None) -> Layout | None:
     return layouts.expand(Layout(shape, strides, source.offset), region.shape)
 
 
+def _has_shape(values: Sequence[Tensor], region: Layout | None) -> Tri:
+    """Whether the value has the shape of the region it is written to."""
+    layout = values[0].layout if len(values) == 1 else None
+    return None if layout is None or region is None else layout.shape == region.shape
+
+
 def _takes_part(tensor: Tensor, index: Value, region: Layout | None) -> Tri:
     """Whether torch makes a view before it writes `tensor[index]`: not for `x[:]`, a mask or a list alone."""
     kind = index_kind(index)
@@ -298,6 +304,7 @@ def _write_elements(
     record.value_in_graph = any(machine.requires(t) is True for t in operands.get("value", ()))
     region = indexed_layout(tensor.layout, index)
     record.part = part = _takes_part(tensor, index, region)
+    record.fits = _has_shape(operands.get("value", ()), region)
     sharing = [_as_assigned(t.layout, region) for t in operands.get("value", ()) if shares_storage(t, tensor)]
     if machine.admits(record, values):
         made = machine.record("[]=", effect, operands, site=site)

@@ -71,6 +71,7 @@ class WriteRecord:
     exchanges: bool = False
     spare: bool = False
     scattered: bool = False
+    fits: Tri = None
 
     def event(self) -> Write:
         """The finished event."""
@@ -91,6 +92,7 @@ class WriteRecord:
             argument=self.argument,
             spare=self.spare,
             scattered=self.scattered,
+            fits=self.fits,
         )
 
 
