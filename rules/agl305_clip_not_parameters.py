@@ -93,19 +93,12 @@ class ClipNotParameters(Rule):
         """The parameters in place of what has no gradient, where only one module has any here."""
         import libcst as cst
 
-        from autograd_lint.fixing.walk import descendants
+        from autograd_lint.fixing.clips import parameters_for
 
         call = code.find(event.site, cst.Call)
         if call is None or not call.args or call.args[0].star:
             return None
-        scope = code.scope(call)
-        held = {
-            code.text(found)
-            for found in descendants(scope)
-            if isinstance(found, cst.Call) and isinstance(found.func, cst.Attribute)
-            if found.func.attr.value == "parameters" and not found.args
-        }
-        if len(held) != 1:
+        parameters = parameters_for(code, call)
+        if not parameters:
             return None
-        parameters = held.pop()
         return code.unsafe(f"clip the gradients of `{parameters}`", code.replace(call.args[0].value, parameters))

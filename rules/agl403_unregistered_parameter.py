@@ -129,18 +129,6 @@ class UnregisteredParameter(Rule):
 
     def fix(self, event: Event, code: Code) -> Fix | None:
         """The container of `torch.nn` around the plain one."""
-        import libcst as cst
+        from autograd_lint.fixing.parameters import contained
 
-        from autograd_lint.fixing.values import wrapped
-
-        value = code.expression(event.site)
-        if value is None or not isinstance(event, Unregistered):
-            return None
-        kinds = {Holder.LIST: "List", Holder.TUPLE: "List", Holder.DICT: "Dict"}
-        kind = kinds.get(event.holder)
-        displays = (cst.List, cst.Tuple, cst.Dict, cst.ListComp, cst.DictComp)
-        if kind is None or not isinstance(value, displays) or (isinstance(value, cst.Tuple) and not value.lpar):
-            return None
-        container = ("Parameter" if event.member == "Parameter" else "Module") + kind
-        edits = wrapped(code, value, f"torch.nn.{container}")
-        return None if edits is None else code.unsafe(f"use `{container}`", *edits)
+        return contained(code, event) if isinstance(event, Unregistered) else None

@@ -7,6 +7,7 @@ import libcst as cst
 from autograd_lint.events import Accumulation
 from autograd_lint.finding import Fix
 from autograd_lint.fixing.code import Code
+from autograd_lint.fixing.names import meaning_of
 from autograd_lint.fixing.walk import descendants, dotted_name, target_names
 
 
@@ -51,7 +52,8 @@ def _clearing(code: Code, event: Accumulation, scope: cst.CSTNode) -> str:
     """The statement that clears the gradient of a tensor, or of the module that is made in this function."""
     made = code.node(event.leaf.made)
     assign = None if made is None else code.parent(made)
-    if event.leaf.parameter:
+    alone = isinstance(made, cst.Call) and meaning_of(code, made.func).endswith(".Parameter")
+    if event.leaf.parameter and not alone:
         own = isinstance(assign, cst.Assign) and len(assign.targets) == 1 and code.scope(assign) is scope
         holder = dotted_name(assign.targets[0].target) if own and isinstance(assign, cst.Assign) else ""
         return f"{holder}.zero_grad()" if holder else ""
