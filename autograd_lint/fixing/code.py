@@ -43,6 +43,11 @@ class Code:
         """Every event that was reported at a place, on whatever path."""
         return self._reported.get(site.key, ())
 
+    def reported(self, kind: type[Event]) -> Iterator[Site]:
+        """The places of all events of a kind that were reported in this file."""
+        for events in self._reported.values():
+            yield from (event.site for event in events[:1] if isinstance(event, kind))
+
     def find(self, site: Site | None, kind: type[N]) -> N | None:
         """The node of a place in this file, if it is of this kind."""
         if site is None or site.filename != self.source.path or not isinstance(site.token, kind):

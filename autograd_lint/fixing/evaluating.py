@@ -9,7 +9,7 @@ import libcst as cst
 from autograd_lint.events import EvalForward
 from autograd_lint.finding import Fix
 from autograd_lint.fixing.code import Code
-from autograd_lint.fixing.lines import under
+from autograd_lint.fixing.lines import has_rows_of_text, under
 from autograd_lint.fixing.names import name_for
 from autograd_lint.fixing.walk import descendants, dotted_name
 
@@ -32,7 +32,8 @@ def without_gradients(code: Code, event: EvalForward) -> Fix | None:
         name = scope.name.value
         decorator = code.line_before(scope, f"@{no_grad.text}()")
         return code.unsafe(f"run `{name}` under `no_grad`", *no_grad.imports, decorator)
-    edit = under(code, _widest_loop(code, node, mode) or node, f"with {no_grad.text}():")
+    first, last = _run(code, node, mode)
+    edit = under(code, first, f"with {no_grad.text}():", until=last)
     return code.unsafe("evaluate under `no_grad`", *no_grad.imports, edit)
 
 
@@ -44,6 +45,25 @@ def _only_evaluates(code: Code, function: cst.FunctionDef, mode: cst.CSTNode) ->
         isinstance(found, cst.For | cst.While) and code.scope(found) is function for found in _loops(code, mode)
     )
     return not in_loop and not _trains(code, function)
+
+
+def _run(code: Code, node: cst.CSTNode, mode: cst.CSTNode | None) -> tuple[cst.CSTNode, cst.CSTNode]:
+    """The first and the last of the statements in a row that are all such forwards, or loops around them."""
+    forwards = [found for site in code.reported(EvalForward) if (found := code.node(site)) is not None]
+    parts = [_widest_loop(code, forward, mode) or forward for forward in forwards]
+    statements = {id(statement) for part in parts if (statement := code.statement(part)) is not None}
+    whole = _widest_loop(code, node, mode) or node
+    ours = code.statement(whole)
+    block = list(getattr(code.parent(ours), "body", ())) if ours is not None else []
+    index = next((i for i, statement in enumerate(block) if statement is ours), None)
+    if index is None or any(has_rows_of_text(code, statement) for statement in block if id(statement) in statements):
+        return whole, whole
+    first = last = index
+    while first > 0 and id(block[first - 1]) in statements:
+        first -= 1
+    while last + 1 < len(block) and id(block[last + 1]) in statements:
+        last += 1
+    return block[first], block[last]
 
 
 def _widest_loop(code: Code, node: cst.CSTNode, mode: cst.CSTNode | None) -> cst.CSTNode | None:

@@ -10,15 +10,13 @@ from autograd_lint.fixing.walk import descendants
 from autograd_lint.layout import split_lines
 
 
-def under(code: Code, node: cst.CSTNode, header: str) -> Edit | None:
-    """Put the statement around `node` under `header` (`with …:`), one step further in."""
-    statement = code.statement(node)
-    if statement is None:
+def under(code: Code, node: cst.CSTNode, header: str, *, until: cst.CSTNode | None = None) -> Edit | None:
+    """Put the statement around `node`, and those to the one around `until`, under `header` (`with …:`)."""
+    statement, last = code.statement(node), code.statement(until or node)
+    if statement is None or last is None or has_rows_of_text(code, statement) or has_rows_of_text(code, last):
         return None
     place = code.place(statement)
-    whole = Range(Position(place.start.row, 1), place.end)
-    if _has_rows_of_text(code, statement):
-        return None
+    whole = Range(Position(place.start.row, 1), code.place(last).end)
     text = code.source.text_of(whole)
     step = code.tree.default_indent
     rows = split_lines(text)
@@ -41,7 +39,7 @@ def _form_feed(row: str) -> str:
 
 def without_header(code: Code, header: cst.With) -> Edit | None:
     """Put the block under a `with` in its place, one step further out."""
-    if not isinstance(header.body, cst.IndentedBlock) or len(header.items) != 1 or _has_rows_of_text(code, header):
+    if not isinstance(header.body, cst.IndentedBlock) or len(header.items) != 1 or has_rows_of_text(code, header):
         return None
     place, first = code.place(header), code.place(header.body.body[0]).start
     rows = split_lines(code.source.text)[place.start.row : place.end.row]
@@ -77,7 +75,7 @@ def _moved(code: Code, node: cst.CSTNode, target: cst.CSTNode, *, after: bool) -
         return (None,)  # nothing would be left of the block
     first, last = code.place(line).start.row, code.place(line).end.row
     rows = split_lines(code.source.text)[first - 1 : last]
-    if _has_rows_of_text(code, line):
+    if has_rows_of_text(code, line):
         return (None,)
     indent = code.indent(first)
     there = code.indent(code.place(other).start.row)
@@ -85,7 +83,7 @@ def _moved(code: Code, node: cst.CSTNode, target: cst.CSTNode, *, after: bool) -
     return code.without_line(line), code.line_after(other, content) if after else code.line_before(other, content)
 
 
-def _has_rows_of_text(code: Code, statement: cst.CSTNode) -> bool:
+def has_rows_of_text(code: Code, statement: cst.CSTNode) -> bool:
     """Whether a string in it goes over several rows, which must not move."""
     strings = (found for found in descendants(statement) if isinstance(found, cst.SimpleString | cst.FormattedString))
     return any(code.place(found).start.row != code.place(found).end.row for found in strings)

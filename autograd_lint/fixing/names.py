@@ -41,14 +41,21 @@ def meaning_of(code: Code, node: cst.CSTNode) -> str:
 
 
 def _imports_before(code: Code, at: cst.CSTNode) -> Iterator[tuple[str, str]]:
-    """Local and full names of the imports at the top level of the module that stand before a node."""
+    """Local and full names of the imports of the module, in its `try` blocks too, that stand before a node."""
     place = code.place(at).start
+    for statement in _top_level(code):
+        if code.place(statement).start > place:
+            return
+        for small in statement.body:
+            yield from _imported(small)
+
+
+def _top_level(code: Code) -> Iterator[cst.SimpleStatementLine]:
     for statement in code.tree.body:
-        if isinstance(statement, cst.SimpleStatementLine):
-            if code.place(statement).start > place:
-                return
-            for small in statement.body:
-                yield from _imported(small)
+        tried = statement.body.body if isinstance(statement, cst.Try) else (statement,)
+        for inner in tried:
+            if isinstance(inner, cst.SimpleStatementLine):
+                yield inner
 
 
 def _imported(node: cst.BaseSmallStatement) -> Iterator[tuple[str, str]]:

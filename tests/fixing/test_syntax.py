@@ -146,3 +146,19 @@ def test_fault_behind_a_fault_is_fixed_too() -> None:
     after = fixed(program, unsafe=True).source.text
     assert after.count("with torch.no_grad():") == 2
     assert compute(after).raised == ""
+
+
+def test_forwards_in_a_row_come_under_one_context() -> None:
+    """Where `torch` is imported in a `try` block, it is not imported again."""
+    program = (
+        "try:\n    import torch\nexcept ImportError:\n    raise\nnet = torch.nn.Linear(2, 2)\nnet.eval()\n"
+        "for batch in torch.ones(2, 2):\n    one = net(batch)\n# two\nfor batch in torch.ones(2, 2):\n"
+        "    two = net(batch)  # again\nprint(one, two)\n"
+    )
+    after = fixed(program, unsafe=True).source.text
+    assert after == program.replace(
+        "for batch in torch.ones(2, 2):\n    one = net(batch)\n# two\nfor batch in torch.ones(2, 2):\n"
+        "    two = net(batch)  # again\n",
+        "with torch.no_grad():\n    for batch in torch.ones(2, 2):\n        one = net(batch)\n    # two\n"
+        "    for batch in torch.ones(2, 2):\n        two = net(batch)  # again\n",
+    )
