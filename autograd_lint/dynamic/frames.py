@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Final
@@ -23,20 +24,18 @@ def first_argument(frame: FrameType) -> object:
     return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
 
 
-class UserFiles:
-    """Whether a file, by the name code objects give it, belongs to the user's program; `known` remembers the answers.
+class UserFiles(dict[str, bool]):
+    """Whether a file, by the name code objects give it, belongs to the user's program; filled as it is asked.
 
     `named` are names in angle brackets, as `exec` gives them, that count as the user's; `foreign` are files that do
     not.
     """
 
     def __init__(self, named: Collection[str] = (), foreign: Collection[str] = ()) -> None:
-        self.known = dict.fromkeys(named, True) | dict.fromkeys(foreign, False)
+        super().__init__(dict.fromkeys(named, True) | dict.fromkeys(foreign, False))
 
-    def __getitem__(self, filename: str) -> bool:
-        answer = self.known.get(filename)
-        if answer is None:
-            answer = self.known[filename] = _is_users(filename)
+    def __missing__(self, filename: str) -> bool:
+        answer = self[filename] = _is_users(filename)
         return answer
 
 
@@ -44,10 +43,18 @@ def _is_users(filename: str) -> bool:
     if filename.startswith("<"):
         # Only cells of an interactive session have a text; the rest is code that libraries generate.
         return filename.startswith("<ipython-input") and bool(linecache.getlines(filename))
-    path = os.path.realpath(filename)
+    path = real_path(filename)
     if path.startswith(_OURS) or any(name in path.split(os.sep) for name in _INSTALLED):
         return False
     return not path.startswith(_STDLIB)
+
+
+def real_path(filename: str) -> str:
+    """The file behind a name; absolute ones are looked up once a process, as each folder on the way is asked."""
+    return _real_path(filename) if os.path.isabs(filename) else os.path.realpath(filename)
+
+
+_real_path: Final = cache(os.path.realpath)
 
 
 class Frames:
@@ -55,20 +62,15 @@ class Frames:
 
     def __init__(self, named: Collection[str] = (), foreign: Collection[str] = ()) -> None:
         self.users = UserFiles(named, foreign)
-        self.known = self.users.known
         self._places: dict[tuple[int, int], Place] = {}
         self._codes: dict[int, CodeType] = {}
         self._tables: dict[int, list[tuple[int | None, int | None, int | None, int | None]]] = {}
 
     def nearest(self, frame: FrameType | None) -> FrameType | None:
         """The innermost frame of the user's program, `frame` included."""
-        known = self.known
+        users = self.users
         while frame is not None:
-            name = frame.f_code.co_filename
-            answer = known.get(name)
-            if answer is None:
-                answer = self.users[name]
-            if answer:
+            if users[frame.f_code.co_filename]:
                 return frame
             frame = frame.f_back
         return None

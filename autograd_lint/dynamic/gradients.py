@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final
@@ -30,7 +30,7 @@ from autograd_lint.dynamic.records import (
 from autograd_lint.dynamic.scope import name_in_scope, owner_in_scope
 from autograd_lint.dynamic.syntax import Sources
 from autograd_lint.dynamic.unreached import Unreached
-from autograd_lint.dynamic.watch import Watch, address_of, is_leaf, is_plain
+from autograd_lint.dynamic.watch import PLAIN, Layer, Watch, address_of, is_leaf, is_plain
 
 _GRAD: Final[Any] = torch._C.TensorBase.__dict__["grad"]
 _PASSES: Final = 64
@@ -158,12 +158,13 @@ class Gradients:
 
     def install(self, patches: Patches) -> None:
         """Notice reads of `.grad`, and steps of optimizers."""
-        watch, read = self._watch, self._read
+        layers, read, get_grad = self._watch.layers, self._read, _GRAD.__get__
+        get_frame, user = sys._getframe, Layer.USER
 
-        def get(tensor: torch.Tensor) -> Any:
-            frame = sys._getframe(1)
-            if not watch.is_direct(frame) or not is_plain(tensor):
-                return _GRAD.__get__(tensor)
+        def get(tensor: torch.Tensor) -> Any:  # optimizers read it many times a step
+            frame = get_frame(1)
+            if layers[frame.f_code.co_filename] is not user or not is_plain(tensor):
+                return get_grad(tensor)
             return read(tensor, frame)
 
         patches.set(torch.Tensor, "grad", property(get, _GRAD.__set__, _GRAD.__delete__, _GRAD.__doc__))
@@ -262,17 +263,19 @@ class Gradients:
         if _has_closure(args, kwargs):
             return
         paused = tracer.pause()
-        self.unreached.will_step(optimizer, self._reached())
-        lost = self._use(optimizer)
-        if next(_with_gradients(optimizer), None) is None:
-            self.optimizers.found_nothing(optimizer, sys._getframe(1), lost)
-        if paused and not type(optimizer).__module__.startswith("torch."):
-            tracer.resume()
+        try:
+            self.unreached.will_step(optimizer, self._reached)
+            lost = self._use(optimizer)
+            if not _with_gradients(optimizer):
+                self.optimizers.found_nothing(optimizer, sys._getframe(1), lost)
+        finally:
+            if paused:
+                tracer.resume()
 
-    def _reached(self) -> Iterator[torch.Tensor]:
+    def _reached(self) -> list[torch.Tensor]:
         """The leaves that are still there and got gradients since these were cleared."""
-        leaves = (state.ref() for state in list(self._states.values()) if state.passes)
-        return (leaf for leaf in leaves if leaf is not None)
+        leaves = [state.ref() for state in list(self._states.values()) if state.passes]
+        return [leaf for leaf in leaves if leaf is not None]
 
     def _use(self, optimizer: torch.optim.Optimizer) -> Place | None:
         """A step is about to use the gradients; a pass that had computed some."""
@@ -285,8 +288,10 @@ class Gradients:
         return found
 
     def _stepped(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        paused = self._watch.tracer.pause()
         self._note_step(optimizer, sys._getframe(1))
-        self._watch.tracer.resume()
+        if paused:
+            self._watch.tracer.resume()
 
     @guarded
     def _note_step(self, optimizer: torch.optim.Optimizer, frame: FrameType) -> None:
@@ -309,10 +314,10 @@ def _has_closure(args: Any, kwargs: Any) -> bool:
     return len(args) > 1 or bool(kwargs)
 
 
-def _with_gradients(optimizer: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
+def _with_gradients(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
     """The parameters that a step writes."""
-    for group in optimizer.param_groups:
-        yield from (p for p in group["params"] if is_plain(p) and grad_of(p) is not None)
+    get_grad = _GRAD.__get__
+    return [p for group in optimizer.param_groups for p in group["params"] if type(p) in PLAIN and get_grad(p) is not None]
 
 
 def _step_facts(spot: Spot, *, silent: bool) -> WriteFacts:

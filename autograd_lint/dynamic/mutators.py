@@ -20,7 +20,7 @@ from autograd_lint.dynamic.mutator_names import mutator_names
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import Via, WriteFacts
 from autograd_lint.dynamic.refusals import refusal_of_write
-from autograd_lint.dynamic.watch import Watch, address_of, checksum, is_leaf, is_plain, version_of
+from autograd_lint.dynamic.watch import Layer, Watch, address_of, checksum, is_leaf, is_plain, version_of
 
 _OPERATORS: Final = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift")
 
@@ -64,23 +64,27 @@ def _set_function(patches: Patches, table: dict[int, str], owner: Any, name: str
 
 
 def _wrap(writer: Writer, original: Any, op: str, via: Via, position: int) -> Callable[..., Any]:
-    note = writer.call
+    note, is_step, get_frame = writer.call, writer.is_step, sys._getframe
 
     def write(*args: Any, **kwargs: Any) -> Any:
-        if len(args) <= position:
+        frame = get_frame(1)
+        if len(args) <= position or is_step(frame):
             return original(*args, **kwargs)
-        return note(original, op, via, args[position], args, kwargs, sys._getframe(1))
+        return note(original, op, via, args[position], args, kwargs, frame)
 
     return dressed(write, original)
 
 
 def _wrap_out(writer: Writer, original: Any, op: str) -> Callable[..., Any]:
-    note = writer.call
+    note, is_step = writer.call, writer.is_step
 
     def write(*args: Any, **kwargs: Any) -> Any:
         if kwargs.get("out") is None:
             return original(*args, **kwargs)
-        return note(original, op, Via.OUT, kwargs["out"], args, kwargs, sys._getframe(1))
+        frame = sys._getframe(1)
+        if is_step(frame):
+            return original(*args, **kwargs)
+        return note(original, op, Via.OUT, kwargs["out"], args, kwargs, frame)
 
     return dressed(write, original)
 
@@ -100,13 +104,14 @@ class Writer:
 
     def __init__(self, watch: Watch, gradients: Gradients) -> None:
         self._watch = watch
+        self._layers = watch.layers
         self._gradients = gradients
         self._known: dict[tuple[Any, ...], WriteFacts] = {}
 
     def call(self, original: Any, op: str, via: Via, target: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
         """Run `original`, which writes `target`, and note that; or just run it where it is none of ours."""
         targets = target if isinstance(target, list | tuple) else (target,)
-        if not targets or not is_plain(targets[0]) or self._is_step(frame):
+        if not targets or not is_plain(targets[0]):
             return original(*args, **kwargs)
         user, between = self._watch.reach(frame)
         if user is None:
@@ -127,9 +132,10 @@ class Writer:
             self._gradients.note_zero(targets[0], op, user)
         return result
 
-    def _is_step(self, frame: FrameType) -> bool:
+    def is_step(self, frame: FrameType) -> bool:
         """Whether an optimizer is at work: its step is noted as a whole. What clears gradients is noted here."""
-        return self._watch.is_optimizer(frame) and frame.f_code.co_name != "zero_grad"
+        code = frame.f_code
+        return self._layers[code.co_filename] is Layer.OPTIMIZER and code.co_name != "zero_grad"
 
     @guarded
     def _before(self, targets: Iterable[Any], *about: Any) -> list[_Written]:

@@ -14,6 +14,7 @@ import torch
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import DisorderNote, Place, RebuiltNote, StateNote
+from autograd_lint.dynamic.tracer import get_trace, set_trace
 from autograd_lint.dynamic.watch import Watch, address_of, is_plain
 from autograd_lint.events import Disorder
 
@@ -107,13 +108,20 @@ class Optimizers:
     # ---------------------------------------------------------------- order
 
     def _wrap_clear(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        watch = self._watch
+        watch, hook, resume = self._watch, self._watch.tracer.hook, self._watch.tracer.resume
 
         def zero_grad(*args: Any, **kwargs: Any) -> Any:
-            frame = sys._getframe(1)
-            if watch.is_direct(frame):
-                self._cleared = (frame.f_code, frame.f_lasti)
-            return original(*args, **kwargs)
+            paused = get_trace() is hook
+            if paused:
+                set_trace(None)
+            try:
+                frame = sys._getframe(1)
+                if watch.is_direct(frame):
+                    self._cleared = (frame.f_code, frame.f_lasti)
+                return original(*args, **kwargs)
+            finally:
+                if paused:
+                    resume()
 
         return dressed(zero_grad, original)
 

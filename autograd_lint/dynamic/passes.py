@@ -20,12 +20,14 @@ from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import IndexReadNote, LostLeafNote, NodeFacts, PassNote, Place, StaleSave
 from autograd_lint.dynamic.refusals import failure_of, is_stale
 from autograd_lint.dynamic.saves import SaveCheck
-from autograd_lint.dynamic.watch import Watch
+from autograd_lint.dynamic.tracer import get_trace, set_trace
+from autograd_lint.dynamic.watch import Watch, is_plain
 from autograd_lint.events import Failure
 
 _ALWAYS: Final = 20
 """So many passes at one place are watched closely, then one in `_THEN_ONE_IN`: loops repeat themselves."""
 _THEN_ONE_IN: Final = 16
+_ENGINE: Final = "_engine_run_backward"
 _METHOD: Final = torch.Tensor.backward.__code__
 
 
@@ -73,6 +75,10 @@ class Request:
     asked: bool = True
     graph: Graph | None = None
 
+    def is_plain(self) -> bool:
+        """Whether Python code of torch's that looks at the roots calls nothing of the user's."""
+        return all(map(is_plain, self.roots)) and not torch._C._len_torch_function_stack()
+
     def walked(self) -> Graph:
         """The graph under the roots."""
         if self.graph is None:
@@ -94,54 +100,84 @@ class Passes:
         self._sites: dict[Place, _Site] = {}
         self._ran: deque[_Ran] = deque(maxlen=64)
         self._keeping = False
+        self._rests = False
         self.on_begin: Callable[[], None] | None = None
         self._inside = threading.local()
 
     def install(self, patches: Patches) -> None:
-        """Replace `torch.autograd.backward`, which `Tensor.backward` calls, and `torch.autograd.grad`."""
+        """Replace `torch.autograd.backward`, which `Tensor.backward` calls, `torch.autograd.grad`, and their engine."""
         patches.set(torch.autograd, "backward", self._wrap(torch.autograd.backward, "backward", _of_backward))
         patches.set(torch.autograd, "grad", self._wrap(torch.autograd.grad, "grad", _of_grad))
+        for module in (torch.autograd, torch.autograd.graph):
+            if hasattr(module, _ENGINE):
+                patches.set(module, _ENGINE, self._wrap_engine(getattr(module, _ENGINE)))
+                self._rests = True
 
     def _wrap(self, original: Any, call: str, read: Callable[..., Request]) -> Callable[..., Any]:
-        watch, inside, pause, resume = self._watch, self._inside, self._watch.tracer.pause, self._watch.tracer.resume
+        watch, inside = self._watch, self._inside
+        hook, resume = watch.tracer.hook, watch.tracer.resume
 
         def backward(*args: Any, **kwargs: Any) -> Any:
-            frame = sys._getframe(1)
-            paused = pause()  # at once: each call that is traced costs, our own too
-            user, _ = watch.reach(frame)
-            # A pass inside a pass, as reentrant checkpoints run it, is part of the outer one.
-            if user is None or getattr(inside, "pass_", False):
-                if paused:
-                    resume()
-                return original(*args, **kwargs)
-            inside.pass_ = True
+            # At once: each call that is traced costs, our own too.
+            inside.rests = rests = get_trace() is hook
+            if rests:
+                set_trace(None)
             try:
+                frame = sys._getframe(1)
+                user, _ = watch.reach(frame)
+                # A pass inside a pass, as reentrant checkpoints run it, is part of the outer one.
+                if user is None or getattr(inside, "pass_", False):
+                    self._resume_early()
+                    return original(*args, **kwargs)
                 request = read(*args, **kwargs)
                 request.asked = frame is user or (frame.f_back is user and frame.f_code is _METHOD)
                 return self._run(original, request, user, args, kwargs)
             finally:
-                inside.pass_ = False
-                resume()
+                inside.rests = False
+                if rests:
+                    resume()
 
         return dressed(backward, original)
 
+    def _wrap_engine(self, original: Any) -> Callable[..., Any]:
+        """From here on functions of the user's may be called."""
+        inside, tracer = self._inside, self._watch.tracer
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            if not getattr(inside, "rests", False):
+                return original(*args, **kwargs)
+            inside.rests = False
+            tracer.resume()
+            try:
+                return original(*args, **kwargs)
+            finally:
+                tracer.pause()
+
+        return dressed(run, original)
+
+    def _resume_early(self) -> None:
+        if self._inside.rests:
+            self._inside.rests = False
+            self._watch.tracer.resume()
+
     def _run(self, original: Any, request: Request, user: FrameType, args: Any, kwargs: Any) -> Any:
-        tracer = self._watch.tracer
+        inside = self._inside
         begun = self._begin(request, user)
         if self.on_begin is not None:
             self.on_begin()
-        tracer.resume()  # also where a step has failed and left it paused
+        if not self._rests or not request.is_plain():
+            self._resume_early()
         self._saves.pass_begins(None if begun is None else begun.site.note.spot)
+        inside.pass_ = True
         try:
             result = original(*args, **kwargs)
         except RuntimeError as error:
             self._failed(error, request, begun, user)
             raise
         finally:
+            inside.pass_ = False
             self._saves.pass_begins(None)
-        tracer.pause()
         self._succeeded(request, begun, user)
-        tracer.resume()
         return result
 
     @guarded

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from autograd_lint.dynamic.patches import Patches, dressed
-from autograd_lint.dynamic.tracer import Tracer
+from autograd_lint.dynamic.tracer import Tracer, get_trace, set_trace
 
 
 def rest_inside_modules(tracer: Tracer, patches: Patches) -> None:
@@ -16,6 +16,7 @@ def rest_inside_modules(tracer: Tracer, patches: Patches) -> None:
     Containers rest if they hold nothing but torch's own modules; others call the user's.
     """
     original: Any = torch.nn.Module.__call__
+    hook, resume = tracer.hook, tracer.resume
     rests: dict[type, bool] = {}
 
     def rest_in(module: Any) -> bool:
@@ -27,47 +28,39 @@ def rest_inside_modules(tracer: Tracer, patches: Patches) -> None:
         return rest or (kind is torch.nn.Sequential and all(map(rest_in, module._modules.values())))
 
     def call(module: Any, /, *args: Any, **kwargs: Any) -> Any:
-        kind = type(module)
-        if kind in rests and not rests[kind] and kind is not torch.nn.Sequential:
+        if get_trace() is not hook:
             return original(module, *args, **kwargs)
-        paused = tracer.pause()
-        if not paused or not rest_in(module):
-            if paused:
-                tracer.resume()
-            return original(module, *args, **kwargs)
+        set_trace(None)
+        rest = True
         try:
+            rest = rest_in(module)
+            if not rest:
+                resume()
             return original(module, *args, **kwargs)
         finally:
-            tracer.resume()
+            if rest:
+                resume()
 
     patches.set(torch.nn.Module, "__call__", dressed(call, original))
-    patches.set(torch.optim.Optimizer, "zero_grad", _resting(tracer, torch.optim.Optimizer.zero_grad))
     for kind in vars(torch.optim).values():
         if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer) and "step" in vars(kind):
             _rest_in_step(tracer, patches, kind)
-
-
-def _resting(tracer: Tracer, original: Any) -> Any:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        paused = tracer.pause()
-        try:
-            return original(*args, **kwargs)
-        finally:
-            if paused:
-                tracer.resume()
-
-    return dressed(call, original)
 
 
 def _rest_in_step(tracer: Tracer, patches: Patches, kind: type[torch.optim.Optimizer]) -> None:
     """Steps that are given a function of the user's to call are followed."""
     _hook(kind)
     original: Any = vars(kind)["step"]
-    resting = _resting(tracer, original)
+    hook, resume = tracer.hook, tracer.resume
 
-    def step(optimizer: Any, /, *args: Any, **kwargs: Any) -> Any:
-        run = original if args or kwargs else resting
-        return run(optimizer, *args, **kwargs)
+    def step(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > 1 or kwargs or get_trace() is not hook:
+            return original(*args, **kwargs)
+        set_trace(None)
+        try:
+            return original(*args)
+        finally:
+            resume()
 
     wrapper = dressed(step, original)
     wrapper.hooked = getattr(original, "hooked", False)  # type: ignore[attr-defined]  # or torch would hook it again

@@ -22,6 +22,7 @@ from autograd_lint.dynamic.store import WriteLog
 RETURNING: Final = frozenset(("__init__", "forward"))
 set_trace: Final = sys.settrace
 """The function itself: programs may replace it, and those in the sandbox get another."""
+get_trace: Final = sys.gettrace
 
 _KEPT: Final = 1 << 17
 """Entries kept a thread; older nodes lose their place."""
@@ -76,6 +77,8 @@ class Tracer(ABC):
         self.on_exception: Callable[[FrameType, BaseException, TracebackType | None], None] | None = None
         self.on_return: Callable[[FrameType], None] | None = None
         self.visitor: Visitor | None = None
+        self.hook: object = object()
+        """What `get_trace` tells while this traces; a tracer that traces nothing has one that nobody else has."""
 
     @abstractmethod
     def start(self) -> None:
@@ -103,11 +106,17 @@ class Tracer(ABC):
         return trail.find(number) if trail is not None else None
 
     def pause(self) -> bool:
-        """Code is about to run whose nodes belong to the line that runs now; whether there is need to resume."""
-        return False
+        """Stop tracing this thread, as its nodes belong to the line that runs now; whether there is need to resume.
+
+        Calls are traced too, so what is called all the time does this itself: `get_trace() is hook`, `set_trace(None)`.
+        """
+        if get_trace() is not self.hook:
+            return False
+        set_trace(None)
+        return True
 
     def resume(self) -> None:  # noqa: B027
-        """Go on, if paused."""
+        """Go on: only who has paused may say so."""
 
     def saved(self, number: int, frame: FrameType) -> None:  # noqa: B027
         """A node saves something while `frame` runs; most tracers know its place already."""
@@ -129,11 +138,12 @@ class SetTrace(Tracer):
         super().__init__(frames, log, next_number)
         self._instructions = instructions
         self._locals: dict[int, Callable[..., Any]] = {}
-        self._paused: set[int] = set()
-        self._call = self._make_call()
+        self._is_on = False
+        self._call = self.hook = self._make_call()
 
     def start(self) -> None:
         """Begin with the frames that are running already."""
+        self._is_on = True
         threading.settrace(self._call)
         set_trace(self._call)
         frame: FrameType | None = sys._getframe(1)
@@ -144,38 +154,24 @@ class SetTrace(Tracer):
 
     def stop(self) -> None:
         """Stop, unless another tool has taken over."""
-        self._paused.clear()
+        self._is_on = False
         threading.settrace(None)
-        if sys.gettrace() is self._call:
+        if get_trace() is self._call:
             set_trace(None)
 
-    def pause(self) -> bool:
-        """Stop following this thread for a while."""
-        if sys.gettrace() is not self._call:
-            return False
-        set_trace(None)
-        self._paused.add(threading.get_ident())
-        return True
-
     def resume(self) -> None:
-        """Go on, unless another tool has taken over meanwhile."""
-        if self._paused and threading.get_ident() in self._paused:
-            self._paused.discard(threading.get_ident())
-            if sys.gettrace() is None:
-                set_trace(self._call)
+        """Go on, unless the watch has ended or another tool has taken over meanwhile."""
+        if self._is_on and get_trace() is None:
+            set_trace(self._call)
 
     # Python calls these functions all the time: what they need is bound in closures, and each thread has its own.
 
     def _make_call(self) -> Callable[..., Any]:
-        known, users, locals_ = self.frames.known, self.frames.users, self._locals
+        users, locals_ = self.frames.users, self._locals
         instructions, get_ident = self._instructions, threading.get_ident
 
         def call(frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
-            name = frame.f_code.co_filename
-            user = known.get(name)
-            if user is None:
-                user = users[name]
-            if not user:
+            if not users[frame.f_code.co_filename]:
                 return None
             if instructions:
                 frame.f_trace_opcodes = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Final
@@ -62,8 +62,8 @@ class Unreached:
                 self._cuts[id(leaf)] = (weakref.ref(leaf), how, place)
 
     @guarded
-    def will_step(self, optimizer: Any, reached: Iterable[Any]) -> None:
-        """An optimizer is about to step; `reached` are the leaves that passes gave a gradient so far."""
+    def will_step(self, optimizer: Any, reached: Callable[[], Iterable[Any]]) -> None:
+        """An optimizer is about to step; `reached` tells the leaves that passes gave a gradient so far."""
         stepped = self._optimizers.setdefault(optimizer, _Stepped())
         if stepped.count >= _STEPS:
             return
@@ -73,7 +73,7 @@ class Unreached:
         kept = frozenset(idle) if stepped.without is None else stepped.without & frozenset(idle)
         if stepped.count == 1:
             self.own(parameters)  # in case it was built before the watch began
-            extra = [p for p in reached if isinstance(p, torch.nn.Parameter) and not self._is_owned(p)]
+            extra = [p for p in reached() if isinstance(p, torch.nn.Parameter) and not self._is_owned(p)]
             if idle or extra:
                 names = _names([*idle.values(), *extra])
                 self._without.update({key: names[key] for key in idle})
