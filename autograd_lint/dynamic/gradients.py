@@ -30,7 +30,7 @@ from autograd_lint.dynamic.records import (
 from autograd_lint.dynamic.scope import name_in_scope, owner_in_scope
 from autograd_lint.dynamic.syntax import Sources
 from autograd_lint.dynamic.unreached import Unreached
-from autograd_lint.dynamic.watch import PLAIN, Layer, Watch, address_of, is_leaf, is_plain
+from autograd_lint.dynamic.watch import PLAIN, Layer, Watch, address_of, is_leaf, is_plain, versions_of
 
 _GRAD: Final[Any] = torch._C.TensorBase.__dict__["grad"]
 _PASSES: Final = 64
@@ -92,8 +92,7 @@ class Gradients:
     def before_pass(self, leaves: Sequence[torch.Tensor]) -> None:
         """Find out what each gradient holds before a pass adds to it."""
         for leaf in leaves:
-            state = self._state(leaf)
-            grad = grad_of(leaf)
+            state, grad = self._state(leaf), grad_of(leaf)
             if grad is None:
                 state.restart(known=True)
             elif not self._is_untouched(state, grad):
@@ -101,23 +100,24 @@ class Gradients:
                 state.restart(known=cleared)
 
     @guarded
-    def after_pass(self, leaves: Sequence[torch.Tensor], spot: Spot, frame: FrameType) -> None:
-        """A pass added to the gradients of `leaves`."""
-        place, facts = spot.place, WriteFacts(spot, "backward", Via.PASS, grad_enabled=False)
-        cleared = [leaf for leaf in leaves if not self._state(leaf).passes]
-        for leaf in leaves:
-            state, grad = self._state(leaf), grad_of(leaf)
+    def after_pass(self, leaves: Sequence[torch.Tensor], facts: WriteFacts, frame: FrameType) -> None:
+        """A pass added to the gradients of `leaves`, which is what `facts` are about."""
+        place, log = facts.spot.place, self._watch.log
+        states = [self._state(leaf) for leaf in leaves]
+        partly = not all([state.passes for state in states])
+        for leaf, state in zip(leaves, states, strict=True):
+            grad = grad_of(leaf)
             if grad is None:
                 continue
             if state.grad is not None and state.grad() is grad:
                 number = self._watch.next_number()
-                self._watch.log.add(address_of(grad), facts, seq=number, version=grad._version)
+                log.add(address_of(grad), facts, seq=number, version=grad._version)
             if state.known and state.passes:
-                self._accumulated(leaf, state, place, frame, partly=bool(cleared))
+                self._accumulated(leaf, state, place, frame, partly=partly)
             state.unused = place
             state.passes.append(place)
             del state.passes[:-_PASSES]
-            state.grad, state.tick, state.unseen = weakref.ref(grad), self._watch.log.tick, self._unseen
+            state.grad, state.tick, state.unseen = weakref.ref(grad), log.tick, self._unseen
 
     def _state(self, leaf: torch.Tensor) -> LeafState:
         state = self._states.get(id(leaf))
@@ -260,17 +260,20 @@ class Gradients:
         if refuse is not None:
             for parameter in _with_gradients(optimizer):
                 refuse(parameter)
-        if _has_closure(args, kwargs):
-            return
-        paused = tracer.pause()
-        try:
-            self.unreached.will_step(optimizer, self._reached)
-            lost = self._use(optimizer)
-            if not _with_gradients(optimizer):
-                self.optimizers.found_nothing(optimizer, sys._getframe(1), lost)
-        finally:
+        # The first argument is the optimizer; another is a function of the user's to call.
+        if len(args) == 1 and not kwargs:
+            paused = tracer.pause()
+            self._prepare(optimizer, sys._getframe(1))
             if paused:
                 tracer.resume()
+
+    @guarded
+    def _prepare(self, optimizer: torch.optim.Optimizer, frame: FrameType) -> None:
+        if not self.unreached.is_done_with(optimizer):
+            self.unreached.will_step(optimizer, self._reached)
+        lost = self._use(optimizer)
+        if not _with_gradients(optimizer):
+            self.optimizers.found_nothing(optimizer, frame, lost)
 
     def _reached(self) -> list[torch.Tensor]:
         """The leaves that are still there and got gradients since these were cleared."""
@@ -299,25 +302,25 @@ class Gradients:
         user, _ = watch.reach(frame)
         if user is None:
             return
-        silent = any(bool(group.get("fused")) for group in optimizer.param_groups)
-        versions = {address_of(p): p._version for p in _with_gradients(optimizer)}
+        silent = False
+        for group in optimizer.param_groups:
+            silent = silent or bool(group.get("fused"))
         key = (id(user.f_code), user.f_lasti, silent)
         facts = self._known_steps.get(key)
         if facts is None:
             facts = self._known_steps[key] = _step_facts(watch.frames.spot(user), silent=silent)
+        versions = versions_of(_with_gradients(optimizer))
         watch.log.add_step(facts, versions, seq=watch.next_number(), silent=silent)
-        self.optimizers.stepped(optimizer, user, versions)
-
-
-def _has_closure(args: Any, kwargs: Any) -> bool:
-    """Whether a step was given a function of the user's to call. The first argument is the optimizer."""
-    return len(args) > 1 or bool(kwargs)
+        if self.optimizers.are_followed:
+            self.optimizers.stepped(optimizer, facts.spot.place, versions)
 
 
 def _with_gradients(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
     """The parameters that a step writes."""
     get_grad = _GRAD.__get__
-    return [p for group in optimizer.param_groups for p in group["params"] if type(p) in PLAIN and get_grad(p) is not None]
+    return [
+        p for group in optimizer.param_groups for p in group["params"] if type(p) in PLAIN and get_grad(p) is not None
+    ]
 
 
 def _step_facts(spot: Spot, *, silent: bool) -> WriteFacts:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
 import torch
@@ -15,20 +16,22 @@ from autograd_lint.events import Failure
 
 _LIMIT: Final = 50_000
 _RAW: Final = "_raw_saved_"
+_NUMBER: Final = itemgetter(1)
 _SELECTING: Final = frozenset(f"{name}Backward0" for name in ("Select", "Slice", "Index", "Unsqueeze", "Alias"))
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The nodes that a backward from some roots reaches, later ones first, and its leaves."""
+    """The nodes that a backward from some roots reaches, each with its number, later ones first, and its leaves."""
 
-    nodes: tuple[Any, ...]
+    nodes: dict[Any, int]
     leaves: tuple[torch.Tensor, ...]
 
     @property
     def numbers(self) -> frozenset[int]:
         """The numbers of the nodes that free something when they run."""
-        return frozenset(node._sequence_nr() for node in self.nodes if _saved_names(node))
+        names = _NAMES
+        return frozenset([number for node, number in self.nodes.items() if names[type(node)]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Saved:
 def walk(roots: Iterable[Any]) -> Graph:
     """The graph under `roots`; the first nodes of one that is too large."""
     leaves: dict[int, torch.Tensor] = {}
-    nodes: dict[Any, None] = {}
+    nodes: dict[Any, int] = {}
     stack = [node for node in map(_node_of, roots) if node is not None]
     while stack and len(nodes) < _LIMIT:
         node = stack.pop()
@@ -52,10 +55,12 @@ def walk(roots: Iterable[Any]) -> Graph:
         if type(node).__name__ == "AccumulateGrad":
             leaves[id(node.variable)] = node.variable
             continue
-        nodes[node] = None
-        stack.extend(following for following, _ in node.next_functions if following is not None)
-    ordered = sorted(nodes, key=lambda node: -node._sequence_nr())
-    return Graph(tuple(ordered), tuple(leaves.values()))
+        nodes[node] = node._sequence_nr()
+        for following, _ in node.next_functions:
+            if following is not None:
+                stack.append(following)
+    later_first = dict(sorted(nodes.items(), key=_NUMBER, reverse=True))
+    return Graph(later_first, tuple(leaves.values()))
 
 
 def _node_of(root: Any) -> Any:
@@ -71,21 +76,21 @@ def _accumulator(leaf: torch.Tensor) -> Any:
     return torch.autograd.graph.get_gradient_edge(leaf).node if leaf.requires_grad else None
 
 
-_NAMES: Final[dict[type, tuple[str, ...]]] = {}
+class _Names(dict[type, tuple[str, ...]]):
+    """The names under which nodes of a type save tensors."""
 
-
-def _saved_names(node: Any) -> tuple[str, ...]:
-    """The names under which nodes of its type save tensors."""
-    kind = type(node)
-    if kind not in _NAMES:
+    def __missing__(self, kind: type) -> tuple[str, ...]:
         names = tuple(name.removeprefix(_RAW) for name in dir(kind) if name.startswith(_RAW))
-        _NAMES[kind] = names or (("tensors",) if hasattr(kind, "_raw_saved_tensors") else ())
-    return _NAMES[kind]
+        self[kind] = names = names or (("tensors",) if hasattr(kind, "_raw_saved_tensors") else ())
+        return names
+
+
+_NAMES: Final = _Names()
 
 
 def saved_tensors(node: Any) -> Iterator[Saved]:
     """What a node still holds. What hooks have packed is left alone: unpacking would call them."""
-    for name in _saved_names(node):
+    for name in _NAMES[type(node)]:
         packed = _packed(node, name)
         for number, item in enumerate(packed):
             tensor = None if item is None or item.unpack_hook is not None else item.data
@@ -95,7 +100,7 @@ def saved_tensors(node: Any) -> Iterator[Saved]:
 
 def held_tensors(node: Any) -> Iterator[torch.Tensor]:
     """What a node still holds, also where the observer's own hooks have packed it."""
-    for name in _saved_names(node):
+    for name in _NAMES[type(node)]:
         for item in _packed(node, name):
             if item is not None:
                 tensor = item.data if item.unpack_hook is None else getattr(item.data, "kept", None)
@@ -118,7 +123,7 @@ def is_changed(saved: Saved) -> bool:
     return error is not None and is_stale(error)
 
 
-def find_changed(nodes: Sequence[Any]) -> Iterator[Saved]:
+def find_changed(nodes: Iterable[Any]) -> Iterator[Saved]:
     """What torch would refuse, in the order in which backward meets it."""
     for node in nodes:
         for saved in saved_tensors(node):
@@ -126,10 +131,10 @@ def find_changed(nodes: Sequence[Any]) -> Iterator[Saved]:
                 yield saved
 
 
-def find_freed(nodes: Sequence[Any]) -> Iterator[Any]:
+def find_freed(nodes: Iterable[Any]) -> Iterator[Any]:
     """The nodes that some backward has freed, in the order in which backward runs them."""
     for node in nodes:
-        errors = (_error_of(node, name) for name in _saved_names(node))
+        errors = (_error_of(node, name) for name in _NAMES[type(node)])
         if any(error is not None and failure_of(error) is Failure.TWICE for error in errors):
             yield node
 

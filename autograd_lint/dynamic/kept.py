@@ -36,14 +36,15 @@ class KeptRounds:
 
     def pass_begins(self, graph: Graph, root: Any, place: Place, records: Records) -> None:
         """Count what is alive of earlier rounds, and mark the graph of this one."""
-        alive = [token for token in (ref() for ref in self._tokens) if token is not None]
-        self._tokens = [weakref.ref(token) for token in alive]
+        alive = [token for ref in self._tokens if (token := ref()) is not None]
+        if len(alive) < len(self._tokens):
+            self._tokens = [weakref.ref(token) for token in alive]
         if len(alive) >= _MANY:
             nodes = len(frozenset[int]().union(*(token.numbers for token in alive)))
             records.kept[place] = KeptGraphs(place, len(alive), nodes)
         node: Any = root.grad_fn if isinstance(root, torch.Tensor) else None
         if node is not None and len(alive) < _MOST:
-            token = _Token(frozenset(node._sequence_nr() for node in graph.nodes))
+            token = _Token(frozenset(graph.nodes.values()))
             node.metadata[_KEY] = token
             self._tokens.append(weakref.ref(token))
 

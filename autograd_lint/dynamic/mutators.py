@@ -64,11 +64,14 @@ def _set_function(patches: Patches, table: dict[int, str], owner: Any, name: str
 
 
 def _wrap(writer: Writer, original: Any, op: str, via: Via, position: int) -> Callable[..., Any]:
-    note, is_step, get_frame = writer.call, writer.is_step, sys._getframe
+    note, layers, get_frame, optimizer = writer.call, writer.layers, sys._getframe, Layer.OPTIMIZER
 
     def write(*args: Any, **kwargs: Any) -> Any:
         frame = get_frame(1)
-        if len(args) <= position or is_step(frame):
+        # What an optimizer writes is noted as a whole, when it has stepped; what clears gradients is noted here.
+        if layers[frame.f_code.co_filename] is optimizer and frame.f_code.co_name != "zero_grad":
+            return original(*args, **kwargs)
+        if len(args) <= position:
             return original(*args, **kwargs)
         return note(original, op, via, args[position], args, kwargs, frame)
 
@@ -76,13 +79,13 @@ def _wrap(writer: Writer, original: Any, op: str, via: Via, position: int) -> Ca
 
 
 def _wrap_out(writer: Writer, original: Any, op: str) -> Callable[..., Any]:
-    note, is_step = writer.call, writer.is_step
+    note, layers = writer.call, writer.layers
 
     def write(*args: Any, **kwargs: Any) -> Any:
         if kwargs.get("out") is None:
             return original(*args, **kwargs)
         frame = sys._getframe(1)
-        if is_step(frame):
+        if layers[frame.f_code.co_filename] is Layer.OPTIMIZER:
             return original(*args, **kwargs)
         return note(original, op, Via.OUT, kwargs["out"], args, kwargs, frame)
 
@@ -104,7 +107,7 @@ class Writer:
 
     def __init__(self, watch: Watch, gradients: Gradients) -> None:
         self._watch = watch
-        self._layers = watch.layers
+        self.layers = watch.layers
         self._gradients = gradients
         self._known: dict[tuple[Any, ...], WriteFacts] = {}
 
@@ -131,11 +134,6 @@ class Writer:
         if zero and user is frame:
             self._gradients.note_zero(targets[0], op, user)
         return result
-
-    def is_step(self, frame: FrameType) -> bool:
-        """Whether an optimizer is at work: its step is noted as a whole. What clears gradients is noted here."""
-        code = frame.f_code
-        return self._layers[code.co_filename] is Layer.OPTIMIZER and code.co_name != "zero_grad"
 
     @guarded
     def _before(self, targets: Iterable[Any], *about: Any) -> list[_Written]:

@@ -15,7 +15,7 @@ from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.records import DisorderNote, Place, RebuiltNote, StateNote
 from autograd_lint.dynamic.tracer import get_trace, set_trace
-from autograd_lint.dynamic.watch import Watch, address_of, is_plain
+from autograd_lint.dynamic.watch import Layer, Watch, address_of, is_plain
 from autograd_lint.events import Disorder
 
 
@@ -66,10 +66,14 @@ class Optimizers:
         rounds = before.rounds + 1 if before is not None and again else 0
         self._built[place] = _Built(weakref.ref(optimizer), weakref.ref(first), 0, rounds)
 
+    @property
+    def are_followed(self) -> bool:
+        """Whether there is anything that a step may be the end of."""
+        return bool(self._built or self._states)
+
     @guarded
-    def stepped(self, optimizer: Any, user: FrameType, addresses: Iterable[int]) -> None:
-        """An optimizer has stepped: it wrote what is at these addresses."""
-        place = self._watch.frames.place(user)
+    def stepped(self, optimizer: Any, place: Place, addresses: Iterable[int]) -> None:
+        """An optimizer has stepped at `place`: it wrote what is at these addresses."""
         for where, built in self._built.items():
             if built.optimizer() is optimizer:
                 built.steps += 1
@@ -108,7 +112,7 @@ class Optimizers:
     # ---------------------------------------------------------------- order
 
     def _wrap_clear(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        watch, hook, resume = self._watch, self._watch.tracer.hook, self._watch.tracer.resume
+        layers, hook, resume = self._watch.layers, self._watch.tracer.hook, self._watch.tracer.resume
 
         def zero_grad(*args: Any, **kwargs: Any) -> Any:
             paused = get_trace() is hook
@@ -116,7 +120,7 @@ class Optimizers:
                 set_trace(None)
             try:
                 frame = sys._getframe(1)
-                if watch.is_direct(frame):
+                if layers[frame.f_code.co_filename] is Layer.USER:
                     self._cleared = (frame.f_code, frame.f_lasti)
                 return original(*args, **kwargs)
             finally:

@@ -17,17 +17,26 @@ from autograd_lint.dynamic.graph import Graph, find_freed, lost_leaves, selectio
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.kept import KeptRounds, held_bytes
 from autograd_lint.dynamic.patches import Patches, dressed
-from autograd_lint.dynamic.records import IndexReadNote, LostLeafNote, NodeFacts, PassNote, Place, StaleSave
+from autograd_lint.dynamic.records import (
+    IndexReadNote,
+    LostLeafNote,
+    NodeFacts,
+    PassNote,
+    Place,
+    StaleSave,
+    Via,
+    WriteFacts,
+)
 from autograd_lint.dynamic.refusals import failure_of, is_stale
+from autograd_lint.dynamic.rests import PassRest
 from autograd_lint.dynamic.saves import SaveCheck
 from autograd_lint.dynamic.tracer import get_trace, set_trace
-from autograd_lint.dynamic.watch import Watch, is_plain
+from autograd_lint.dynamic.watch import Watch
 from autograd_lint.events import Failure
 
 _ALWAYS: Final = 20
 """So many passes at one place are watched closely, then one in `_THEN_ONE_IN`: loops repeat themselves."""
 _THEN_ONE_IN: Final = 16
-_ENGINE: Final = "_engine_run_backward"
 _METHOD: Final = torch.Tensor.backward.__code__
 
 
@@ -36,6 +45,7 @@ class _Site:
     """What is known of the passes at one place."""
 
     note: PassNote
+    facts: WriteFacts
     count: int = 0
     kept: KeptRounds = field(default_factory=KeptRounds)
     reused: int = 0
@@ -53,7 +63,7 @@ class _Ran:
     kept: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Begun:
     """What was found before a pass that is watched `close`ly."""
 
@@ -75,10 +85,6 @@ class Request:
     asked: bool = True
     graph: Graph | None = None
 
-    def is_plain(self) -> bool:
-        """Whether Python code of torch's that looks at the roots calls nothing of the user's."""
-        return all(map(is_plain, self.roots)) and not torch._C._len_torch_function_stack()
-
     def walked(self) -> Graph:
         """The graph under the roots."""
         if self.graph is None:
@@ -98,84 +104,59 @@ class Passes:
         self._annotate = annotate
         self._index_reads = index_reads
         self._sites: dict[Place, _Site] = {}
+        self._known: dict[tuple[int, int], _Site] = {}
         self._ran: deque[_Ran] = deque(maxlen=64)
         self._keeping = False
-        self._rests = False
         self.on_begin: Callable[[], None] | None = None
         self._inside = threading.local()
+        self._rest = PassRest(watch.tracer)
 
     def install(self, patches: Patches) -> None:
-        """Replace `torch.autograd.backward`, which `Tensor.backward` calls, `torch.autograd.grad`, and their engine."""
-        patches.set(torch.autograd, "backward", self._wrap(torch.autograd.backward, "backward", _of_backward))
-        patches.set(torch.autograd, "grad", self._wrap(torch.autograd.grad, "grad", _of_grad))
-        for module in (torch.autograd, torch.autograd.graph):
-            if hasattr(module, _ENGINE):
-                patches.set(module, _ENGINE, self._wrap_engine(getattr(module, _ENGINE)))
-                self._rests = True
+        """Replace `torch.autograd.backward`, which `Tensor.backward` calls, and `torch.autograd.grad`."""
+        self._rest.install(patches)
+        patches.set(torch.autograd, "backward", self._wrap(torch.autograd.backward, _of_backward))
+        patches.set(torch.autograd, "grad", self._wrap(torch.autograd.grad, _of_grad))
 
-    def _wrap(self, original: Any, call: str, read: Callable[..., Request]) -> Callable[..., Any]:
-        watch, inside = self._watch, self._inside
+    def _wrap(self, original: Any, read: Callable[..., Request]) -> Callable[..., Any]:
+        watch, inside, rest = self._watch, self._inside, self._rest
         hook, resume = watch.tracer.hook, watch.tracer.resume
 
         def backward(*args: Any, **kwargs: Any) -> Any:
-            # At once: each call that is traced costs, our own too.
-            inside.rests = rests = get_trace() is hook
-            if rests:
-                set_trace(None)
+            paused = get_trace() is hook
+            if paused:
+                set_trace(None)  # at once: each call that is traced costs, our own too
             try:
+                rest.begins(on=paused)
                 frame = sys._getframe(1)
                 user, _ = watch.reach(frame)
                 # A pass inside a pass, as reentrant checkpoints run it, is part of the outer one.
                 if user is None or getattr(inside, "pass_", False):
-                    self._resume_early()
+                    rest.go_on((None,))
                     return original(*args, **kwargs)
                 request = read(*args, **kwargs)
                 request.asked = frame is user or (frame.f_back is user and frame.f_code is _METHOD)
                 return self._run(original, request, user, args, kwargs)
             finally:
-                inside.rests = False
-                if rests:
+                rest.begins(on=False)
+                if paused:
                     resume()
 
         return dressed(backward, original)
 
-    def _wrap_engine(self, original: Any) -> Callable[..., Any]:
-        """From here on functions of the user's may be called."""
-        inside, tracer = self._inside, self._watch.tracer
-
-        def run(*args: Any, **kwargs: Any) -> Any:
-            if not getattr(inside, "rests", False):
-                return original(*args, **kwargs)
-            inside.rests = False
-            tracer.resume()
-            try:
-                return original(*args, **kwargs)
-            finally:
-                tracer.pause()
-
-        return dressed(run, original)
-
-    def _resume_early(self) -> None:
-        if self._inside.rests:
-            self._inside.rests = False
-            self._watch.tracer.resume()
-
     def _run(self, original: Any, request: Request, user: FrameType, args: Any, kwargs: Any) -> Any:
-        inside = self._inside
         begun = self._begin(request, user)
         if self.on_begin is not None:
             self.on_begin()
-        if not self._rests or not request.is_plain():
-            self._resume_early()
+        self._rest.go_on(request.roots)
         self._saves.pass_begins(None if begun is None else begun.site.note.spot)
-        inside.pass_ = True
+        self._inside.pass_ = True
         try:
             result = original(*args, **kwargs)
         except RuntimeError as error:
             self._failed(error, request, begun, user)
             raise
         finally:
-            inside.pass_ = False
+            self._inside.pass_ = False
             self._saves.pass_begins(None)
         self._succeeded(request, begun, user)
         return result
@@ -194,7 +175,8 @@ class Passes:
             root = request.roots[0] if request.roots else None
             site.kept.pass_begins(request.walked(), root, site.note.spot.place, self._watch.records)
         leaves = request.walked().leaves if close and request.accumulates else ()
-        self._gradients.before_pass(leaves)
+        if leaves:
+            self._gradients.before_pass(leaves)
         if self._keeping and any(ran.kept for ran in self._ran):
             self._note_reuse(request, site)
         if close and self._watch.log.silent_tick:
@@ -204,13 +186,18 @@ class Passes:
         return _Begun(site, leaves, numbers, close)
 
     def _site(self, request: Request, user: FrameType) -> _Site:
-        place = self._watch.frames.place(user)
-        site = self._sites.get(place)
+        key = (id(user.f_code), user.f_lasti)
+        site = self._known.get(key)
         if site is None:
-            note = self._note(request, user)
-            site = self._sites[place] = _Site(note)
-            self._watch.records.passes.append(note)
+            place = self._watch.frames.place(user)
+            site = self._sites.get(place) or self._sites.setdefault(place, self._make_site(request, user))
+            self._known[key] = site
         return site
+
+    def _make_site(self, request: Request, user: FrameType) -> _Site:
+        note = self._note(request, user)
+        self._watch.records.passes.append(note)
+        return _Site(note, WriteFacts(note.spot, "backward", Via.PASS, grad_enabled=False))
 
     def _note(self, request: Request, user: FrameType) -> PassNote:
         root = next((root for root in request.roots if isinstance(root, torch.Tensor)), None)
@@ -251,7 +238,8 @@ class Passes:
         site, numbers = begun.site, begun.numbers
         if request.accumulates and not begun.close:
             self._gradients.skip_pass()
-        self._gradients.after_pass(begun.leaves, site.note.spot, user)
+        if begun.leaves:
+            self._gradients.after_pass(begun.leaves, site.facts, user)
         kept = request.retain if request.retain is not None else request.create
         explicit = request.retain is True and site.count <= _ALWAYS
         if numbers and explicit:

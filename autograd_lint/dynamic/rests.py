@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import torch
 
 from autograd_lint.dynamic.patches import Patches, dressed
 from autograd_lint.dynamic.tracer import Tracer, get_trace, set_trace
+from autograd_lint.dynamic.watch import is_plain
 
 
 def rest_inside_modules(tracer: Tracer, patches: Patches) -> None:
@@ -74,3 +76,46 @@ def _hook(kind: Any) -> None:
     if wrap is not None and not getattr(original, "hooked", False):
         kind.step = wrap(original)
         kind.step.hooked = True
+
+
+class PassRest:
+    """Lets tracing rest in a backward pass, but not while the engine runs, which may call functions of the user's."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self._rests = threading.local()
+        self._knows_engine = False
+
+    def install(self, patches: Patches) -> None:
+        """Replace the engine, where torch keeps it, by one that goes on tracing while it runs."""
+        owner: Any = torch.autograd.Variable
+        kind: Any = type(getattr(owner, "_execution_engine", None))
+        if kind.__name__ != "_EngineBase":  # torch may keep it elsewhere one day
+            return
+        hook, resume, rests = self._tracer.hook, self._tracer.resume, self._rests
+
+        class Engine(kind):  # type: ignore[misc]
+            def run_backward(self, *args: Any, **kwargs: Any) -> Any:
+                if not getattr(rests, "on", False):
+                    return super().run_backward(*args, **kwargs)
+                rests.on = False
+                resume()
+                try:
+                    return super().run_backward(*args, **kwargs)
+                finally:
+                    if get_trace() is hook:
+                        set_trace(None)
+
+        patches.set(owner, "_execution_engine", Engine())
+        self._knows_engine = True
+
+    def begins(self, *, on: bool) -> None:
+        """A pass begins, with tracing paused or not."""
+        self._rests.on = on
+
+    def go_on(self, roots: tuple[Any, ...]) -> None:
+        """Trace again at once, unless torch's own Python code can be trusted to call nothing but the engine."""
+        trusted = self._knows_engine and all(map(is_plain, roots)) and not torch._C._len_torch_function_stack()
+        if not trusted and self._rests.on:
+            self._rests.on = False
+            self._tracer.resume()

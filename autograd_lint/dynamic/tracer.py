@@ -191,6 +191,11 @@ class SetTrace(Tracer):
             if event == wanted:
                 lasti = frame.f_lasti if instructions else -1
                 trail.add(next_number(), (frame.f_code, lasti, frame.f_lineno, log.tick))
+            if event == "line":
+                if self.on_line is not None:
+                    self.on_line(frame)
+                if self.visitor is not None:
+                    self.visitor.line(frame)
             elif event == "return":
                 outer = nearest(frame.f_back)
                 if outer is not None:
@@ -203,11 +208,6 @@ class SetTrace(Tracer):
                     self.on_exception(frame, argument[1], argument[2])
                 if self.visitor is not None:
                     self.visitor.raised(frame, argument[1], argument[2])
-            if event == "line":
-                if self.on_line is not None:
-                    self.on_line(frame)
-                if self.visitor is not None:
-                    self.visitor.line(frame)
             return local
 
         return local

@@ -26,6 +26,7 @@ _STEPS: Final = 20
 class _Stepped:
     """An optimizer's parameters that had no gradient at any of the steps looked at."""
 
+    ref: weakref.ref[Any]
     count: int = 0
     without: frozenset[int] | None = None
 
@@ -35,7 +36,7 @@ class Unreached:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._optimizers: weakref.WeakKeyDictionary[Any, _Stepped] = weakref.WeakKeyDictionary()
+        self._optimizers: dict[int, _Stepped] = {}
         self._without: dict[int, str] = {}
         self._owned: dict[int, weakref.ref[Any]] = {}
         self._unowned: dict[int, str] = {}
@@ -61,12 +62,17 @@ class Unreached:
             if id(leaf) not in self._cuts or self._cuts[id(leaf)][0]() is not leaf:
                 self._cuts[id(leaf)] = (weakref.ref(leaf), how, place)
 
+    def is_done_with(self, optimizer: Any) -> bool:
+        """Whether enough of its steps were looked at."""
+        stepped = self._optimizers.get(id(optimizer))
+        return stepped is not None and stepped.count >= _STEPS and stepped.ref() is optimizer
+
     @guarded
     def will_step(self, optimizer: Any, reached: Callable[[], Iterable[Any]]) -> None:
         """An optimizer is about to step; `reached` tells the leaves that passes gave a gradient so far."""
-        stepped = self._optimizers.setdefault(optimizer, _Stepped())
-        if stepped.count >= _STEPS:
-            return
+        stepped = self._optimizers.get(id(optimizer))
+        if stepped is None or stepped.ref() is not optimizer:
+            stepped = self._optimizers[id(optimizer)] = _Stepped(weakref.ref(optimizer))
         stepped.count += 1
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         idle = {id(p): p for p in parameters if p.requires_grad and _GRAD.__get__(p) is None}

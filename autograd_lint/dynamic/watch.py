@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -144,6 +144,15 @@ def address_of(tensor: torch.Tensor) -> int:
         return int(_BASE.untyped_storage(tensor).data_ptr())
     except (RuntimeError, NotImplementedError):
         return 0  # sparse, meta, or wrapped by a transform
+
+
+def versions_of(tensors: Sequence[torch.Tensor]) -> dict[int, int]:
+    """The version counters, by the address of the memory."""
+    storage = _BASE.untyped_storage
+    try:
+        return {storage(tensor).data_ptr(): tensor._version for tensor in tensors}
+    except (RuntimeError, NotImplementedError):
+        return {address_of(tensor): version_of(tensor) for tensor in tensors}
 
 
 def checksum(tensor: torch.Tensor) -> int | None:
