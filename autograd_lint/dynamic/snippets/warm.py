@@ -16,6 +16,9 @@ from autograd_lint.dynamic.sandbox.walls import Walls
 _WANTS_COMPILER: Final = re.compile(r"optim|checkpoint|compile|dynamo|DataParallel|\bfsdp", re.IGNORECASE)
 """Programs that make torch load its compiler, which takes longer than loading torch."""
 
+_LATE: Final = ("torch._dynamo", "torch.profiler._cupti_monitor")
+"""What they make it load: an optimizer's first step asks for both."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
@@ -43,9 +46,10 @@ def load(names: Iterable[str], walls: Walls) -> Interpreter:
 def load_for(text: str) -> None:
     """Import what the program `text` would make torch import. Nothing is run: no thread may start before a fork."""
     if "torch" in sys.modules and "torch._dynamo" not in sys.modules and _WANTS_COMPILER.search(text):
-        # Where torch is incomplete, the program will find out by itself.
-        with contextlib.suppress(ImportError, OSError, AttributeError, RuntimeError):
-            importlib.import_module("torch._dynamo")
+        for name in _LATE:
+            # Where torch is incomplete, or of another version, the program will find out by itself.
+            with contextlib.suppress(ImportError, OSError, AttributeError, RuntimeError):
+                importlib.import_module(name)
 
 
 def interpreter_to_json(found: Interpreter) -> dict[str, Any]:
