@@ -104,7 +104,7 @@ class Gradients:
         """A pass added to the gradients of `leaves`, which is what `facts` are about."""
         place, log = facts.spot.place, self._watch.log
         states = [self._state(leaf) for leaf in leaves]
-        partly = not all([state.passes for state in states])
+        partly = not all(state.passes for state in states)
         for leaf, state in zip(leaves, states, strict=True):
             grad = grad_of(leaf)
             if grad is None:
