@@ -18,7 +18,7 @@ import torch
 
 from autograd_lint.dynamic.guard import guarded
 from autograd_lint.dynamic.patches import Patches, dressed
-from autograd_lint.dynamic.records import Moment, NodeFacts, Place, Spot, StaleSave
+from autograd_lint.dynamic.records import Moment, NodeFacts, Place, Spot, StaleSave, StoppedWrite
 from autograd_lint.dynamic.saves import silent_write
 from autograd_lint.dynamic.tracer import Tracer
 from autograd_lint.dynamic.watch import Watch, address_of, version_of
@@ -169,10 +169,19 @@ class SaveHooks:
         for ref in self._live.get(address_of(tensor), ()):
             packed = ref()
             if packed is not None and version_of(packed.kept) == packed.version:
-                raise SavedTensorWritten(self._refusal(packed))
+                saved = self.place_of(packed)
+                self._note_stopped(saved)
+                raise SavedTensorWritten(self._refusal(saved))
 
-    def _refusal(self, packed: Packed) -> str:
-        place = self.place_of(packed)
+    @guarded
+    def _note_stopped(self, saved: Place | None) -> None:
+        user, _ = self._watch.reach(sys._getframe(1))
+        if user is not None:
+            place = self._watch.frames.locate(user.f_code, user.f_lasti)
+            self._watch.records.stopped.append(StoppedWrite(place, saved))
+
+    @staticmethod
+    def _refusal(place: Place | None) -> str:
         where = "" if place is None else f" at {place.shown}"
         return f"autograd-lint: this changes a tensor that was saved for backward{where} and is still needed"
 

@@ -358,6 +358,14 @@ class IdleParameter:
     cut_at: Place | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StoppedWrite:
+    """The program was stopped at `place`, about to write to what was saved at `saved`."""
+
+    place: Place
+    saved: Place | None
+
+
 @dataclass(slots=True)
 class Records:
     """All that one run left behind, without repetitions."""
@@ -371,6 +379,7 @@ class Records:
     kept: dict[Place, KeptGraphs] = field(default_factory=dict)
     idle: list[IdleParameter] = field(default_factory=list)
     left: list[LeftNote] = field(default_factory=list)
+    stopped: list[StoppedWrite] = field(default_factory=list)
     ran_eagerly: bool = False
     replaced: tuple[str, ...] = ()
 

@@ -40,6 +40,9 @@ class Remark:
 
 def remarks_of(records: Records) -> Iterator[Remark]:
     """All remarks on a run."""
+    for stopped in records.stopped:
+        saved = "" if stopped.saved is None else f" at {stopped.saved.shown}"
+        yield Remark("write-stopped", f"stopped before this write to a tensor saved for backward{saved}", stopped.place)
     yield from _about_graphs(records)
     yield from _about_parameters(records)
 

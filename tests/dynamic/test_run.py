@@ -143,6 +143,8 @@ def test_raise_at_write(project: Path) -> None:
     assert ran.returncode == 1
     assert 'train.py", line 5, in <module>\n    y += 1' in ran.stderr
     assert f"saved for backward at {project}/train.py:4" in ran.stderr
+    assert "train.py:5:1: AGL004" in ran.stdout
+    assert "stopped before this write to a tensor saved for backward" in ran.stdout
     assert lint(project, "--raise-at-write", write(project, "clean.py", CLEAN + "x.detach().add_(1)\n")).returncode == 0
 
 
