@@ -99,10 +99,10 @@ class LoopCarriedGraph(Rule):
         )
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """The carried values detached where a round of the loop begins."""
+        """The carried values detached where a round of the loop begins; what is not known may be no tensor."""
         from autograd_lint.fixing.carrying import carried_without_graph
 
-        return carried_without_graph(code, event) if isinstance(event, Backward) else None
+        return carried_without_graph(code, event) if isinstance(event, Backward) and event.certain else None
 
 
 def _places(event: Backward) -> Iterator[tuple[str, Site]]:

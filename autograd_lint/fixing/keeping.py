@@ -22,7 +22,7 @@ def kept_without_graph(code: Code, event: GraphKept) -> Fix | None:
     if part is None:
         return None
     events = [other for other in code.events_at(event.site) if isinstance(other, GraphKept)]
-    if any(other.inside for other in events):
+    if any(other.inside or _began_inside(code, other, part) for other in events):
         return None  # no tensor, and what else it holds is not known
     known = len(events) == len(code.events_at(event.site)) and all(other.value.in_graph for other in events)
     safe = known and isinstance(part, cst.Name) and _had_backward(code, line, part.value)
@@ -54,6 +54,19 @@ def _part(value: cst.BaseExpression, name: str) -> cst.BaseExpression | None:
     if isinstance(value, cst.Tuple | cst.List | cst.Dict | cst.ListComp) or named:
         return None
     return value
+
+
+def _began_inside(code: Code, event: GraphKept, part: cst.BaseExpression) -> bool:
+    """Whether the backward began at an entry or an attribute of `part`: at `output["loss"]`, at `output.loss`."""
+    call = None if event.backward is None else code.find(event.backward, cst.Call)
+    match call:
+        case cst.Call(
+            func=cst.Attribute(value=cst.Subscript(value=owner, slice=[cst.SubscriptElement(cst.Index(key))]))
+        ):
+            return isinstance(key, cst.SimpleString) and owner.deep_equals(part)
+        case cst.Call(func=cst.Attribute(value=cst.Attribute(value=owner))):
+            return owner.deep_equals(part)
+    return False
 
 
 def _had_backward(code: Code, line: cst.SimpleStatementLine, name: str) -> bool:
