@@ -5,17 +5,11 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-import torch
 
 from autograd_lint.finding import Finding, Position, Range, Severity
 from tests.agreement.compare import Comparison, Disagreement, Fault, compare
 from tests.agreement.oracle import run_program
 from tests.agreement.outcome import Kind
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def program(body: str) -> str:

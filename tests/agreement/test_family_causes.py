@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
-import torch
 
 from tests.agreement.cause import check_cause
 
@@ -271,11 +270,6 @@ CAUSES: Final = {
     """,
 }
 """What the program does, its outcome under torch, and its text without imports."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("cause", CAUSES)

@@ -23,11 +23,6 @@ FEW = 70
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from tests.agreement.show import program
 from tests.agreement.sweep import Case, Tally, sweep
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def shown(cases: list[Case]) -> str:

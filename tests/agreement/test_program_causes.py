@@ -209,11 +209,6 @@ CAUSES: Final = {
 """What the program does, its outcome under torch, and its text without imports."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.mark.parametrize("name", sorted(UNWATCHED))
 def test_torch_does_not_see_the_write(name: str) -> None:
     x = torch.rand(3, 3, requires_grad=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-import torch
 
 from tests.agreement.compare import compare, static_findings
 from tests.agreement.oracle import gradients_of, run_program, same_gradients
@@ -21,11 +20,6 @@ ERRORS_AT_BACKWARD = {
     "B:multi-view": Kind.REFUSED,
     "B:detach_": Kind.REFUSED,
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def name_of(program: Program) -> str:

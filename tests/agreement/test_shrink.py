@@ -5,17 +5,11 @@ from __future__ import annotations
 import ast
 
 import pytest
-import torch
 
 from tests.agreement.generate import KINDS, generate
 from tests.agreement.oracle import run_program
 from tests.agreement.outcome import Kind, Outcome
 from tests.agreement.shrink import shrink
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def shrunk(text: str, *needed: str) -> str:
