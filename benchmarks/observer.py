@@ -1,9 +1,11 @@
 """What the observer costs: training steps plain, observed, and under anomaly mode, interleaved in one process.
 
-    python benchmarks/observer.py [--rounds N] [--steps N] [--json PATH]
+    python benchmarks/observer.py [--rounds N] [--seconds S] [--steps N] [--json PATH]
 
-Prints, for each model, the median milliseconds of a step and the ratios to the plain one. Losses of all variants must
-be equal, bit for bit, or it fails. On a GPU, where there is one, the same again.
+Prints, for each model, the median milliseconds of a step and the ratios to the plain one. A round starts the observer,
+runs as many steps as take about `--seconds` plain (or just `--steps`), and stops it: what starting and the first steps
+cost is in the ratio, and is also told by itself, in milliseconds, since a program pays it once. Losses of all variants
+must be equal, bit for bit, or it fails. On a GPU, where there is one, the same again.
 """
 
 from __future__ import annotations
@@ -120,46 +122,77 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Result:
-    """The median of a step's time, and the ratios to the plain one."""
+    """Medians over the rounds: milliseconds of a step, its ratio to the plain one, milliseconds of the beginning."""
 
     model: str
     device: str
+    steps: int
     milliseconds: dict[str, float]
     ratios: dict[str, float]
+    beginning: dict[str, float]
 
 
-def measure(name: str, device: str, *, rounds: int, steps: int) -> Result:
-    """Each round runs every variant on a model of its own, from one seed; the first is left out."""
+@dataclass(frozen=True)
+class Round:
+    """Seconds of one round: all of it, and its beginning (starting the variant, and the first step)."""
+
+    seconds: float
+    beginning: float
+    loss: torch.Tensor
+
+
+def measure(name: str, device: str, *, rounds: int, seconds: float, steps: int | None) -> Result:
+    """Each round runs every variant on a model of its own, from one seed; the first round only warms up."""
     made: dict[str, Step] = {}
     for variant in VARIANTS:
         torch.manual_seed(0)
         made[variant] = MODELS[name](device)
-    times: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+    count = steps or steps_in(seconds, MODELS[name](device), device)
+    kept: dict[str, list[Round]] = {variant: [] for variant in VARIANTS}
     for number in range(rounds + 1):
-        losses = []
-        for variant, around in VARIANTS.items():
-            with around():
-                seconds, loss = run_steps(made[variant], steps, device)
-            losses.append(loss)
-            if number:
-                times[variant].append(seconds / steps * 1000)
-        if not all(torch.equal(losses[0], loss) for loss in losses):
-            sys.exit(f"{name}: the losses differ: {losses}")
-    pairs = {v: statistics.median(a / b for a, b in zip(times[v], times["plain"], strict=True)) for v in VARIANTS}
-    return Result(name, device, {v: statistics.median(times[v]) for v in VARIANTS}, pairs)
+        now = {variant: run_round(around, made[variant], count, device) for variant, around in VARIANTS.items()}
+        if not all(torch.equal(now["plain"].loss, each.loss) for each in now.values()):
+            sys.exit(f"{name}: the losses differ: { {v: each.loss.item() for v, each in now.items()} }")
+        if number:
+            for variant, each in now.items():
+                kept[variant].append(each)
+    return Result(
+        name,
+        device,
+        count,
+        {v: statistics.median(each.seconds / count for each in kept[v]) * 1000 for v in VARIANTS},
+        {
+            v: statistics.median(a.seconds / b.seconds for a, b in zip(kept[v], kept["plain"], strict=True))
+            for v in VARIANTS
+        },
+        {v: statistics.median(each.beginning for each in kept[v]) * 1000 for v in VARIANTS},
+    )
 
 
-def run_steps(step: Step, count: int, device: str) -> tuple[float, torch.Tensor]:
-    """Seconds for so many steps, and the last loss. On the CPU its own time counts: other programs may be running."""
+def steps_in(seconds: float, step: Step, device: str) -> int:
+    """How many plain steps take about so long; at least 20."""
+    step()
+    tried = 20
+    taken = run_round(nullcontext, step, tried, device).seconds
+    return max(20, round(seconds / taken * tried))
+
+
+def run_round(around: Callable[[], AbstractContextManager[object]], step: Step, count: int, device: str) -> Round:
+    """Run so many steps inside one variant. On the CPU its own time counts: other programs may be running."""
     clock = time.process_time if device == "cpu" else time.perf_counter
     synchronize(device)
     started = clock()
-    for _ in range(count):
+    with around():
         loss = step()
-    synchronize(device)
-    return clock() - started, loss.detach()
+        synchronize(device)
+        begun = clock()
+        for _ in range(count - 1):
+            loss = step()
+        synchronize(device)
+        ended = clock()
+    return Round(ended - started, begun - started, loss.detach())
 
 
 def synchronize(device: str) -> None:
@@ -168,23 +201,37 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
+def show(result: Result) -> None:
+    """One line of the table."""
+    ours, theirs = result.ratios["observer"], result.ratios["anomaly"]
+    share = (ours - 1) / (theirs - 1) if theirs > 1 else float("nan")
+    first = "  ".join(f"{result.beginning[variant]:8.2f}" for variant in VARIANTS)
+    print(
+        f"{result.model:13} {result.steps:8}  {result.milliseconds['plain']:8.3f}  {ours:7.2f}x {theirs:7.2f}x"
+        f"  {share:15.0%}   {'':12}{first}",
+        flush=True,
+    )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="What the observer costs.")
     parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=0.4, help="about how long a plain round takes")
+    parser.add_argument("--steps", type=int, help="just so many steps a round")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     results = []
     for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
-        print(f"{'':14}{device:>10} ms  {'observer':>9}  {'anomaly':>9}  share of anomaly's overhead")
+        print(
+            f"{device:13} {'steps':>8}  plain ms  observer  anomaly  of its overhead"
+            "   first step ms: plain  observer   anomaly"
+        )
         for name in MODELS:
-            result = measure(name, device, rounds=options.rounds, steps=options.steps)
+            result = measure(name, device, rounds=options.rounds, seconds=options.seconds, steps=options.steps)
             results.append(result)
-            ours, theirs = result.ratios["observer"], result.ratios["anomaly"]
-            share = (ours - 1) / (theirs - 1) if theirs > 1 else float("nan")
-            print(f"{name:14}{result.milliseconds['plain']:13.3f}  {ours:8.2f}x  {theirs:8.2f}x  {share:8.0%}")
+            show(result)
     if options.json:
         options.json.write_text(json.dumps([vars(result) for result in results], indent=2) + "\n", encoding="utf-8")
 
