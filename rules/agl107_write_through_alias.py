@@ -125,6 +125,8 @@ def _stale_message(event: Write, stale: Stale) -> str:
 def _stale_help(event: Write) -> str:
     if event.how is How.DATA_ASSIGN:
         return "assign `.data` before the forward or after the backward, not between them"
+    if event.through == "state_dict":
+        return "write the weights before the forward or after the backward, not between them"
     if event.through:
         return "write to a copy: `.detach().clone()`"
     return "use the out-of-place form"

@@ -101,6 +101,8 @@ class RetainGraph(Rule):
 
 def _message(event: Backward) -> str:
     root = quoted(event.root.name, otherwise="a tensor")
+    if event.create_graph:
+        return f"`retain_graph=True` beside `create_graph=True`, which keeps the graph of {root} by itself"
     if not event.reused and event.root.in_graph is None:
         return f"`retain_graph=True` keeps the graph of {root} for a backward that may follow"
     if not event.reused:
@@ -118,6 +120,8 @@ def _places(event: Backward) -> Iterator[tuple[str, Site]]:
 
 
 def _help(event: Backward) -> str:
+    if event.create_graph:
+        return "drop the argument"
     if not event.reused and event.root.in_graph is None:
         return "drop the argument if no later backward needs this graph; else sum the losses, and run one backward"
     if not event.reused:

@@ -25,14 +25,15 @@ def only_once(code: Code, event: Backward) -> Fix | None:
     given = None if call is None else argument(call, "retain_graph", 1)
     if call is None or given is None:
         return None
+    if _is_true(argument(call, "create_graph", 2)):  # which keeps the graph by itself
+        return code.safe("drop `retain_graph=True`", without_argument(code, call, given))
     if event.reused:
         return _looped(code, event, call) or _summed(code, event, call)
     everywhere = [other for other in code.events_at(event.site) if isinstance(other, Backward)]
     known = all(other.certain and other.root.in_graph and not other.reused for other in everywhere)
-    implied = _is_true(argument(call, "create_graph", 2))  # which keeps the graph by itself
-    if not known and not implied and _may_be_needed(code, call):
+    if not known and _may_be_needed(code, call):
         return None
-    fix = code.safe if implied or (known and _is_last_pass(code, call)) else code.unsafe
+    fix = code.safe if known and _is_last_pass(code, call) else code.unsafe
     return fix("drop `retain_graph=True`", without_argument(code, call, given))
 
 

@@ -10,6 +10,7 @@ from autograd_lint.static.interpret.attributes import read_attribute
 from autograd_lint.static.interpret.escape import call_unknown, tensor_sources
 from autograd_lint.static.interpret.generators import drain
 from autograd_lint.static.interpret.state import Args, Run, settled, truth
+from autograd_lint.static.model.keys import key_value
 from autograd_lint.static.model.traces import leave, trace_of
 from autograd_lint.static.model.values import (
     FALSE,
@@ -62,7 +63,7 @@ def iterate(run: Run, value: Value, node: ir.Node, *, limit: int = _MOST_ITEMS) 
                 yield Unknown(tuple(tensor_sources(value))[:4])
     elif isinstance(value, Dict):
         for key in list(value.items):
-            yield Const(key)
+            yield key_value(key)
         if value.open:
             yield Unknown()
     elif isinstance(value, RangeValue):

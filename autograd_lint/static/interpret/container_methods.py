@@ -7,6 +7,7 @@ from typing import Final
 
 from autograd_lint.static.interpret.escape import escape
 from autograd_lint.static.interpret.state import Args, Run
+from autograd_lint.static.model.keys import NO_KEY, key_of, key_value
 from autograd_lint.static.model.values import NONE, Const, Dict, Seq, Unknown, Value
 from autograd_lint.static.patterns.keeping import note_appended
 from autograd_lint.static.syntax import ir
@@ -40,9 +41,24 @@ def call_container_method(run: Run, owner: Seq | Dict | Const, name: str, args: 
         if mapping is not None:
             return mapping(owner, args)
         return Unknown()
+    text = _text_method(owner, name, args)
+    if text is not None:
+        return text
     for value in args.all():
         escape(run, value)
     return Unknown()
+
+
+def _text_method(owner: Const, name: str, args: Args) -> Value | None:
+    """`text.lower()` and its like, of a text that is known."""
+    given = [value.value for value in args.pos if type(value) is Const]
+    if not isinstance(owner.value, str) or name not in _OF_TEXTS or args.kw or len(given) < len(args.pos):
+        return None
+    try:
+        result = getattr(owner.value, name)(*given)
+    except (TypeError, ValueError):
+        return Unknown()
+    return Const(result)
 
 
 def _append(owner: Seq, args: Args) -> Value:
@@ -106,7 +122,7 @@ def _rearrange(owner: Seq, name: str) -> Value:
 
 
 def _keys(owner: Dict, args: Args) -> Value:
-    return Seq("list", [Const(key) for key in owner.items], open=owner.open)
+    return Seq("list", [key_value(key) for key in owner.items], open=owner.open)
 
 
 def _values(owner: Dict, args: Args) -> Value:
@@ -114,21 +130,13 @@ def _values(owner: Dict, args: Args) -> Value:
 
 
 def _items(owner: Dict, args: Args) -> Value:
-    pairs: list[Value] = [Seq("tuple", [Const(key), value]) for key, value in owner.items.items()]
+    pairs: list[Value] = [Seq("tuple", [key_value(key), value]) for key, value in owner.items.items()]
     return Seq("list", pairs, open=owner.open)
 
 
-def _key(args: Args) -> object:
-    value = args.get(0, "key")
-    return value.value if isinstance(value, Const) else _MISSING
-
-
-_MISSING: Final = object()
-
-
 def _get(owner: Dict, args: Args) -> Value:
-    key = _key(args)
-    if key is _MISSING:
+    key = key_of(args.get(0, "key"))
+    if key is NO_KEY:
         return Unknown()
     found = owner.items.get(key)
     if found is not None:
@@ -139,13 +147,13 @@ def _get(owner: Dict, args: Args) -> Value:
 
 def _pop_key(owner: Dict, args: Args) -> Value:
     value = _get(owner, args)
-    owner.items.pop(_key(args), None)
+    owner.items.pop(key_of(args.get(0, "key")), None)
     return value
 
 
 def _setdefault(owner: Dict, args: Args) -> Value:
-    key = _key(args)
-    if key is _MISSING or owner.open:
+    key = key_of(args.get(0, "key"))
+    if key is NO_KEY or owner.open:
         return Unknown()
     return owner.items.setdefault(key, args.get(1, "default") or NONE)
 
@@ -165,6 +173,12 @@ def _copy_dict(owner: Dict, args: Args) -> Value:
     return Dict(dict(owner.items), open=owner.open)
 
 
+_OF_TEXTS: Final = frozenset(
+    [
+        *("capitalize", "casefold", "endswith", "lower", "lstrip", "removeprefix", "removesuffix", "rstrip"),
+        *("startswith", "strip", "title", "upper"),
+    ]
+)
 _SEQUENCE: Final[dict[str, Callable[[Seq, Args], Value]]] = {
     "append": _append,
     "add": _append,

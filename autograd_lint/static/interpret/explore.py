@@ -240,8 +240,8 @@ class Survey:
     reached: set[cst.CSTNode] = field(default_factory=set)
     waiting: deque[tuple[tuple[bool, ...], ir.Block]] = field(default_factory=deque)
 
-    def run(self, prefix: tuple[bool, ...]) -> None:
-        """Run the path that `prefix` begins, and note where it could have gone otherwise."""
+    def run(self, prefix: tuple[bool, ...]) -> bool:
+        """Run the path that `prefix` begins and note where it could have gone otherwise; whether it came to its end."""
         run, result = self._once(prefix)
         for _ in range(_MOST_REPEATS):
             if not run.cut:
@@ -258,6 +258,7 @@ class Survey:
         choices = path.choices
         for i in range(len(prefix), min(len(choices), _MOST_PATHS)):
             self.waiting.append(((*choices[:i], not choices[i]), path.untaken.get(i, ())))
+        return not run.truncated
 
     def _once(self, prefix: tuple[bool, ...]) -> tuple[Run, PathResult]:
         if self.project is not None:
@@ -284,7 +285,8 @@ class Survey:
     def exhaust(self) -> None:
         """Run the other paths, those with few decisions changed first."""
         while self.waiting and self._has_room():
-            self.run(self.waiting.popleft()[0])
+            if not self.run(self.waiting.popleft()[0]) and self.steps <= 0:
+                self.results.pop()  # the budget ended it: that it met no error there shows nothing
 
     def _has_room(self) -> bool:
         return self.steps > 0 and len(self.results) < _MOST_PATHS

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from autograd_lint.static.interpret import questions
 from autograd_lint.static.interpret.attributes import read_attribute
 from autograd_lint.static.interpret.builtin_calls import BUILTIN_NAMES, iterate
 from autograd_lint.static.interpret.calls import call_value, make_function
@@ -14,6 +15,7 @@ from autograd_lint.static.interpret.generators import drive, evaluate_driven, fi
 from autograd_lint.static.interpret.indexing import read_index
 from autograd_lint.static.interpret.rounds import is_open
 from autograd_lint.static.interpret.state import Args, Frame, Run, truth
+from autograd_lint.static.model.keys import NO_KEY, key_of
 from autograd_lint.static.model.values import (
     FALSE,
     NONE,
@@ -215,16 +217,16 @@ def _dict(run: Run, node: ir.DictExpr) -> Value:
             else:
                 result.open = True
             continue
-        name = evaluate(run, key)
-        if type(name) is Const and _hashable(name.value):
-            result.items[name.value] = value
-        else:
-            result.open = True
+        _put(result, evaluate(run, key), value)
     return result
 
 
-def _hashable(value: object) -> bool:
-    return isinstance(value, str | int | float | bytes | bool | type(None))
+def _put(entries: Dict, key: Value, value: Value) -> None:
+    """An entry of a dict that is being made."""
+    known = key_of(key)
+    entries.open = entries.open or known is NO_KEY
+    if known is not NO_KEY or type(key) is Unknown:
+        entries.items[key if known is NO_KEY else known] = value
 
 
 def _starred(run: Run, node: ir.Starred) -> Value:
@@ -339,7 +341,11 @@ def _compare_two(run: Run, op: str, left: Value, right: Value, node: ir.Compare)
         except TypeError:
             return Unknown()
     if op in ("in", "not in"):
-        return _membership(op, left, right)
+        return _membership(run, op, left, right)
+    if op in ("==", "!="):
+        asked, text = (left, right) if type(left) is Unknown else (right, left)
+        if type(asked) is Unknown and type(text) is Const and isinstance(text.value, str):
+            return _meant(op, "==", questions.equals(run.path, asked, text.value))
     if isinstance(left, TorchName) and isinstance(right, TorchName) and op in ("==", "!="):
         return Const((left.name == right.name) is (op == "=="))
     if run.tape is not None:
@@ -353,7 +359,7 @@ def _identity(run: Run, op: str, left: Value, right: Value) -> Value:
     if type(left) is Const and type(right) is Const:
         same: bool | None = left.value is right.value
     elif type(left) is Unknown or type(right) is Unknown:
-        return _symbolic_identity(op, left, right)
+        return _symbolic_identity(run, op, left, right)
     else:
         same = left is right
         if not same and Foreign in (type(left), type(right)):
@@ -361,23 +367,35 @@ def _identity(run: Run, op: str, left: Value, right: Value) -> Value:
     return Const(same is (op == "is"))
 
 
-def _symbolic_identity(op: str, left: Value, right: Value) -> Value:
+def _symbolic_identity(run: Run, op: str, left: Value, right: Value) -> Value:
     """`unknown is None` is one question however often it is asked; what must be a tensor is not None."""
     if left is right:
         return Const(op == "is")
     asked, other = (left, right) if type(left) is Unknown else (right, left)
     if type(asked) is Unknown and type(other) is Const:
-        if asked.kind and other.value is None:
+        if other.value is None and (asked.kind or questions.text_of(run.path, asked) is not None):
             return Const(op != "is")
         return asked.attr(f"{op} {other.value!r}") if op == "is" else Negated.of(asked.attr(f"is {other.value!r}"))
     return Unknown()
 
 
-def _membership(op: str, left: Value, right: Value) -> Value:
+def _meant(op: str, asked: str, answer: Value) -> Value:
+    """The value of `op` when the answer to `asked` is known; the other operator is its negation."""
+    if op == asked:
+        return answer
+    return Const(not answer.value) if type(answer) is Const else Negated.of(answer)
+
+
+def _membership(run: Run, op: str, left: Value, right: Value) -> Value:
+    key = key_of(left)
+    if isinstance(right, Dict) and not right.open and key is not NO_KEY:
+        return Const((key in right.items) is (op == "in"))
+    if type(left) is Unknown and isinstance(right, Seq) and not right.open and right.items:
+        texts = [item.value for item in right.items if type(item) is Const and isinstance(item.value, str)]
+        if len(texts) == len(right.items):
+            return _meant(op, "in", questions.among(run.path, left, texts))
     if type(left) is not Const:
         return Unknown()
-    if isinstance(right, Dict) and not right.open and _hashable(left.value):
-        return Const((left.value in right.items) is (op == "in"))
     if isinstance(right, Seq) and not right.open and all(type(item) is Const for item in right.items):
         return Const(any(item.value == left.value for item in right.items if type(item) is Const) is (op == "in"))
     if type(right) is Const and isinstance(left.value, str) and isinstance(right.value, str):
@@ -419,11 +437,7 @@ def _collect(run: Run, node: ir.Comprehension) -> Value:
         return Seq(kind, [first for first, _ in pairs], open=not complete, loops=run.machine.loops)
     result = Dict({}, open=not complete, loops=run.machine.loops)
     for key, value in pairs:
-        if type(key) is Const and _hashable(key.value):
-            result.items[key.value] = value
-        else:
-            result.items[f"?{len(result.items)}"] = value
-            result.open = True
+        _put(result, key, value)
     return result
 
 

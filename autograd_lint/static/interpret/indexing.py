@@ -1,4 +1,4 @@
-"""Indexing: `x[i]` and `x[i] = v`, of tensors and of Python's containers."""
+"""Indexing: `x[i]` and `x[i] = v`, of tensors, and of whatever else has items."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from typing import Final
 
 from autograd_lint.events import How, IndexRead
 from autograd_lint.facts import table
+from autograd_lint.static.interpret.containers import (
+    read_dict,
+    read_sequence,
+    slice_of,
+    write_dict,
+    write_sequence,
+)
 from autograd_lint.static.interpret.state import Run, settled
 from autograd_lint.static.model.by_hand import follow_gradients
 from autograd_lint.static.model.dtypes import INTEGERS
@@ -92,9 +99,9 @@ def index_tensors(index: Value) -> Value:
 def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
     """`base[index]`."""
     if isinstance(base, Seq):
-        return _read_sequence(run, base, index)
+        return read_sequence(run, base, index)
     if isinstance(base, Dict):
-        return _read_dict(base, settled(run, index))
+        return read_dict(base, settled(run, index))
     if isinstance(base, NNModule):
         return _read_module(base, index)
     tensor = known_tensor(base)
@@ -161,66 +168,15 @@ def _read_unknown(base: Unknown, index: Value) -> Value:
     return unknown_from(base, sources=base.sources)
 
 
-def _read_sequence(run: Run, base: Seq, index: Value) -> Value:
-    if type(index) is Const and isinstance(index.value, int):
-        if -len(base.items) <= index.value < len(base.items) and not (base.open and index.value < 0):
-            return base.items[index.value]
-        return base.items[index.value] if base.open and -len(base.items) <= index.value < 0 else Unknown()
-    if isinstance(index, SliceValue):
-        bounds = slice_of(index)
-        if bounds is not None:
-            return Seq(base.kind, base.items[bounds], open=base.open)
-        return Seq(base.kind, list(base.items), open=True)
-    return Unknown(tuple(item for item in base.items if type(item) is Tensor)[:4])
-
-
-def delete_item(base: Value, index: Value) -> None:
-    """`del base[index]`."""
-    if isinstance(base, Dict) and type(index) is Const:
-        base.items.pop(index.value, None)
-    elif isinstance(base, Seq):
-        where = slice_of(index) if type(index) is SliceValue else index.value if type(index) is Const else None
-        if isinstance(where, slice) and (where == slice(None) or not base.open):
-            base.open = base.open and where != slice(None)
-            del base.items[where]
-        elif isinstance(where, int) and -len(base.items) <= where < len(base.items):
-            del base.items[where]
-        else:
-            base.open = True
-
-
-def slice_of(index: SliceValue) -> slice | None:
-    """The Python slice with the same constant bounds."""
-    bounds: list[int | None] = []
-    for bound in (index.lower, index.upper, index.step):
-        value = bound.value if type(bound) is Const else index
-        if value is not None and not isinstance(value, int):
-            return None
-        bounds.append(value)
-    return None if bounds[2] == 0 else slice(*bounds)
-
-
-def _read_dict(base: Dict, index: Value) -> Value:
-    if type(index) is Const:
-        try:
-            return base.items.get(index.value) or Unknown()
-        except TypeError:
-            return Unknown()
-    return Unknown()
-
-
 def write_index(
     run: Run, base: Value, index: Value, value: Value, node: ir.Node, *, how: How, target: ir.Node | None = None
 ) -> None:
     """`base[index] = value`."""
     if isinstance(base, Seq):
-        _write_sequence(base, index, value)
+        write_sequence(run, base, index, value)
         return
     if isinstance(base, Dict):
-        if type(index) is Const and isinstance(index.value, str | int | float | bool | type(None)):
-            base.items[index.value] = value
-        else:
-            base.open = True
+        write_dict(run, base, index, value)
         return
     tensor = known_tensor(base)
     if tensor is None:
@@ -276,13 +232,6 @@ def _takes_part(tensor: Tensor, index: Value, region: Layout | None) -> Tri:
 def _number(value: Value) -> float | None:
     number = value.value if type(value) is Const else None
     return float(number) if isinstance(number, int | float) else None
-
-
-def _write_sequence(base: Seq, index: Value, value: Value) -> None:
-    if type(index) is Const and isinstance(index.value, int) and -len(base.items) <= index.value < len(base.items):
-        base.items[index.value] = value
-    elif type(index) is not Const:
-        base.open = True
 
 
 def _write_elements(

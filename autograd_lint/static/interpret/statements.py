@@ -13,11 +13,12 @@ from autograd_lint.static.importing.imports import annotation_value, bind_fallba
 from autograd_lint.static.interpret.attributes import delete_attribute, write_attribute
 from autograd_lint.static.interpret.builtin_calls import iterate
 from autograd_lint.static.interpret.calls import enter_context, make_class, make_function
+from autograd_lint.static.interpret.containers import delete_item
 from autograd_lint.static.interpret.escape import escape
 from autograd_lint.static.interpret.expressions import combine, decide, evaluate, read_item
 from autograd_lint.static.interpret.generators import evaluate_driven, evaluate_iterated, loop_over, run_inside
 from autograd_lint.static.interpret.growth import empty_lists, open_unfilled
-from autograd_lint.static.interpret.indexing import delete_item, write_index
+from autograd_lint.static.interpret.indexing import write_index
 from autograd_lint.static.interpret.rounds import MOST_ROUNDS, ROUNDS, is_cut_short, is_open, most_rounds
 from autograd_lint.static.interpret.state import (
     BREAK,

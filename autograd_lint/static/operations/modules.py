@@ -34,8 +34,8 @@ from autograd_lint.static.operations.registered import (
     parameters_of,
     submodules,
 )
+from autograd_lint.static.operations.state_dicts import live_state
 from autograd_lint.static.operations.tensors import apply_effect, describe, kind_of, new_record, proven_tensor, receiver
-from autograd_lint.static.patterns.keeping import state_dict
 from autograd_lint.static.patterns.networks import note_parameters
 from autograd_lint.static.patterns.validation import set_mode
 from autograd_lint.static.shapes import layout as layouts
@@ -422,10 +422,6 @@ def note_forward_by_name(run: Run, owner: NNModule | Instance, node: ir.Node) ->
     run.machine.emit(event)
 
 
-def _state_dict(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
-    return state_dict(run, owner, node)
-
-
 def _unknown(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
     return Unknown()
 
@@ -454,7 +450,7 @@ _METHODS: Final[dict[str, _Method]] = {
     "items": _items,
     "forward": _forward,
     "__call__": _forward,
-    "state_dict": _state_dict,
+    "state_dict": live_state,
     **dict.fromkeys(("buffers", "named_buffers", "named_children", "keys", "extra_repr"), _unknown),
 }
 _HOOKS: Final = (

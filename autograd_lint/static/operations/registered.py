@@ -49,9 +49,15 @@ def is_open_module(value: Value) -> bool:
 def named_parameters_of(value: Value) -> list[Value]:
     """Pairs of name and parameter, as far as known; a parameter known under two names comes once."""
     found: dict[int, Value] = {}
-    for name, tensor in _walk(value, "", set()):
-        found.setdefault(id(tensor), Seq("tuple", [Unknown() if "?" in name else Const(name), tensor]))
+    for name, tensor in named_tensors(value):
+        if tensor.parameter:
+            found.setdefault(id(tensor), Seq("tuple", [Unknown() if "?" in name else Const(name), tensor]))
     return list(found.values())
+
+
+def named_tensors(value: Value) -> Iterator[tuple[str, Tensor]]:
+    """The parameters of a module, and the buffers of torch's own ones, under each of their names."""
+    yield from _walk(value, "", set())
 
 
 def _walk(value: Value, prefix: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
@@ -64,11 +70,15 @@ def _walk(value: Value, prefix: str, seen: set[int]) -> Iterator[tuple[str, Tens
         return
     seen.add(id(value))
     own = dict(value.attrs)
+    buffers: dict[str, Tensor] = {}
     if isinstance(value, NNModule):
         own = {**value.params, **value.children, **own}
+        buffers = value.buffers
     for name, item in own.items():
         if isinstance(item, Tensor) and item.parameter:
             yield prefix + name, item
+    for name, item in buffers.items():
+        yield prefix + name, item
     for name, item in own.items():
         if isinstance(item, NNModule | Instance):
             yield from _walk(item, prefix if name == "__base__" else f"{prefix}{name}.", seen)
