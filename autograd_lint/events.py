@@ -526,10 +526,15 @@ class AnomalyMode(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardCalled(Event):
-    """`module.forward(…)` is called in place of `module(…)`; `hooks`: the module has some, which do not run."""
+    """`module.forward(…)` is called in place of `module(…)`; `hooks`: the module has some, which do not run.
+
+    `own`: the function made the module, gave it to nobody, and hung no hook on it; `tested`: it is a test's.
+    """
 
     name: str
     hooks: bool = False
+    own: bool = False
+    tested: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ class ForwardCalledDirectly(Rule):
     ## What it does
 
     Reports `module.forward(x)` on a module other than the one whose method this is. `super().forward(x)` and
-    `self.forward(x)` are left alone.
+    `self.forward(x)` are left alone. Where nobody can have hung a hook on the module, because the function that calls
+    it made it and gave it to no one, and in a test, it is a note; in a test that made the module it is left alone.
 
     ## Why is this bad
 
@@ -100,10 +101,14 @@ class ForwardCalledDirectly(Rule):
         if not isinstance(event, ForwardCalled) or not event.certain:
             return
         name = event.name or "module"
-        skipped = (
-            "the hooks registered on it do not run" if event.hooks else f"hooks that `{name}(…)` runs are left out"
-        )
-        yield Report(event.site, f"`{name}.forward(…)` is called by name: {skipped}", (), f"call `{name}(…)`")
+        skipped = f"hooks that `{name}(…)` runs are left out"
+        if event.hooks:
+            skipped = "the hooks registered on it do not run"
+        elif event.own:
+            skipped = f"hooks that `{name}(…)` runs would be left out; it has none here"
+        severity = Severity.INFO if (event.own or event.tested) and not event.hooks else None
+        said = f"`{name}.forward(…)` is called by name: {skipped}"
+        yield Report(event.site, said, (), f"call `{name}(…)`", severity)
 
     def fix(self, event: Event, code: Code) -> Fix | None:
         """A call of the module itself."""

@@ -108,3 +108,35 @@ def train(batches):
 """
     rules = [rule for rule in all_rules() if rule.code == "AGL505"]
     assert [finding.severity for finding in check_source(SourceFile("program.py", text), rules)] == [Severity.WARNING]
+
+
+TEST = """
+import torch
+{model}
+def {name}():
+    {made}
+    model.eval()
+    for batch in torch.ones(3, 1, 2):
+        model.forward(batch)
+        model(batch)
+"""
+MADE = "model = torch.nn.Linear(2, 1)"
+
+
+@pytest.mark.parametrize(
+    ("filename", "name", "made", "severities"),
+    [
+        ("test_net.py", "test_rows", MADE, []),
+        ("test_net.py", "test_rows", "pass", [Severity.INFO]),
+        ("net.py", "test_rows", MADE, [Severity.WARNING, Severity.INFO]),
+        ("test_net.py", "evaluate", "pass", [Severity.WARNING, Severity.WARNING]),
+    ],
+)
+def test_what_a_test_wastes_or_leaves_out_matters_little(
+    filename: str, name: str, made: str, severities: list[Severity]
+) -> None:
+    text = TEST.format(name=name, made=made, model=MADE if made == "pass" else "")
+    found = check_source(
+        SourceFile(filename, text), [rule for rule in all_rules() if rule.code in ("AGL207", "AGL607")]
+    )
+    assert [finding.severity for finding in sorted(found, key=lambda finding: finding.code)] == severities

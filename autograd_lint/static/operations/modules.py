@@ -37,6 +37,7 @@ from autograd_lint.static.operations.registered import (
 from autograd_lint.static.operations.state_dicts import live_state
 from autograd_lint.static.operations.tensors import apply_effect, describe, kind_of, new_record, proven_tensor, receiver
 from autograd_lint.static.patterns.networks import note_parameters
+from autograd_lint.static.patterns.testing import in_test
 from autograd_lint.static.patterns.validation import set_mode
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.shape_arguments import integers
@@ -418,8 +419,23 @@ def note_forward_by_name(run: Run, owner: NNModule | Instance, node: ir.Node) ->
         return
     if any(frame.self is owner for frame in run.frames):
         return
-    event = ForwardCalled(site=run.site(node), name=describe(node.func.base), hooks=owner.hooks > 0)
-    run.machine.emit(event)
+    own, tested = _is_own(run, owner, node.func.base), in_test(run)
+    if own and tested:
+        return
+    name = describe(node.func.base)
+    run.machine.emit(ForwardCalled(site=run.site(node), name=name, hooks=owner.hooks > 0, own=own, tested=tested))
+
+
+def _is_own(run: Run, owner: NNModule | Instance, receiver: ir.Expr) -> bool:
+    """The function at work has made the module itself and gave it to nobody, so that all of its hooks are known."""
+    frame = run.frame
+    if frame.function is None or owner.hooks or id(owner) in run.watch.given or owner.site is None:
+        return False
+    if owner.site.calls[: len(run.calls)] != run.calls:
+        return False
+    if isinstance(receiver, ir.Name):
+        return frame.env.names.get(receiver.id) is owner and (receiver.id, owner) not in frame.given
+    return isinstance(receiver, ir.Call)
 
 
 def _unknown(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:

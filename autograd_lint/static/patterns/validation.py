@@ -12,6 +12,7 @@ from autograd_lint.static.interpret.state import Frame, Run
 from autograd_lint.static.model.values import Instance, Seq, Tensor, Unknown, Value
 from autograd_lint.static.model.watch import EvalCall
 from autograd_lint.static.operations.tensors import describe
+from autograd_lint.static.patterns.testing import in_test
 from autograd_lint.static.syntax import ir
 
 
@@ -32,7 +33,7 @@ def note_forward(run: Run, module: Value, result: Value, node: ir.Node) -> None:
     if known is None or not machine.loops or machine.modes.grad is not True or machine.modes.inference:
         return
     certain = _has_graph(result)
-    if certain is False or (watch.frozen and not certain):
+    if certain is False or (watch.frozen and not certain) or in_test(run):
         return
     site, name, depth = run.site(node), describe(node.func) if isinstance(node, ir.Call) else "", len(run.frames) - 1
     method = _method_at_work(run)
@@ -41,6 +42,8 @@ def note_forward(run: Run, module: Value, result: Value, node: ir.Node) -> None:
         if _name(frame) == "forward":
             return  # whoever called it decides
         led_here = len(run.frames) - method
+        if led_here > len(run.calls) and id(frame.self) in watch.evaluated:
+            return  # a module evaluates itself: whoever calls this decides
         if led_here <= len(run.calls) and id(frame.self) in watch.evaluated and frame.self is not None:
             site, module, depth = run.calls[-led_here], frame.self, method - 1
             name = _receiver(site) or name
