@@ -228,7 +228,8 @@ def apply_effect(
         if not machine.admits(record, others):
             return Unknown()
     handed_back = not writes and _hands_back(name, effect, params, operands)
-    made = None if handed_back else machine.record(display(name), effect, operands, site=site)
+    numbers = _perhaps_numbers(run, params)
+    made = None if handed_back else machine.record(display(name), effect, operands, site=site, numbers=numbers)
     uncertain_operands(made, params, effect)
     leave_out_copies(made, name, operands)
     _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
@@ -366,6 +367,16 @@ def _inner_writes(run: Run, tensors: list[Tensor], site: Site) -> None:
 def certainly_tensor(value: Value | None) -> bool:
     """What is written is surely a tensor, and not perhaps a number or an array."""
     return value is not None and (type(value) is not Unknown or value.kind == "tensor")
+
+
+def _perhaps_numbers(run: Run, params: Mapping[str, Value]) -> tuple[int, ...]:
+    """The ids of operands that nothing shows to be tensors: a factor that a function is given may as well be a number.
+
+    What the forward of a Module is given is a tensor more often than not.
+    """
+    if run.machine.differentiated:
+        return ()
+    return tuple(id(v.tensor) for v in params.values() if type(v) is Unknown and not v.kind and not v.sources)
 
 
 def uncertain_operands(made: GraphNode | None, params: Mapping[str, Value], effect: Effect) -> None:
