@@ -171,7 +171,8 @@ class Backward(Event):
     both passes need, `loop_carried` whether it was made in an earlier round of a loop that runs this same backward.
     For NO_GRAPH and NOT_IMPLEMENTED `shared` is the place that explains it.
     `reused` are later passes that needed what `retain_graph=True` kept, `reused_scalars` whether the root of each is
-    a scalar; `stepped` an optimizer step before the first of them; `retain` is the place of `retain_graph=True`.
+    a scalar; `stepped` an optimizer step before the first of them; `retain` is the place of `retain_graph=True`, and
+    `handed_on` says that it is an argument of the function around the call.
     """
 
     root: TensorRef
@@ -179,6 +180,7 @@ class Backward(Event):
     retain_graph: bool = False
     create_graph: bool = False
     retain: Site | None = None
+    handed_on: bool = False
     failure: Failure | None = None
     shape: tuple[int | None, ...] | None = None
     freed: Site | None = None

@@ -26,6 +26,9 @@ class RetainGraph(Rule):
     - the later root is no scalar: one backward with `gradient=`;
     - an optimizer steps in between: then the argument only trades AGL202 for AGL108.
 
+    A condition in place of `True` is left alone, and so is what a function hands on from its caller, unless the graph
+    is seen to be used again.
+
     ## Why is this bad
 
     Backward frees what the graph saved as it goes; with `retain_graph=True` all of it stays in memory. Each further
@@ -90,6 +93,8 @@ class RetainGraph(Rule):
         """A call with the argument."""
         if not isinstance(event, Backward) or not event.retain_graph:
             return
+        if event.handed_on and not event.reused and (event.root.in_graph is None or event.create_graph):
+            return  # the choice of whoever calls this, which may have its reasons
         yield Report(event.site, _message(event), tuple(_places(event)), _help(event))
 
     def fix(self, event: Event, code: Code) -> Fix | None:

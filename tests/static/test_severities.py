@@ -140,3 +140,25 @@ def test_what_a_test_wastes_or_leaves_out_matters_little(
         SourceFile(filename, text), [rule for rule in all_rules() if rule.code in ("AGL207", "AGL607")]
     )
     assert [finding.severity for finding in sorted(found, key=lambda finding: finding.code)] == severities
+
+
+KEPT_IN_A_TEST = """
+import torch
+from package import attribute
+layer = torch.nn.Linear(2, 2)
+def {name}():
+    start = 100 * torch.ones(1, 2, requires_grad=True)
+    attribute(layer, start)
+    kept = []
+    for _ in range(3):
+        out = layer(torch.ones(1, 2))
+        kept.append(out)
+        out.sum().backward()
+"""
+
+
+@pytest.mark.parametrize(("name", "codes"), [("test_rows", []), ("rows", ["AGL204", "AGL402"])])
+def test_memory_and_unread_gradients_are_no_matter_in_a_test(name: str, codes: list[str]) -> None:
+    rules = [rule for rule in all_rules() if rule.code in ("AGL204", "AGL402")]
+    found = check_source(SourceFile("tests/test_net.py", KEPT_IN_A_TEST.format(name=name)), rules)
+    assert sorted(finding.code for finding in found) == codes

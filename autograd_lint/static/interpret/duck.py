@@ -94,6 +94,8 @@ def note_unknown_call(run: Run, function: Value, last: str, args: Args, node: ir
 def _call_idle(run: Run, owner: Unknown, last: str, args: Args, node: ir.Node) -> Value | None:
     """A method that Modules have and that runs no backward."""
     if last in ("eval", "train"):
+        mode = args.get(0, "mode")
+        owner.put("training", Const(last == "train") if mode is None and not args.open else mode or Unknown())
         set_mode(run, owner, [owner], last == "train" and not _is_false(args), node)
     elif last == "requires_grad_" and _is_false(args):
         run.watch.frozen = True

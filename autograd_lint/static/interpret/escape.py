@@ -32,7 +32,7 @@ from autograd_lint.static.patterns import weights
 from autograd_lint.static.patterns.arrays import refuse_array
 from autograd_lint.static.patterns.networks import note_forward_of_network, note_optimizer, note_parameters, passed_on
 from autograd_lint.static.patterns.revivals import dead_end_of_unknown
-from autograd_lint.static.patterns.validation import note_forward
+from autograd_lint.static.patterns.validation import note_forward, note_unknown_update
 from autograd_lint.static.syntax import ir
 
 _EXPECTING: Final = frozenset(
@@ -87,6 +87,7 @@ def call_unknown(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
     if run.traced and _computes(function):
         result.trace = joined((*args.all(), function))
     if run.watch.evaluated:
+        note_unknown_update(run, args)
         note_forward(run, function, result, node)
     return result
 

@@ -331,13 +331,14 @@ def _tell_sums_never_cleared(run: Run) -> None:
 def _lost_leaves(run: Run, returned: Value | None) -> Iterator[tuple[Event, bool]]:
     """Leaves a backward reached, whose gradients nobody can read, and those it may reach where others have the result.
 
-    A moved leaf that no backward of the whole path reaches, and nobody else has, loses nothing.
+    A moved leaf that no backward of the whole path reaches, and nobody else has, loses nothing. Nor does one of a test
+    that no backward reaches: what the test calls is mostly asked for its values.
     """
     others = {id(t) for t in graph_tensors([*run.given, *([returned] if returned is not None else [])])}
     for lost in run.lost:
         reached = lost.leaf.grad is not NONE
         held = lost.result is None or id(lost.result) in others or lost.result.grad_reads
-        if reached or held or run.truncated or not lost.event.move:
+        if reached or ((held or run.truncated or not lost.event.move) and not lost.tested):
             yield replace(lost.event, certain=reached), lost.late
 
 

@@ -83,12 +83,16 @@ class Args:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A `leaf` that only its `result` has a name for, in a variable of the program; None where an object holds it."""
+    """A `leaf` that only its `result` has a name for, in a variable of the program; None where an object holds it.
+
+    `tested`: in a test, for which only what a backward reaches matters.
+    """
 
     event: LeafLost
     leaf: Tensor
     result: Tensor | None
     late: bool
+    tested: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ from autograd_lint.static.patterns.copies import note_item, note_statement
 from autograd_lint.static.patterns.discarded import note_discarded
 from autograd_lint.static.patterns.keeping import note_added, note_appended, note_assigned_sum
 from autograd_lint.static.patterns.registration import HELD, note_bound
+from autograd_lint.static.patterns.testing import in_test
 from autograd_lint.static.syntax import ir
 
 _CAUGHT_BY: Final = frozenset({"Exception", "BaseException", "RuntimeError"})
@@ -184,7 +185,8 @@ def _judge_binding(run: Run, target: ir.Expr, source: ir.Expr, value: Value) -> 
         )
     elif not leaf.parameter or type(target) is ir.Name:
         lost = LeafLost(site=site, leaf=leaf.site, name=describe(target), op=value.node.op, move=move)
-        run.lost.append(Lost(lost, leaf, None if type(target) is ir.Attr else value, machine.failed))
+        result = None if type(target) is ir.Attr else value
+        run.lost.append(Lost(lost, leaf, result, machine.failed, in_test(run)))
 
 
 def _in_constructor(run: Run, target: ir.Attr) -> bool:

@@ -73,6 +73,7 @@ class Request:
     retain: bool | None
     create: bool
     retain_site: Site | None = None
+    handed_on: bool = False
     inputs: tuple[Tensor, ...] | None = None
     accumulate: bool = True
     known: bool = True
@@ -125,6 +126,7 @@ def _event(machine: Machine, request: Request) -> Backward:
         call=request.name,
         retain_graph=request.retain is True and request.retain_site is not None,
         retain=request.retain_site,
+        handed_on=request.handed_on,
         create_graph=request.create,
         shape=layout.shape if layout else None,
         scalar=None if layout is None else layout.numel == 1,

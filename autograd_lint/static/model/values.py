@@ -69,6 +69,11 @@ class Unknown(Value):
             value = self.attrs[name] = child
         return value
 
+    def put(self, name: str, value: Value) -> None:
+        """The attribute `name` is known from now on."""
+        self.attr(name)
+        self.attrs = {**(self.attrs or {}), name: value}
+
 
 class Negated(Unknown):
     """`not` of an unknown condition, so that both forms decide alike on one path."""

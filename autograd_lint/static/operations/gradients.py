@@ -47,7 +47,7 @@ def flush_pending(run: Run) -> None:
         GradRead(
             site=site,
             target=target,
-            retained=tensor.retains_grad,
+            retained=tensor.retains_grad or tensor.grad is not NONE,
             backwards=passes,
             expected_alone=taken_alone and shared,
             certain=certain,

@@ -28,6 +28,7 @@ from autograd_lint.static.model.values import (
 from autograd_lint.static.operations.gradients import clear_pending, flush_pending, note_read, note_zero
 from autograd_lint.static.operations.hooks import try_hook
 from autograd_lint.static.operations.modules import register_hook
+from autograd_lint.static.operations.retaining import asked_at, is_handed_on
 from autograd_lint.static.operations.tensors import (
     apply_effect,
     apply_named,
@@ -260,7 +261,8 @@ def _backward(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
         seeded=gradient is not None and not (isinstance(gradient, Const) and gradient.value is None),
         retain=_flag(retain),
         create=bool(_flag(args.get(2, "create_graph"))),
-        retain_site=run.site(args.nodes["retain_graph"]) if "retain_graph" in args.nodes else None,
+        retain_site=asked_at(run, args),
+        handed_on=is_handed_on(run, args),
         inputs=tensors_in(inputs) if inputs is not None and not isinstance(inputs, Const) else None,
     )
     found = run_backward(run.machine, run.gradients, request)

@@ -30,6 +30,7 @@ from autograd_lint.static.operations.checkpoints import call_checkpoint, call_ch
 from autograd_lint.static.operations.distributions import construct_distribution, is_distribution_name
 from autograd_lint.static.operations.modules import construct_module, is_module_name, write_inside
 from autograd_lint.static.operations.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
+from autograd_lint.static.operations.retaining import asked_at, is_handed_on
 from autograd_lint.static.operations.sharing import refuses_memory, shares_storage
 from autograd_lint.static.operations.tensor_methods import (
     as_array,
@@ -431,7 +432,8 @@ def _request(
         seeded=gradient is not None and not (isinstance(gradient, Const) and gradient.value is None),
         retain=None if retain is None or retain is NONE else truth(retain),
         create=create is not None and truth(create) is True,
-        retain_site=run.site(args.nodes["retain_graph"]) if "retain_graph" in args.nodes else None,
+        retain_site=asked_at(run, args),
+        handed_on=is_handed_on(run, args),
     )
 
 

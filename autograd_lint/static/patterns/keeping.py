@@ -24,6 +24,7 @@ from autograd_lint.static.model.values import (
 from autograd_lint.static.model.watch import Kept
 from autograd_lint.static.operations.registered import parameters_of
 from autograd_lint.static.operations.tensors import describe
+from autograd_lint.static.patterns.testing import in_test
 from autograd_lint.static.syntax import ir
 
 _MOST: Final = 16
@@ -76,7 +77,7 @@ def _remember(
     run: Run, records: list[Kept], node: ir.Node, holder: str, parts: tuple[Value, ...], value: Value, result: Value
 ) -> Kept | None:
     graphs = tuple(part for part in parts if _may_have_graph(part))
-    if not graphs or len(records) >= _MOST:
+    if not graphs or len(records) >= _MOST or in_test(run):
         return None
     record = Kept(run.site(node), run.machine.loops, holder, graphs, value, result, run.machine.failed)
     records.append(record)

@@ -8,7 +8,7 @@ import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
 from autograd_lint.events import EvalForward, Site
-from autograd_lint.static.interpret.state import Frame, Run
+from autograd_lint.static.interpret.state import Args, Frame, Run
 from autograd_lint.static.model.values import Instance, Seq, Tensor, Unknown, Value
 from autograd_lint.static.model.watch import EvalCall
 from autograd_lint.static.operations.tensors import describe
@@ -52,6 +52,14 @@ def note_forward(run: Run, module: Value, result: Value, node: ir.Node) -> None:
     group = (id(module), known[1].key, round_of, *(call.key for call in site.calls))
     call = EvalCall(site, module, name, known[1], _clock(run), certain is True, machine.failed, group)
     watch.eval_calls.setdefault(site.key, call)
+
+
+def note_unknown_update(run: Run, args: Args) -> None:
+    """Code that is not known gets a module in evaluation mode and what was computed: it may differentiate that."""
+    given = list(args.all())
+    computed = any(isinstance(value, Tensor) or (isinstance(value, Unknown) and value.sources) for value in given)
+    if computed and any(id(value) in run.watch.evaluated for value in given):
+        run.watch.passes += 1
 
 
 def _has_graph(result: Value) -> bool | None:
