@@ -68,7 +68,8 @@ class InplaceOnView(Rule):
 
     ## Confirmation
 
-    Confirmed when the write, or the next use of the view, raises one of the errors above. Refuted when both ran.
+    Confirmed when the write, the next use of the view, or the backward through it raises one of the errors above.
+    Refuted when all of them ran.
 
     ## References
 

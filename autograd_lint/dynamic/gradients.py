@@ -58,6 +58,10 @@ class LeafState:
     differenced: bool = False
     unused: Place | None = None
     """The pass whose gradient no step has used."""
+    used: Place | None = None
+    """The step that used what is summed in it."""
+    added: AccumulationNote | None = None
+    """What the last pass added to that: a fault once a step uses the sum too."""
 
     def restart(self, *, known: bool) -> None:
         """The gradient was cleared, or became something nobody saw."""
@@ -65,6 +69,7 @@ class LeafState:
         self.passes.clear()
         self.reads = 0
         self.differenced = False
+        self.used = self.added = None
 
 
 class Gradients:
@@ -81,6 +86,7 @@ class Gradients:
         self._uses: dict[Place, GradUse] = {}
         self._known_steps: dict[tuple[int, int, bool], WriteFacts] = {}
         self._unseen = 0
+        self._adding = False
 
     # ------------------------------------------------------------- passes
 
@@ -139,19 +145,18 @@ class Gradients:
     def _accumulated(
         self, leaf: torch.Tensor, state: LeafState, place: Place, frame: FrameType, *, partly: bool
     ) -> None:
-        stepped = self._watch.log.step_since(state.tick, address_of(leaf))
+        stepped = state.used = self._watch.log.step_since(state.tick, address_of(leaf)) or state.used
         if stepped is None:
             return
-        self._watch.records.note(
-            AccumulationNote(
-                place,
-                state.passes[0],
-                name=name_in_scope(frame, leaf),
-                parameter=isinstance(leaf, torch.nn.Parameter),
-                stepped=stepped,
-                in_loop=place in state.passes,
-                partly_cleared=partly,
-            )
+        self._adding = True
+        state.added = AccumulationNote(
+            place,
+            state.passes[0],
+            name=name_in_scope(frame, leaf),
+            parameter=isinstance(leaf, torch.nn.Parameter),
+            stepped=stepped,
+            in_loop=place in state.passes,
+            partly_cleared=partly,
         )
 
     # -------------------------------------------------------------- reads
@@ -309,10 +314,21 @@ class Gradients:
         facts = self._known_steps.get(key)
         if facts is None:
             facts = self._known_steps[key] = _step_facts(watch.frames.spot(user), silent=silent)
-        versions = versions_of(_with_gradients(optimizer))
+        used = _with_gradients(optimizer)
+        if self._adding:
+            self._note_added(used)
+        versions = versions_of(used)
         watch.log.add_step(facts, versions, seq=watch.next_number(), silent=silent)
         if self.optimizers.are_followed:
             self.optimizers.stepped(optimizer, facts.spot.place, versions)
+
+    def _note_added(self, used: list[torch.Tensor]) -> None:
+        """A step has used gradients that passes had added to."""
+        for parameter in used:
+            state = self._states.get(id(parameter))
+            if state is not None and state.added is not None:
+                self._watch.records.note(state.added)
+                state.added = None
 
 
 def _with_gradients(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:

@@ -180,6 +180,7 @@ class Writer:
                 value_in_graph=value_in_graph,
                 grad_enabled=enabled,
                 argument=self._gradients.first_writes.argument(target, user) or "",
+                overlapping=_overlaps_itself(target),
             )
             self._watch.records.writes[facts] = None
             if user is frame:
@@ -215,6 +216,13 @@ class Writer:
         self._watch.records.writes.pop(facts, None)
         told = replace(facts, refusal=refusal, origin=None if node is None else node.place)
         self._watch.records.writes[told] = None
+
+
+def _overlaps_itself(tensor: torch.Tensor) -> bool:
+    """Whether elements share memory, as those of an expanded tensor do."""
+    if tensor.layout is not torch.strided:
+        return False
+    return any(size > 1 and step == 0 for size, step in zip(tensor.shape, tensor.stride(), strict=True))
 
 
 def _is_zeroing(op: str, args: Any) -> bool:

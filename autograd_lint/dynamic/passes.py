@@ -6,7 +6,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any, Final
 
@@ -27,17 +27,19 @@ from autograd_lint.dynamic.records import (
     Via,
     WriteFacts,
 )
-from autograd_lint.dynamic.refusals import failure_of, is_stale
+from autograd_lint.dynamic.refusals import failure_of, is_stale, refusal_of_write
 from autograd_lint.dynamic.rests import PassRest
 from autograd_lint.dynamic.saves import SaveCheck
 from autograd_lint.dynamic.tracer import get_trace, set_trace
 from autograd_lint.dynamic.watch import Watch
-from autograd_lint.events import Failure
+from autograd_lint.events import Failure, Refusal
 
 _ALWAYS: Final = 20
 """So many passes at one place are watched closely, then one in `_THEN_ONE_IN`: loops repeat themselves."""
 _THEN_ONE_IN: Final = 16
 _METHOD: Final = torch.Tensor.backward.__code__
+_PARTIAL_WRITE: Final = "torch::autograd::CopySlices"
+"""The node of a write to a view."""
 
 
 @dataclass(slots=True)
@@ -260,6 +262,8 @@ class Passes:
             if stale is not None and self._annotate:
                 error.add_note(_told(stale))
             return
+        if refusal_of_write(error) is Refusal.OVERLAP:
+            self._explain_overlap(request.walked())
         failure = failure_of(error)
         if failure is None:
             return
@@ -268,6 +272,18 @@ class Passes:
         if failure is Failure.TWICE:
             self._explain_twice(note, request.walked())
         self._watch.records.passes.append(note)
+
+    def _explain_overlap(self, graph: Graph) -> None:
+        """Some writes to memory that overlaps itself are refused when backward comes to them: the first is the one."""
+        writes = self._watch.records.writes
+        waiting = {write.spot.place.row: write for write in writes if write.overlapping and write.refusal is None}
+        partial = (node for node in graph.nodes if node.name() == _PARTIAL_WRITE) if waiting else ()
+        for place in filter(None, map(self._watch.place_of, partial)):
+            write = waiting.get(place.row)  # nodes may be known by their rows only
+            if write is not None:
+                del writes[write]
+                writes[replace(write, refusal=Refusal.OVERLAP)] = None
+                return
 
     def _explain_twice(self, note: PassNote, graph: Graph) -> None:
         """Which node was gone, and which pass freed it? What the failed pass ran before is freed as well."""

@@ -18,6 +18,11 @@ class Place:
     exact: bool = True
 
     @property
+    def row(self) -> tuple[str, int]:
+        """The file, and the row in it."""
+        return self.filename, self.range.start.row
+
+    @property
     def shown(self) -> str:
         """As a message names it: `file:row`."""
         return f"{self.filename}:{self.range.start.row}"
@@ -57,7 +62,8 @@ class WriteFacts:
     """Everything about a write but when it happened; equal for every round of a loop.
 
     `in_graph` and `leaf` describe the target before the write. `through` names the alias it went through, `argument`
-    that of the function around it which holds the target, if the caller holds it too.
+    that of the function around it which holds the target, if the caller holds it too. `overlapping`: elements of the
+    target share memory.
     """
 
     spot: Spot
@@ -74,6 +80,7 @@ class WriteFacts:
     silent: bool = False
     origin: Place | None = None
     argument: str = ""
+    overlapping: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,10 +257,10 @@ for _ in range(3):
 G, D = nn.Linear(2, 3), nn.Linear(3, 1)
 og, od = torch.optim.SGD(G.parameters(), 0.1), torch.optim.SGD(D.parameters(), 0.1)
 for _ in range(3):
-    D(torch.ones(2, 3)).sum().backward()
+    D(torch.ones(2, 3)).sum().backward()  # AGL302
     od.step()
     og.zero_grad()
-    D(G(torch.ones(4, 2))).sum().backward()  # AGL302
+    D(G(torch.ones(4, 2))).sum().backward()
     og.step()
 """,
     "sorted": """
@@ -340,6 +340,12 @@ first, second = w.split(2)
 with torch.no_grad():
     second.mul_(1.0)
 first /= 2  # AGL106
+""",
+    "an expanded tensor, refused in backward": """
+x = torch.ones(1, requires_grad=True) * 2
+x.expand(2, 3).zero_()  # AGL106
+x.mul_(2)
+x.sum().backward()
 """,
     "a write through .data that changes nothing": """
 h = torch.zeros(3, requires_grad=True).sin() * 0

@@ -48,6 +48,7 @@ class Slice:
     guesses: Guesses = field(default_factory=Guesses)
     failures: list[str] = field(default_factory=list)
     supplied: list[str] = field(default_factory=list)
+    omitted: list[int] = field(default_factory=list)
     over: Over = field(default_factory=lambda: Over(is_autograds))
     tree: ast.Module = field(init=False)
     _given: dict[str, Any] = field(init=False)
@@ -84,6 +85,8 @@ class Slice:
         for statement in self.tree.body:
             if script or _defines(statement):
                 self._run_statement(statement, script=script)
+            elif not _is_text(statement):
+                self.omitted.append(statement.lineno)
 
     def _run_statement(self, statement: ast.stmt, *, script: bool) -> None:
         before, last = len(self.failures), ""
@@ -224,6 +227,11 @@ def _defines(statement: ast.stmt) -> bool:
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name))):
             return name in _ADDING
     return not isinstance(statement, ast.For | ast.While | ast.Expr | ast.With)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """A docstring."""
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 _ADDING: Final = frozenset(

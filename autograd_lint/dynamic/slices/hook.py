@@ -41,7 +41,8 @@ def testify(program: Program) -> object:
         finally:
             set_trace(trace)
             allow_report()
+        left_out = [f"row {row} is left out" for row in sliced.omitted]
         over = [f"row {row} raises, and is stepped over" for row in sliced.over.rows]
-        return (*modules.made, *sliced.supplied, *sliced.guesses.specs, *over), sliced.failures
+        return (*modules.made, *sliced.supplied, *sliced.guesses.specs, *left_out, *over), sliced.failures
 
     return observed(program, run, extra=(DRIVER,))
