@@ -250,16 +250,20 @@ def _vars(run: Run, args: Args, node: ir.Node) -> Value:
     return Dict(owner.attrs)  # type: ignore[arg-type]
 
 
-def _number(run: Run, args: Args, node: ir.Node) -> Value:
-    value = args.get(0, "x")
-    if isinstance(value, Const) and isinstance(value.value, int | float) and isinstance(node, ir.Call):
-        convert = int if isinstance(node.func, ir.Name) and node.func.id == "int" else float
-        return Const(convert(value.value)) if abs(value.value) < 1e18 else Unknown(kind="number")
-    result = Unknown(kind="number")
-    if isinstance(node, ir.Call) and isinstance(node.func, ir.Name) and node.func.id == "float":
-        tensor = known_tensor(value) if value is not None else None
-        result.trace = trace_of(value) if tensor is None else leave(run, (tensor,), "float", node)
-    return result
+def _number(convert: type[int] | type[float]) -> Callable[[Run, Args, ir.Node], Value]:
+    def call(run: Run, args: Args, node: ir.Node) -> Value:
+        value = args.get(0, "x")
+        if value is None:
+            return Const(convert())
+        if isinstance(value, Const) and isinstance(value.value, int | float):
+            return Const(convert(value.value)) if abs(value.value) < 1e18 else Unknown(kind="number")
+        result = Unknown(kind="number")
+        if convert is float:
+            tensor = known_tensor(value) if value is not None else None
+            result.trace = trace_of(value) if tensor is None else leave(run, (tensor,), "float", node)
+        return result
+
+    return call
 
 
 def _isinstance(run: Run, args: Args, node: ir.Node) -> Value:
@@ -372,6 +376,7 @@ def _dict(run: Run, args: Args, node: ir.Node) -> Value:
     else:
         result = Dict({}, open=bool(args.pos))
     result.items.update(args.kw)
+    result.loops = run.machine.loops
     return result
 
 
@@ -407,8 +412,8 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "enumerate": _enumerate,
     "sum": _sum,
     "map": _map,
-    "float": _number,
-    "int": _number,
+    "float": _number(float),
+    "int": _number(int),
     "isinstance": _isinstance,
     "getattr": _getattr,
     "setattr": _setattr,

@@ -155,7 +155,10 @@ def _setdefault(owner: Dict, args: Args) -> Value:
     key = key_of(args.get(0, "key"))
     if key is NO_KEY or owner.open:
         return Unknown()
-    return owner.items.setdefault(key, args.get(1, "default") or NONE)
+    default = args.get(1, "default") or NONE
+    if isinstance(default, Seq | Dict) and key not in owner.items:
+        default.loops = owner.loops  # from now on it lives as long as the dict
+    return owner.items.setdefault(key, default)
 
 
 def _update(owner: Dict, args: Args) -> Value:
@@ -170,7 +173,7 @@ def _update(owner: Dict, args: Args) -> Value:
 
 
 def _copy_dict(owner: Dict, args: Args) -> Value:
-    return Dict(dict(owner.items), open=owner.open)
+    return Dict(dict(owner.items), open=owner.open, missing=owner.missing)
 
 
 _OF_TEXTS: Final = frozenset(

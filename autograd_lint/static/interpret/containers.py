@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Sequence
 from typing import Final
 
-from autograd_lint.static.interpret.state import Run
+from autograd_lint.static.interpret.state import Args, Run
 from autograd_lint.static.model.keys import NO_KEY, key_of
 from autograd_lint.static.model.values import Const, Dict, Seq, SliceValue, Tensor, Unknown, Value
+from autograd_lint.static.syntax import ir
 
 _MOST_PLACES: Final = 3
 """Among so many items an index that is not known is decided for; of more nothing is known after a write."""
@@ -45,10 +46,17 @@ def read_sequence(run: Run, base: Seq, index: Value) -> Value:
     return Unknown(tuple(item for item in items if type(item) is Tensor)[:4])
 
 
-def read_dict(base: Dict, index: Value) -> Value:
+def read_dict(run: Run, base: Dict, index: Value, node: ir.Node) -> Value:
     """`base[index]` of a dict; by a key that is not known, what was written by it last."""
     key = index if type(index) is Unknown else key_of(index)
-    return base.items.get(key) or Unknown()
+    found = base.items.get(key)
+    if found is not None or base.missing is None or base.open or key is NO_KEY:
+        return found or Unknown()
+    made = run.call(base.missing, Args([]), node)
+    if isinstance(made, Seq | Dict):
+        made.loops = base.loops  # it lives as long as the dict
+    write_dict(run, base, index, made)
+    return made
 
 
 def _are_few(items: Sequence[object]) -> bool:

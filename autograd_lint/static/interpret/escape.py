@@ -238,7 +238,7 @@ def _shallow_copy(run: Run, value: Value, node: ir.Node) -> Value:
         return _another_leaf(run, value, node)
     if isinstance(value, Seq):
         return Seq(value.kind, list(value.items), open=value.open, fields=value.fields)
-    return Dict(dict(value.items), open=value.open) if isinstance(value, Dict) else Unknown()
+    return Dict(dict(value.items), open=value.open, missing=value.missing) if isinstance(value, Dict) else Unknown()
 
 
 def _another_leaf(run: Run, tensor: Tensor, node: ir.Node) -> Tensor:
@@ -306,7 +306,8 @@ def _copy_one(run: Run, value: Value, node: ir.Node, memo: dict[int, Value]) -> 
             value.kind, [deep_copy(run, v, node, memo) for v in value.items], open=value.open, fields=value.fields
         )
     if isinstance(value, Dict):
-        return Dict({k: deep_copy(run, v, node, memo) for k, v in value.items.items()}, open=value.open)
+        items = {k: deep_copy(run, v, node, memo) for k, v in value.items.items()}
+        return Dict(items, open=value.open, missing=value.missing)
     if isinstance(value, NNModule):
         return _copy_module(run, value, node, memo)
     if isinstance(value, Instance):

@@ -101,7 +101,7 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
     if isinstance(base, Seq):
         return read_sequence(run, base, index)
     if isinstance(base, Dict):
-        return read_dict(base, settled(run, index))
+        return read_dict(run, base, settled(run, index), node)
     if isinstance(base, NNModule):
         return _read_module(base, index)
     tensor = known_tensor(base)

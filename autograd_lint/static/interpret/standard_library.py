@@ -10,7 +10,18 @@ import libcst as cst
 from autograd_lint.static.interpret.builtin_calls import call_builtin, is_open_iterable, iterate
 from autograd_lint.static.interpret.escape import call_unknown
 from autograd_lint.static.interpret.state import Args, Run
-from autograd_lint.static.model.values import Class, Const, Dict, Foreign, Generator, Instance, Seq, Value, is_none
+from autograd_lint.static.model.values import (
+    Builtin,
+    Class,
+    Const,
+    Dict,
+    Foreign,
+    Generator,
+    Instance,
+    Seq,
+    Value,
+    is_none,
+)
 from autograd_lint.static.patterns.networks import note_optimizer
 from autograd_lint.static.syntax import ir
 
@@ -81,6 +92,20 @@ def _ordered_dict(run: Run, args: Args, node: ir.Node) -> Value | None:
     return call_builtin(run, "dict", args, node)
 
 
+def _default_dict(run: Run, args: Args, node: ir.Node) -> Value | None:
+    factory, rest = args.get(0, "default_factory"), Args(args.pos[1:], dict(args.kw))
+    rest.kw.pop("default_factory", None)
+    result = call_builtin(run, "dict", rest, node)
+    if isinstance(result, Dict):
+        result.missing = None if factory is None or is_none(factory) else factory
+    return result
+
+
+def _counter(run: Run, args: Args, node: ir.Node) -> Value | None:
+    """Of what is counted nothing is known, but that keys it does not have begin at 0."""
+    return None if args.pos or args.kw else Dict({}, loops=run.machine.loops, missing=Builtin("int"))
+
+
 def _namespace(run: Run, args: Args, node: ir.Node) -> Value | None:
     return None if args.pos else Instance(_NAMESPACE, dict(args.kw), site=run.site(node), loops=run.machine.loops)
 
@@ -95,6 +120,8 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value | None]]] = {
     "itertools.islice": _islice,
     "collections.deque": _deque,
     "collections.OrderedDict": _ordered_dict,
+    "collections.defaultdict": _default_dict,
+    "collections.Counter": _counter,
     "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace,
 }

@@ -124,11 +124,15 @@ class Seq(Value):
 
 @dataclass(slots=True, eq=False)
 class Dict(Value):
-    """A dict with constant keys; `open`: it may have more entries, or other values."""
+    """A dict with constant keys; `open`: it may have more entries, or other values.
+
+    `missing` is called for the value of a key that it does not have, as by `defaultdict`.
+    """
 
     items: dict[object, Value]
     open: bool = False
     loops: LoopStack = ()
+    missing: Value | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -60,14 +60,19 @@ def _is_layer(made_by: str) -> bool:
 
 
 def _holders(run: Run, tensor: Tensor) -> int:
-    """How many names and attributes in reach hold the memory of `tensor`."""
+    """How many names, and places in objects that names in reach hold, have the memory of `tensor`."""
+    values: dict[int, Value] = {}  # what several names hold is one holder, as an object and the `self` of its method
+    tensors = 0
     seen: set[int] = set()
-    count = 0
     for env in _scopes(run):
         if id(env) not in seen:
             seen.add(id(env))
-            count += sum(_holds(value, tensor) for value in list(env.names.values()))
-    return count
+            for value in list(env.names.values()):
+                if isinstance(value, Tensor | Unknown):
+                    tensors += _holds(value, tensor)
+                else:
+                    values[id(value)] = value
+    return tensors + sum(_holds(value, tensor) for value in values.values())
 
 
 def _scopes(run: Run) -> Iterator[Env]:
