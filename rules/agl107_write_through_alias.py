@@ -127,6 +127,9 @@ def _stale_help(event: Write) -> str:
         return "assign `.data` before the forward or after the backward, not between them"
     if event.through == "state_dict":
         return "write the weights before the forward or after the backward, not between them"
+    unnamed = event.target.name.rpartition(".")[2] in ("", event.through)
+    if event.through and event.stale is not None and unnamed:
+        return f"compute the new value out of place, so that `{event.stale.saved_by}` keeps the old one"
     if event.through:
         return "write to a copy: `.detach().clone()`"
     return "use the out-of-place form"

@@ -24,12 +24,16 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
 
 
 def compatible(findings: Iterable[Finding]) -> list[Finding]:
-    """Those of `findings` whose fixes can be applied together: in the order of their places, the first one wins."""
+    """Those of `findings` whose fixes can be applied together: in the order of their places, the first one wins.
+
+    A line that one inserts behind a statement waits for what another makes of the statement: it may not be needed then.
+    """
     taken: set[Edit] = set()
     chosen: list[Finding] = []
     for finding in sorted(findings, key=_place):
         edits = edits_of(finding.fix)
-        if not any(_exclude(edit, other) for edit in edits for other in taken if edit != other):
+        pairs = [(edit, other) for edit in edits for other in taken if edit != other]
+        if not any(_exclude(edit, other) or _is_line_behind(edit, other) for edit, other in pairs):
             taken.update(edits)
             chosen.append(finding)
     return chosen
@@ -54,3 +58,10 @@ def _exclude(first: Edit, second: Edit) -> bool:
     if first.range.start == second.range.start:
         return True
     return first.range.start < second.range.end and second.range.start < first.range.end
+
+
+def _is_line_behind(edit: Edit, other: Edit) -> bool:
+    """Whether `edit` inserts a line right below one that `other` changes."""
+    start, end = edit.range.start, edit.range.end
+    inserts = start == end and start.column == 1 and edit.content.endswith("\n")
+    return inserts and other.range.start < start and other.range.end.row == start.row - 1

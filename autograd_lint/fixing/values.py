@@ -81,8 +81,10 @@ def _is_named(node: cst.CSTNode, name: str) -> bool:
 
 
 def copied(code: Code, site: Site | None) -> Fix | None:
-    """Make a copy where `detach()`, `.data` or `numpy()` made an alias."""
+    """Make a copy where `detach()`, `.data` or `numpy()` made an alias; not where only its write is wanted of it."""
     node = code.node(site)
+    if node is None or _is_only_written(code, node):
+        return None
     message = "make a copy"
     if isinstance(node, cst.Attribute) and node.attr.value == "data":
         return code.unsafe(message, code.replace(node, f"{receiver(code, node.value)}.detach().clone()"))
@@ -93,6 +95,25 @@ def copied(code: Code, site: Site | None) -> Fix | None:
     if node.func.attr.value == "numpy":
         return code.unsafe(message, code.insert(code.place(node.func.value).end, ".clone()"))
     return None
+
+
+def _is_only_written(code: Code, node: cst.CSTNode) -> bool:
+    """Whether `node` stands in what a statement writes to and binds to no name: `x.data.mul_(2)`, `x.data[0] = 1`."""
+    inner: cst.CSTNode = node
+    for outer in code.around(node):
+        if isinstance(outer, cst.Expr | cst.AssignTarget | cst.AugAssign):
+            return not isinstance(outer, cst.AugAssign) or outer.target is inner
+        if not _carries(outer, inner):
+            return False
+        inner = outer
+    return False
+
+
+def _carries(outer: cst.CSTNode, inner: cst.CSTNode) -> bool:
+    """Whether a write to `outer` is one to `inner`: what it is an item, an attribute, or the result of a method of."""
+    if isinstance(outer, cst.Attribute | cst.Subscript):
+        return outer.value is inner
+    return isinstance(outer, cst.Call) and outer.func is inner
 
 
 def bracketed(code: Code, node: cst.BaseExpression) -> str:

@@ -162,3 +162,23 @@ def test_forwards_in_a_row_come_under_one_context() -> None:
         "with torch.no_grad():\n    for batch in torch.ones(2, 2):\n        one = net(batch)\n    # two\n"
         "    for batch in torch.ones(2, 2):\n        two = net(batch)  # again\n",
     )
+
+
+def test_line_behind_a_fixed_statement_is_not_needed() -> None:
+    """The result of `to` is no leaf; that its gradient has to be retained is true no more once it is a Parameter."""
+    program = (
+        "import torch\n\n\nclass M(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.w = torch.nn.Parameter(torch.ones(3)).to(torch.float64)\n\n\n"
+        "module = M()\nmodule.w.sum().backward()\nprint(module.w.grad)\n"
+    )
+    after = fixed(program, unsafe=True).source.text
+    assert after == program.replace("(torch.ones(3)).to(torch.float64)", "(torch.ones(3).to(torch.float64))")
+    assert compute(after).raised == ""
+
+
+@pytest.mark.parametrize("write", ["y.data.mul_(2)", "y.data[0] = 3", "y.data += 1", "y.detach()[1:].add_(2)"])
+def test_write_that_is_all_an_alias_is_made_for_stays(write: str) -> None:
+    """Made on a copy it would do nothing."""
+    program = f"import torch\n\nx = torch.ones(3, requires_grad=True)\ny = x.exp()\n{write}\ny.sum().backward()\n"
+    assert codes(program)["AGL107"] == 1
+    assert fixed(program, unsafe=True).source.text == program

@@ -344,7 +344,7 @@ def _blame(
     record.stale = Stale(
         saved=node.site,
         saved_by=node.op,
-        saved_name=saved.name,
+        saved_name=saved.name or (saved.tensor.name if saved.result else ""),
         needed=request.site,
         needed_implied=request.name == "return",
         silent=silent,
