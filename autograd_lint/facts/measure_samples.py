@@ -253,7 +253,7 @@ _METHODS: Final[dict[str, _Build]] = {
     "squeeze_": lambda: [[_f(3, 1)], [_f(3, 1), 1]],
     "unsqueeze_": lambda: [[_f(3, 4), 0]],
     "resize_": lambda: [[torch.ones(3, 4, dtype=torch.long), (3, 4)]],
-    "set_": lambda: [[torch.ones(3, dtype=torch.long), torch.zeros(3, dtype=torch.long)]],
+    "set_": lambda: [[_f(3), _f(3)], [_f(3)]],
     "argmax": lambda: [[_f(3, 4)], [_f(3, 4), 0]],
     "relu_": lambda: [[_f(3, 4)]],
     **dict.fromkeys(("scatter_", "scatter_add_"), _of_the_same_shape),

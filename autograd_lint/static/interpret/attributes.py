@@ -18,6 +18,7 @@ from autograd_lint.static.model.values import (
     Class,
     Const,
     Context,
+    DataSet,
     Dict,
     Distribution,
     Foreign,
@@ -197,6 +198,14 @@ def _of_distribution(run: Run, base: Distribution, name: str, node: ir.Node) -> 
 _COMPUTED: Final = frozenset({"probs", "logits", "mean", "mode", "variance", "stddev", "batch_shape", "event_shape"})
 
 
+def _of_data_set(run: Run, base: DataSet, name: str, node: ir.Node) -> Value:
+    if name == "tensors" and base.tensors and base.whole:
+        return Seq("tuple", list(base.tensors))
+    if name == "dataset" and not base.whole and base.origin is not None:
+        return base.origin
+    return Unknown()
+
+
 def _of_builtin(run: Run, base: Builtin, name: str, node: ir.Node) -> Value:
     return Unknown()
 
@@ -217,6 +226,7 @@ _READERS: Final[dict[type, Callable[[Run, Any, str, ir.Node], Value]]] = {
     Context: _of_context,
     Distribution: _of_distribution,
     Builtin: _of_builtin,
+    DataSet: _of_data_set,
 }
 
 

@@ -19,6 +19,7 @@ from autograd_lint.static.model.values import (
     Builtin,
     Class,
     Const,
+    DataSet,
     Dict,
     Generator,
     Instance,
@@ -34,6 +35,7 @@ from autograd_lint.static.model.values import (
     is_none,
     size_met,
 )
+from autograd_lint.static.operations.datasets import rows
 from autograd_lint.static.operations.tensor_methods import call_tensor_method
 from autograd_lint.static.operations.tensors import binary, known_tensor
 from autograd_lint.static.patterns.networks import note_item
@@ -49,6 +51,8 @@ _MOST_CHOICES: Final = 3
 
 def iterate(run: Run, value: Value, node: ir.Node, *, limit: int = _MOST_ITEMS) -> Iterator[Value]:
     """The elements of `value`; two unknown ones when it is not known what is in it."""
+    if isinstance(value, DataSet):
+        value = rows(run, value, node)
     if isinstance(value, Generator):
         value = Seq("list", list(drain(run, value)))
     if isinstance(value, Seq):
@@ -157,7 +161,7 @@ def _collect(kind: str) -> Callable[[Run, Args, ir.Node], Value]:
 
 def is_open_iterable(value: Value) -> bool:
     """The elements of `value` are not all known."""
-    if isinstance(value, Seq | Dict):
+    if isinstance(value, Seq | Dict | Generator):
         return value.open
     if isinstance(value, Tensor):
         return value.layout is None

@@ -96,7 +96,7 @@ def make_function(run: Run, node: ir.FunctionDef | ir.Lambda) -> Value:
     value: Value = function
     for decorator in reversed(node.decorators):
         modes = function.modes
-        value = _decorate(run, run.evaluate(decorator), function, value, node)
+        value = _decorate(run, decorator, function, value, node)
         if function.modes is not modes:
             function.off = run.site(decorator)
     return value
@@ -107,7 +107,8 @@ def _closure(env: Env) -> Env:
     return env.parent if env.names.get("__class_body__") is not None and env.parent is not None else env
 
 
-def _decorate(run: Run, decorator: Value, function: Function, value: Value, node: ir.FunctionDef) -> Value:
+def _decorate(run: Run, written: ir.Expr, function: Function, value: Value, node: ir.FunctionDef) -> Value:
+    decorator = run.evaluate(written)
     if isinstance(decorator, Builtin) and decorator.name in ("staticmethod", "classmethod", "property"):
         kinds: dict[str, Any] = {"staticmethod": "static", "classmethod": "class", "property": "property"}
         function.kind = kinds[decorator.name]
@@ -121,7 +122,7 @@ def _decorate(run: Run, decorator: Value, function: Function, value: Value, node
     elif isinstance(decorator, Foreign) and decorator.name == "contextlib.contextmanager":
         function.manager = True
     elif isinstance(decorator, Generator) or (
-        isinstance(decorator, Unknown | Foreign) and _may_change_modes(decorator)
+        isinstance(decorator, Unknown | Foreign) and _may_change_modes(run, written, decorator)
     ):
         function.opaque = True
     return value
@@ -137,11 +138,16 @@ def _taken_as_decorator(run: Run, decorator: GradModeValue) -> str:
 _MODE_NAMES: Final = {True: "enable_grad", False: "no_grad", None: "unknown"}
 
 
-def _may_change_modes(decorator: Value) -> bool:
+def _may_change_modes(run: Run, written: ir.Expr, decorator: Value) -> bool:
     """A decorator that is not known could switch gradients off, unless its name says what it is for."""
-    harmless = ("property", "wraps", "overload", "abstractmethod", "override", "setter", "getter", "cached_property")
-    name = decorator.name if isinstance(decorator, Foreign) else getattr(decorator, "label", "")
-    return name.rpartition(".")[2] not in harmless and not name.startswith(("pytest.", "hydra.", "click."))
+    made = run.evaluate(written.func) if isinstance(written, ir.Call) else decorator  # `@click.option("--size")`
+    name = made.name if isinstance(made, Foreign) else getattr(made, "label", "")
+    return name.rpartition(".")[2] not in _HARMLESS and not name.startswith(("pytest.", "hydra.", "click."))
+
+
+_HARMLESS: Final = frozenset(
+    ["property", "wraps", "overload", "abstractmethod", "override", "setter", "getter", "cached_property", "dataclass"]
+)
 
 
 def call_function(run: Run, function: Function, args: Args, node: ir.Node) -> Value:
@@ -200,7 +206,7 @@ def _generator(run: Run, frame: Frame, function: Function, node: ir.Node) -> Gen
         frame.resume = resume
         return run_frame(run, frame, node)
 
-    return Generator(function, start)
+    return Generator(function.modes, start)
 
 
 def _self_of(function: Function, env: Env) -> Value | None:

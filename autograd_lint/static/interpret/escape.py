@@ -17,11 +17,13 @@ from autograd_lint.static.model.values import (
     Dict,
     ExpectRaise,
     Foreign,
+    Generator,
     Instance,
     Method,
     Native,
     NNModule,
     OptimizerValue,
+    RangeValue,
     Seq,
     Tensor,
     Unknown,
@@ -47,6 +49,8 @@ _EXPECTING: Final = frozenset(
 )
 _ARRAYS: Final = frozenset({"numpy.asarray", "numpy.array", "numpy.ascontiguousarray", "numpy.asanyarray"})
 _NEW_ARRAYS: Final = frozenset(f"numpy.{name}" for name in ("ones", "zeros", "empty", "full", "arange", "linspace"))
+_PROGRESS: Final = frozenset(f"tqdm.{at}tqdm" for at in ("", "auto.", "autonotebook.", "notebook.", "std.", "rich."))
+"""Bars around what a loop goes over."""
 _NUMBERS: Final = ("math.", "random.", "time.", "os.")
 _ARITHMETIC: Final = frozenset({"min", "max", "round", "pow", "abs", "sum", "divmod"})
 _KINDS: Final = {
@@ -202,6 +206,10 @@ def _foreign(run: Run, name: str, args: Args, node: ir.Node) -> Value | None:
         return _shallow_copy(run, first, node)
     if name == "functools.partial" and first is not None:
         return _partial(first, args)
+    if name in ("functools.wraps", "functools.update_wrapper"):
+        return _GIVEN_BACK if name.endswith("wraps") else first
+    if name in _PROGRESS and isinstance(first, Seq | RangeValue | Generator):
+        return Seq(first.kind, list(first.items), open=first.open) if isinstance(first, Seq) else first
     if name in named_tuples.FACTORIES:
         return named_tuples.make(args)
     if name == "functools.reduce" and first is not None:
@@ -261,6 +269,14 @@ def _reduced(run: Run, function: Value, args: Args, node: ir.Node) -> Value | No
     for item in items[1:]:
         result = run.call(function, Args([result, item]), node)
     return result
+
+
+def _first(run: Run, args: Args, node: ir.Node) -> Value:
+    return args.pos[0] if args.pos else Unknown()
+
+
+_GIVEN_BACK: Final = Native(_first)
+"""What gives back the function it is given."""
 
 
 def _partial(function: Value, given: Args) -> Value:

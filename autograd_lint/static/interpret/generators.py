@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from autograd_lint.static.interpret.growth import empty_lists, open_unfilled
 from autograd_lint.static.interpret.state import BREAK, CONTINUE, Run, Signal
-from autograd_lint.static.model.values import Generator, Instance, Seq, Value
+from autograd_lint.static.model.values import DataSet, Generator, Instance, Seq, Value
+from autograd_lint.static.operations.datasets import rows
 from autograd_lint.static.syntax import ir
 
 
@@ -28,6 +29,8 @@ def evaluate_driven(run: Run, node: ir.Expr) -> Value:
 def evaluate_iterated(run: Run, node: ir.Expr) -> Value:
     """The same for what a loop goes over; an object whose class has an `__iter__` that yields gives its generator."""
     value = evaluate_driven(run, node)
+    if isinstance(value, DataSet):
+        return rows(run, value, node)
     if not isinstance(value, Instance):
         return value
     before, run.driven = run.driven, node
@@ -40,7 +43,7 @@ def evaluate_iterated(run: Run, node: ir.Expr) -> Value:
 
 def drive(run: Run, generator: Generator, consume: Callable[[Value], bool]) -> None:
     """Run the body; each value it yields goes to `consume`, which runs as if outside. It ends when that says False."""
-    machine, function = run.machine, generator.function
+    machine = run.machine
     own, calls, filename, loops, outside = run.frames, run.calls, run.filename, machine.loops, machine.modes
 
     def resume(value: Value) -> None:
@@ -48,13 +51,13 @@ def drive(run: Run, generator: Generator, consume: Callable[[Value], bool]) -> N
         inside = run.frames, run.calls, run.filename, machine.loops
         modes = machine.modes
         run.frames, run.calls, run.filename, machine.loops = own, calls, filename, loops
-        if function.modes:  # torch's decorators switch them for each stretch of the body
+        if generator.modes:  # torch's decorators switch them for each stretch of the body
             machine.modes = outside
         try:
             going = consume(value)
         finally:
             run.frames, run.calls, run.filename, machine.loops = inside
-            if function.modes:
+            if generator.modes:
                 outside, machine.modes = machine.modes, modes
         if not going:
             raise _Closed
@@ -65,7 +68,7 @@ def drive(run: Run, generator: Generator, consume: Callable[[Value], bool]) -> N
             generator.start(resume)
     finally:
         run.frames, run.calls, run.filename, machine.loops = own, calls, filename, loops
-        if function.modes:
+        if generator.modes:
             machine.modes = outside
 
 

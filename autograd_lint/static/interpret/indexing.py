@@ -20,6 +20,7 @@ from autograd_lint.static.model.dtypes import INTEGERS
 from autograd_lint.static.model.traces import carry_write, unknown_from
 from autograd_lint.static.model.values import (
     Const,
+    DataSet,
     Dict,
     Instance,
     NNModule,
@@ -104,6 +105,8 @@ def read_index(run: Run, base: Value, index: Value, node: ir.Node) -> Value:
         return read_dict(run, base, settled(run, index), node)
     if isinstance(base, NNModule):
         return _read_module(base, index)
+    if isinstance(base, DataSet):
+        return _read_row(run, base, index, node)
     tensor = known_tensor(base)
     if tensor is None:
         if isinstance(base, Unknown):
@@ -153,6 +156,14 @@ def _read_module(base: NNModule, index: Value) -> Value:
     part = NNModule(base.name, {}, {}, {}, {}, base.site, base.training, loops=base.loops)
     part.children.update({str(i): child for i, child in enumerate(children[bounds])})
     return part
+
+
+def _read_row(run: Run, base: DataSet, index: Value, node: ir.Node) -> Value:
+    """`data[index]` of a data set: views of its tensors, or what the program's own class gives."""
+    if not base.tensors:
+        return read_index(run, base.origin, index, node) if base.origin is not None else Unknown()
+    at = index if base.whole else Unknown(kind="number")
+    return Seq("tuple", [read_index(run, tensor, at, node) for tensor in base.tensors])
 
 
 def _array_view(run: Run, array: Tensor) -> Tensor:

@@ -233,10 +233,23 @@ class Function(Value):
 
 @dataclass(slots=True, eq=False)
 class Generator(Value):
-    """What a call of a generator function gives: `start` runs its body, and is told what to do at each `yield`."""
+    """What a call of a generator function gives: `start` runs its body, and is told what to do at each `yield`.
 
-    function: Function
+    `modes` are those that the function's decorators set. `open`: it may give more, or less.
+    """
+
+    modes: tuple[str, ...]
     start: Callable[[Callable[[Value], None]], object]
+    open: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class DataSet(Value):
+    """A data set of `torch.utils.data`: rows of `tensors`, or what `origin` gives; `whole`: all of it."""
+
+    tensors: tuple[Tensor, ...]
+    origin: Value | None = None
+    whole: bool = True
 
 
 @dataclass(slots=True, eq=False)

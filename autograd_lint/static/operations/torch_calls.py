@@ -27,6 +27,7 @@ from autograd_lint.static.model.values import (
 )
 from autograd_lint.static.operations import foreach
 from autograd_lint.static.operations.checkpoints import call_checkpoint, call_checkpoint_sequential
+from autograd_lint.static.operations.datasets import load, part, split, tensor_data_set
 from autograd_lint.static.operations.distributions import construct_distribution, is_distribution_name
 from autograd_lint.static.operations.modules import construct_module, is_module_name, write_inside
 from autograd_lint.static.operations.optimizers import construct_optimizer, is_optimizer_name, is_scheduler_name
@@ -574,6 +575,10 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.nn.utils.parameters_to_vector": _parameters_to_vector,
     "torch.utils.checkpoint.checkpoint": call_checkpoint,
     "torch.utils.checkpoint.checkpoint_sequential": call_checkpoint_sequential,
+    "torch.utils.data.TensorDataset": tensor_data_set,
+    "torch.utils.data.Subset": part,
+    "torch.utils.data.random_split": split,
+    "torch.utils.data.DataLoader": load,
     "torch.is_tensor": _is_tensor,
     "torch.is_floating_point": _is_floating_point,
     **dict.fromkeys(_TRANSPARENT, _identity),
