@@ -45,6 +45,7 @@ from autograd_lint.static.model.values import (
 )
 from autograd_lint.static.operations.custom_function import apply_function, call_context_method
 from autograd_lint.static.operations.distributions import call_distribution_method
+from autograd_lint.static.operations.forward_hooks import run_after, run_before
 from autograd_lint.static.operations.modules import (
     call_module,
     call_module_method,
@@ -354,14 +355,16 @@ def _fields(cls: Class) -> list[str]:
 
 
 def _call_nn_module(run: Run, module: NNModule, args: Args, node: ir.Node) -> Value:
-    result = call_module(run, module, args, node)
+    args = run_before(run, module, args, node)
+    result = run_after(run, module, args, call_module(run, module, args, node), node)
     if run.watch.evaluated:
         note_forward(run, module, result, node)
     return result
 
 
 def _call_instance(run: Run, instance: Instance, args: Args, node: ir.Node) -> Value:
-    result = _call_object(run, instance, args, node)
+    args = run_before(run, instance, args, node)
+    result = run_after(run, instance, args, _call_object(run, instance, args, node), node)
     if instance.module and type(result) is Tensor:
         (result.base or result).layer = True
     if run.watch.evaluated and instance.module:

@@ -44,6 +44,7 @@ from autograd_lint.static.model.machine import GraphNode, TorchError
 from autograd_lint.static.model.passes import Request, needed_by_return
 from autograd_lint.static.model.tape import Tape
 from autograd_lint.static.model.values import NONE, Class, Dict, Env, Function, Instance, Seq, Tensor, Unknown, Value
+from autograd_lint.static.operations.forward_hooks import is_removed
 from autograd_lint.static.operations.gradients import flush_pending
 from autograd_lint.static.operations.tensors import known_tensor
 from autograd_lint.static.patterns import registration, validation
@@ -315,7 +316,7 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
     if run.anomaly is not None:
         events.append((run.anomaly, False))
     events.extend((event, False) for judge in run.awaited if (event := judge()) is not None)
-    removed = {id(handle) for handle, _ in run.hooks if isinstance(handle, Unknown) and _was_removed(handle)}
+    removed = {id(handle) for handle, _ in run.hooks if isinstance(handle, Unknown) and is_removed(handle)}
     events.extend((event, False) for handle, event in run.hooks if id(handle) not in removed)
     fed = frozenset((leaf.site, leaf.name) for leaf in run.gradients.fed.values())
     return PathResult(tuple(events), frozenset(run.reached), machine.failed, fed, run.tape)
@@ -340,10 +341,6 @@ def _lost_leaves(run: Run, returned: Value | None) -> Iterator[tuple[Event, bool
         held = lost.result is None or id(lost.result) in others or lost.result.grad_reads
         if reached or ((held or run.truncated or not lost.event.move) and not lost.tested):
             yield replace(lost.event, certain=reached), lost.late
-
-
-def _was_removed(handle: Unknown) -> bool:
-    return handle.attrs is not None and "remove" in handle.attrs
 
 
 def _need_what_is_returned(run: Run, value: Value) -> None:

@@ -46,6 +46,7 @@ from autograd_lint.static.model.values import (
     Value,
 )
 from autograd_lint.static.operations.gradients import flush_pending, note_zero
+from autograd_lint.static.operations.holders import is_module_or_loss
 from autograd_lint.static.operations.tensors import annotated, augment, describe, known_tensor
 from autograd_lint.static.patterns.copies import note_item, note_statement
 from autograd_lint.static.patterns.discarded import note_discarded
@@ -195,9 +196,10 @@ def _in_constructor(run: Run, target: ir.Attr) -> bool:
 
 
 def _lost_leaf(run: Run, value: Tensor) -> tuple[Tensor | None, bool]:
-    """The leaf without a name that `value` was computed from in one chain of operations."""
+    """The leaf without a name that `value` was computed from in one chain of operations, in which is no module and no
+    loss: nobody takes what those return for the leaf."""
     node = value.node
-    while node is not None and len(node.edges) == 1:
+    while node is not None and len(node.edges) == 1 and not is_module_or_loss(node.op):
         edge = node.edges[0]
         if isinstance(edge, Tensor):
             here = edge.site is not None and edge.site.calls == run.calls and any(edge is t for t in run.created)

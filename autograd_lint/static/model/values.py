@@ -260,6 +260,19 @@ class Bound(Value):
     self: Value
 
 
+@dataclass(frozen=True, slots=True)
+class ForwardHook:
+    """What a module calls at each of its own calls, until something is done with `handle.remove`.
+
+    `before`: with the arguments, else with them and the result. `named`: keyword arguments are given too.
+    """
+
+    function: Function | Bound
+    handle: Unknown
+    before: bool
+    named: bool
+
+
 @dataclass(slots=True, eq=False)
 class Class(Value):
     """A user class; `bases` in order. `opaque`: a base or the metaclass is not known.
@@ -287,6 +300,7 @@ class Instance(Value):
     loops: LoopStack = ()
     frozen: bool = False
     hooks: int = 0
+    forward_hooks: tuple[ForwardHook, ...] = ()
     bound: dict[str, Site] | None = None
     """Where its constructor bound attributes to containers and tensors."""
 
@@ -360,6 +374,7 @@ class NNModule(Value):
     loops: LoopStack = ()
     attrs: dict[str, Value] = field(default_factory=dict)
     hooks: int = 0
+    forward_hooks: tuple[ForwardHook, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -56,6 +56,11 @@ def _is_layer(made_by: str) -> bool:
     """A module of `torch.nn`, its function, a loss, or an operation that joins what layers gave."""
     if made_by in _JOINS or made_by in _PRODUCTS or made_by in _SUMS or made_by.startswith("conv"):
         return True
+    return is_module_or_loss(made_by)
+
+
+def is_module_or_loss(made_by: str) -> bool:
+    """A module of `torch.nn`, or a function that is a loss."""
     return table.is_module(f"torch.nn.{made_by}") or made_by.endswith(("_loss", "cross_entropy", "_with_logits"))
 
 

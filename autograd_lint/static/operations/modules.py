@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -28,9 +28,12 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
+from autograd_lint.static.operations.forward_hooks import add_forward_hook
 from autograd_lint.static.operations.registered import (
     is_open_module,
+    named_children_of,
     named_parameters_of,
+    named_submodules,
     parameters_of,
     submodules,
 )
@@ -215,11 +218,13 @@ def call_module_method(run: Run, owner: NNModule | Instance, name: str, args: Ar
     if handler is not None and (isinstance(owner, NNModule) or owner.module):
         return handler(run, owner, args, node)
     if name in _HOOKS:
-        return register_hook(run, owner, name, node)
+        handle = register_hook(run, owner, name, node)
+        add_forward_hook(owner, name, args, handle)
+        return handle
     return call_unknown(run, owner, args, node)
 
 
-def register_hook(run: Run, owner: NNModule | Instance | Tensor, name: str, node: ir.Node) -> Value:
+def register_hook(run: Run, owner: NNModule | Instance | Tensor, name: str, node: ir.Node) -> Unknown:
     """A hook is registered; repeated when a loop that began after `owner` was made does it to `owner` again."""
     machine = run.machine
     handle = Unknown()
@@ -261,14 +266,21 @@ def _modules(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) ->
 
 
 def _named_modules(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
-    rows: list[Value] = [Seq("tuple", [Unknown(), module]) for module in submodules(owner)]
-    return Seq("list", rows, open=is_open_module(owner))
+    if args.pos or args.kw:  # `prefix=`, which the names begin with
+        return _named(owner, [(Unknown(), module) for module in submodules(owner)])
+    return _named(owner, [(Const(name), module) for name, module in named_submodules(owner)])
 
 
 def _children(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
-    below = owner.children.values() if isinstance(owner, NNModule) else owner.attrs.values()
-    items = [child for child in below if isinstance(child, NNModule | Instance)]
-    return Seq("list", list(items), open=is_open_module(owner))
+    return Seq("list", [child for _, child in named_children_of(owner)], open=is_open_module(owner))
+
+
+def _named_children(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
+    return _named(owner, [(Const(name), child) for name, child in named_children_of(owner)])
+
+
+def _named(owner: NNModule | Instance, found: Sequence[tuple[Value, Value]]) -> Value:
+    return Seq("list", [Seq("tuple", list(pair)) for pair in found], open=is_open_module(owner))
 
 
 def _train(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
@@ -410,6 +422,10 @@ def _items(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> V
 
 def _forward(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
     note_forward_by_name(run, owner, node)
+    return call_module(run, owner, args, node) if isinstance(owner, NNModule) else run.call(owner, args, node)
+
+
+def _call(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:
     return run.call(owner, args, node)
 
 
@@ -451,6 +467,7 @@ _METHODS: Final[dict[str, _Method]] = {
     "modules": _modules,
     "named_modules": _named_modules,
     "children": _children,
+    "named_children": _named_children,
     "train": _train,
     "eval": _eval,
     "zero_grad": _zero_grad,
@@ -465,9 +482,9 @@ _METHODS: Final[dict[str, _Method]] = {
     "values": _values,
     "items": _items,
     "forward": _forward,
-    "__call__": _forward,
+    "__call__": _call,
     "state_dict": live_state,
-    **dict.fromkeys(("buffers", "named_buffers", "named_children", "keys", "extra_repr"), _unknown),
+    **dict.fromkeys(("buffers", "named_buffers", "keys", "extra_repr"), _unknown),
 }
 _HOOKS: Final = (
     "register_forward_hook",

@@ -21,6 +21,31 @@ def submodules(value: Value, seen: set[int] | None = None) -> Iterator[NNModule 
         yield from submodules(child, seen)
 
 
+def named_children_of(value: NNModule | Instance) -> Iterator[tuple[str, NNModule | Instance]]:
+    """The modules registered right below `value`, with their names."""
+    below = value.children if isinstance(value, NNModule) else value.attrs
+    for name, child in list(below.items()):
+        if isinstance(child, Instance) and not child.module:
+            continue
+        if name == "__base__" and isinstance(child, NNModule):
+            yield from named_children_of(child)
+        elif isinstance(child, NNModule | Instance):
+            yield name, child
+
+
+def named_submodules(
+    value: NNModule | Instance, prefix: str = "", seen: set[int] | None = None
+) -> Iterator[tuple[str, NNModule | Instance]]:
+    """The module itself and all modules registered below it, with their dotted names; each of them once."""
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    yield prefix, value
+    for name, child in named_children_of(value):
+        yield from named_submodules(child, f"{prefix}.{name}" if prefix else name, seen)
+
+
 def parameters_of(value: Value) -> list[Tensor]:
     """The parameters `value.parameters()` gives, as far as known."""
     found: dict[int, Tensor] = {}
