@@ -59,7 +59,8 @@ def _of_tensor(run: Run, base: Tensor, name: str, node: ir.Node) -> Value:
 def _of_unknown(run: Run, base: Unknown, name: str, node: ir.Node) -> Value:
     if name == "grad":
         note_doubt(run)
-    if base.attrs is not None and name in base.attrs:
+        _prove_leaf(run, base)
+    if base.attrs is not None and name in base.attrs and not (name == "grad" and base.kind == "tensor"):
         return base.attrs[name]
     if base.kind == "tensor" and base.tensor is not None:
         return read_tensor_attribute(run, base.tensor, name, node)
@@ -70,6 +71,21 @@ def _of_unknown(run: Run, base: Unknown, name: str, node: ir.Node) -> Value:
     if type(value) is Unknown and not value.name:
         value.name = describe(node)
     return value
+
+
+def _prove_leaf(run: Run, base: Unknown) -> None:
+    """What was told to require grad, and has a gradient that it was not told to retain, is a leaf."""
+    attrs = base.attrs or {}
+    told = attrs.get("requires_grad")
+    if base.kind or type(told) is not Const or told.value is not True or not attrs.keys().isdisjoint(_NO_LEAF):
+        return
+    tensor = proven_tensor(run, base)
+    if tensor is not None and tensor.node is None:
+        tensor.requires_grad = True
+        tensor.grad = Unknown()
+
+
+_NO_LEAF: Final = ("retain_grad", "parameters", "zero_grad", "train", "eval")
 
 
 def bind_method(run: Run, value: Value, owner: Value, node: ir.Node) -> Value:

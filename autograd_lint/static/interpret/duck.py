@@ -14,6 +14,8 @@ from autograd_lint.static.interpret.peek import peek
 from autograd_lint.static.interpret.state import Args, Run, truth
 from autograd_lint.static.model.order import Act, note_clear, note_cut, note_doubt, note_pass, note_step
 from autograd_lint.static.model.values import (
+    FALSE,
+    TRUE,
     Const,
     Instance,
     Method,
@@ -97,8 +99,11 @@ def _call_idle(run: Run, owner: Unknown, last: str, args: Args, node: ir.Node) -
         mode = args.get(0, "mode")
         owner.put("training", Const(last == "train") if mode is None and not args.open else mode or Unknown())
         set_mode(run, owner, [owner], last == "train" and not _is_false(args), node)
-    elif last == "requires_grad_" and _is_false(args):
-        run.watch.frozen = True
+    elif last == "requires_grad_":
+        run.watch.frozen = run.watch.frozen or _is_false(args)
+        if not args.open and all(isinstance(value, Const) for value in args.all()):
+            owner.attrs = {**(owner.attrs or {}), "requires_grad": FALSE if _is_false(args) else TRUE}
+        return owner
     elif last == "state_dict" and not (args.pos or args.kw) and not _is_optimizer(run, owner):
         return state_dict(run, owner, node)
     return None

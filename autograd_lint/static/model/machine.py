@@ -139,7 +139,7 @@ class GraphNode:
 
     `higher`: its gradients, computed with a graph, have one; `spread`: edges whose gradient is one value expanded.
     `reshapes`: its gradient is handed on as a view of what arrives; `hands_on`: edges that get what arrives itself.
-    `overlapping`: the write through an expanded view that its backward cannot undo.
+    `overlapping`: the write through an expanded view that its backward cannot undo. `again`: what its backward runs.
     """
 
     op: str
@@ -156,6 +156,7 @@ class GraphNode:
     reshapes: bool = False
     hands_on: tuple[GraphNode | Tensor, ...] = ()
     overlapping: WriteRecord | None = None
+    again: Callable[[Site], None] | None = None
     freed: Site | None = None
     freed_certain: bool = True
     kept: list[Site] = field(default_factory=list)

@@ -103,7 +103,10 @@ def run_backward(machine: Machine, gradients: Gradients, request: Request) -> di
         if fatal:
             machine.fail()
     else:
+        if request.known and not request.seeded and request.roots[0].unreduced:
+            event = replace(event, failure=Failure.NON_SCALAR, certain=False)
         _finish(machine, gradients, event, nodes)
+        _run_again(order, request)
     _note_reuse(gradients, order, request)
     keeps = request.retain if request.retain is not None else request.create
     for node in order:
@@ -115,6 +118,13 @@ def run_backward(machine: Machine, gradients: Gradients, request: Request) -> di
     results = _deliver(machine, gradients, request, order, leaves)
     _deliver_retained(machine, gradients, request, nodes)
     return results
+
+
+def _run_again(order: Sequence[GraphNode], request: Request) -> None:
+    """What reentrant checkpoints stand for is executed once more, and differentiated."""
+    for node in order if request.known else ():
+        if node.again is not None:
+            node.again(request.site)
 
 
 def _event(machine: Machine, request: Request) -> Backward:

@@ -462,7 +462,8 @@ class Tensor(Value):
     `node` is its `grad_fn` when it has one (`grad_node` regenerates a view's after a write); `requires_grad` None means
     not known. `base` is the root of a differentiable view, `view_kind` how it was made ("plain", "multi", "no_grad",
     "custom"). `alias_how`/`alias_of` tell how memory is shared outside the graph (detach, data, numpy).
-    `rank`: the number of its dimensions, where no more of its layout is known.
+    `rank`: the number of its dimensions, where no more of its layout is known; `unreduced`: a loss has a value for each
+    element, of which there may be several.
     `layer`: the forward of a Module returned it. `copied`: where indexing made it as a copy. `maybe_of`: it may be the
     same tensor as, or a view of, another.
     `detached`: the `detach_()` that took its history, `reseated`: the `.data =` that gave it other memory.
@@ -514,6 +515,7 @@ class Tensor(Value):
         "site",
         "tested",
         "trace",
+        "unreduced",
         "unversioned",
         "view_kind",
         "view_site",
@@ -529,6 +531,7 @@ class Tensor(Value):
         self.layer = False
         self.layout: Layout | None = None
         self.rank: int | None = None
+        self.unreduced = False
         self.dtype: str | None = None
         self.device: str | None = None
         self.base: Tensor | None = None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from autograd_lint.events import Checkpointed
+from autograd_lint.events import Checkpointed, Site
+from autograd_lint.facts.model import Alias, Output
 from autograd_lint.static.interpret.escape import call_unknown
 from autograd_lint.static.interpret.state import Args, Run, truth
 from autograd_lint.static.model.machine import GraphNode
+from autograd_lint.static.model.passes import Request, run_backward
 from autograd_lint.static.model.values import Const, Tensor, TorchName, Unknown, Value, is_none
 from autograd_lint.static.operations.tensors import known_tensor
 from autograd_lint.static.syntax import ir
@@ -38,6 +40,7 @@ def call_checkpoint(run: Run, args: Args, node: ir.Node) -> Value:
         return _without_graph(run, result, node)
     if apart and isinstance(result, Tensor) and result.node is None and result not in inputs:
         result.node, result.requires_grad = made, True
+        made.again = partial(_run_again, run, args.pos[0], Args(args.pos[1:], given), node)
         return result
     if not isinstance(result, Tensor) or result.node is None or wanted is False:
         return result
@@ -70,6 +73,29 @@ def _apart(run: Run, function: Value, args: Args, node: ir.Node) -> Value:
         return run.call(function, args, node)
     finally:
         run.machine.modes = modes
+
+
+def _run_again(run: Run, function: Value, args: Args, node: ir.Node, backward: Site) -> None:
+    """In backward it runs the function with gradients, on leaves that share its inputs, and then a pass of its own."""
+    machine, modes = run.machine, run.machine.modes
+    machine.modes = replace(modes, grad=True, off=None)
+    try:
+        result = run.call(function, Args([_leaf(run, value, node) for value in args.pos], args.kw), node)
+        if isinstance(result, Tensor) and result.node is not None and not machine.failed:
+            request = Request(backward, (result,), (result.name,), seeded=True, retain=None, create=False)
+            run_backward(machine, run.gradients, request)
+    finally:
+        machine.modes = modes
+
+
+def _leaf(run: Run, value: Value, node: ir.Node) -> Value:
+    tensor = known_tensor(value)
+    if tensor is None:
+        return value
+    leaf = run.machine.output(Output(Alias.SHARED, differentiable=False), tensor, None, site=run.site(node))
+    leaf.requires_grad = run.machine.requires(tensor)
+    leaf.layout, leaf.dtype, leaf.device, leaf.name = tensor.layout, tensor.dtype, tensor.device, tensor.name
+    return leaf
 
 
 def call_checkpoint_sequential(run: Run, args: Args, node: ir.Node) -> Value:

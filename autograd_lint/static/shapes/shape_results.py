@@ -306,6 +306,14 @@ def broadcast(operands: Operands) -> Layout | None:
     return layouts.like(found, shape) if shape is not None and found else None
 
 
+def _class_loss(params: Params, operands: Operands, index: int) -> Layout | None:
+    """`cross_entropy`, `nll_loss` with `reduction="none"`: a value for each row of the classes."""
+    layout = layout_of(operands, "input")
+    if layout is None or not layout.shape or constant(params.get("reduction", NONE)) != "none":
+        return None
+    return layouts.fresh((*layout.shape[:1], *layout.shape[2:]) if len(layout.shape) > 1 else ())
+
+
 RESULTS: Final[dict[Family, Sequence[str]]] = {
     _reduce: (
         *("sum", "mean", "prod", "amax", "amin", "max", "min", "norm", "std", "var", "logsumexp", "all", "any"),
@@ -346,4 +354,5 @@ RESULTS: Final[dict[Family, Sequence[str]]] = {
     _diff: ("diff",),
     _embedding: ("embedding", "Embedding"),
     _einsum: ("einsum",),
+    _class_loss: ("cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss"),
 }
