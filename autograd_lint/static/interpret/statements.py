@@ -6,11 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-import libcst as cst
-
 from autograd_lint.events import AttributeBound, How, LeafLost
 from autograd_lint.static.importing.imports import annotation_value, bind_fallbacks, bind_import, bind_import_from
 from autograd_lint.static.interpret.attributes import delete_attribute, write_attribute
+from autograd_lint.static.interpret.branches import execute_if
 from autograd_lint.static.interpret.builtin_calls import iterate
 from autograd_lint.static.interpret.calls import enter_context, make_class, make_function
 from autograd_lint.static.interpret.containers import delete_item
@@ -56,10 +55,6 @@ from autograd_lint.static.patterns.testing import in_test
 from autograd_lint.static.syntax import ir
 
 _CAUGHT_BY: Final = frozenset({"Exception", "BaseException", "RuntimeError"})
-
-
-_LEAVING: Final[ir.Block] = (ir.Jump(cst.Pass(), "pass"),)
-"""Stands for the statements behind an `if` whose arm leaves the block: never reached by itself."""
 
 
 def execute(run: Run, block: ir.Block) -> Signal | None:
@@ -327,50 +322,6 @@ def _jump(run: Run, node: ir.Jump) -> Signal | None:
     return BREAK if node.kind == "break" else CONTINUE if node.kind == "continue" else None
 
 
-def _if(run: Run, node: ir.If) -> Signal | None:
-    """A branch that only raises is not taken: the program is read as one that runs."""
-    if node.body and type(node.body[-1]) is ir.Raise and not run.machine.catching:
-        value = evaluate(run, node.test)
-        taken = truth(value) is True
-        if truth(value) is None:
-            run.path.memo.setdefault(id(value), (value, False))
-    else:
-        at = len(run.path.choices)
-        taken = decide(run, node.test, first=_leads_to_news(run, node))
-        if len(run.path.choices) > at:
-            return _undecided(run, node, at, taken=taken)
-        if run.shortened:
-            run.skipped.append(node.orelse if taken else node.body)
-    return execute(run, node.body if taken else node.orelse)
-
-
-def _leads_to_news(run: Run, node: ir.If) -> bool:
-    """Whether the body is tried first: not where earlier paths have been in it, and not yet in what it skips."""
-    seen = run.path.seen
-    if not node.body or node.body[0].cst not in seen:
-        return True
-    other = _instead(node, taken=True)
-    return not other or other[0].cst in seen
-
-
-def _undecided(run: Run, node: ir.If, at: int, *, taken: bool) -> Signal | None:
-    """An arm that was chosen: on another path it is the other one. In imported files not every arm need be reached."""
-    for choice in range(at, len(run.path.choices)) if run.filename == run.home else ():
-        run.path.untaken[choice] = _instead(node, taken=taken)
-    run.branches.append(run.machine.loops)
-    try:
-        return execute(run, node.body if taken else node.orelse)
-    finally:
-        run.branches.pop()
-
-
-def _instead(node: ir.If, *, taken: bool) -> ir.Block:
-    """What runs when the condition goes the other way; the `if` itself where the arm taken leaves the block."""
-    ours, other = (node.body, node.orelse) if taken else (node.orelse, node.body)
-    leaves = bool(ours) and isinstance(ours[-1], ir.Return | ir.Raise | ir.Jump)
-    return other or (_LEAVING if leaves else ())
-
-
 def _for(run: Run, node: ir.For) -> Signal | None:
     source = evaluate_iterated(run, node.iter)
     if type(source) is Generator:
@@ -583,7 +534,7 @@ _DISPATCH: Final[dict[type, Callable[[Run, Any], Signal | None]]] = {
     ir.Assert: _assert,
     ir.Delete: _delete,
     ir.Jump: _jump,
-    ir.If: _if,
+    ir.If: execute_if,
     ir.For: _for,
     ir.While: _while,
     ir.With: _with,

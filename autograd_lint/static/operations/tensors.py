@@ -35,7 +35,7 @@ from autograd_lint.static.operations.variants import settled
 from autograd_lint.static.patterns.networks import inherit
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.layout import Layout
-from autograd_lint.static.shapes.shapes import is_elementwise, result_layout, settled_alias
+from autograd_lint.static.shapes.shapes import is_unreduced, result_layout, settled_alias
 from autograd_lint.static.syntax import ir
 
 _OPERATORS: Final = {
@@ -445,21 +445,13 @@ def _output(
         return result
     result.made_by = display(name)
     result.layout = _laid_out(out, source, shape)
-    result.unreduced = result.layout is None and _is_unreduced(name, out, params, operands)
+    result.unreduced = result.layout is None and is_unreduced(name, out, params, operands)
     dtypes = {t.dtype for group in operands.values() for t in group}
     result.dtype = result_dtype(name, out.dtype, params, dtypes, run.default_dtype)
     result.device = (
         source.device if source is not None else next((t.device for g in operands.values() for t in g), None)
     )
     return result
-
-
-def _is_unreduced(name: str, out: Output, params: Mapping[str, Value], operands: Mapping[str, list[Tensor]]) -> bool:
-    """A loss that was told `reduction="none"`, or what is computed from one element by element."""
-    reduction = params.get("reduction")
-    if type(reduction) is Const:
-        return reduction.value == "none"
-    return any(t.unreduced for group in operands.values() for t in group) and is_elementwise(name, out)
 
 
 def _laid_out(out: Output, source: Tensor | None, shape: Layout | None) -> Layout | None:

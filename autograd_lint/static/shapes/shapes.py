@@ -54,6 +54,14 @@ def is_elementwise(name: str, out: Output) -> bool:
     return name.rpartition(".")[2] not in _FAMILIES and (out.shape == "broadcast" or out.shape.startswith("same:"))
 
 
+def is_unreduced(name: str, out: Output, params: Params, operands: Operands) -> bool:
+    """A loss that was told `reduction="none"`, or what is computed from one element by element."""
+    reduction = params.get("reduction")
+    if type(reduction) is Const:
+        return reduction.value == "none"
+    return any(t.unreduced for group in operands.values() for t in group) and is_elementwise(name, out)
+
+
 def _several(args: Value | None) -> bool:
     """An equation, and more than one tensor."""
     return isinstance(args, Seq) and len(args.items) > 2
