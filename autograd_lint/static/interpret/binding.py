@@ -40,6 +40,8 @@ def _argument(
     if isinstance(value, Unknown):
         value.name = param.name
         value.default = function.defaults.get(param.name)
+        if isinstance(function.node, ir.FunctionDef) and function.node.name == "__init__":
+            run.settings[id(value)] = value
         if param.annotation is not None:
             value = _annotated(run, value, param.annotation)
     return value

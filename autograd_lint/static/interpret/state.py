@@ -171,11 +171,12 @@ class Frame:
 class Run:
     """One path through a program: the machine, the frames, and the budget of steps.
 
-    `traced`: numbers have left the graph; `given` is what code that is not known was given; `owner` the object whose
-    method is the program, `inputs` what the forward of a custom Function is given, when that is the program; `anomaly`
-    tells where anomaly detection was switched on; `shortened`: in a loop of which only the first rounds are run, and
-    `skipped` are blocks the others may reach; `pure` is the last call that
-    changed nothing; `awaited` are judgements that wait for the end of the path; `tape` keeps the steps, if asked to.
+    `traced`: numbers have left the graph; `given` is what code that is not known was given; `settings` what
+    constructors are given and is not known, by id; `owner` the object whose method is the program, `inputs` what the
+    forward of a custom Function is given, when that is the program; `anomaly` tells where anomaly detection was
+    switched on; `shortened`: in a loop of which only the first rounds are run, and `skipped` are blocks the others may
+    reach; `pure` is the last call that changed nothing; `awaited` are judgements that wait for the end of the path;
+    `tape` keeps the steps, if asked to.
     `driven` is the expression whose generator is run by a loop or block itself;
     `home` is the file the program is in, `project` what it imports; `cut`: an imported function ended the path.
     """
@@ -204,6 +205,7 @@ class Run:
         self.last_return: ir.Node | None = None
         self.traced = False
         self.given: list[Value] = []
+        self.settings: dict[int, Value] = {}
         self.owner: Value | None = None
         self.pure: Pure | None = None
         self.shortened = False

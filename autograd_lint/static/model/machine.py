@@ -8,7 +8,7 @@ write moves the version of every tensor that shares the counter, and a write thr
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -312,19 +312,8 @@ class Machine:
             )
         )
 
-    def record(
-        self,
-        op: str,
-        effect: Effect,
-        operands: Mapping[str, list[Tensor]],
-        *,
-        site: Site,
-        numbers: Collection[int] = (),
-    ) -> GraphNode | None:
-        """Make the node of an operation and save its inputs; None when none of the operands can require grad.
-
-        For the sake of `numbers`, the ids of operands that nothing shows to be tensors, nothing is saved.
-        """
+    def record(self, op: str, effect: Effect, operands: Mapping[str, list[Tensor]], *, site: Site) -> GraphNode | None:
+        """Make the node of an operation and save its inputs; None when none of the operands can require grad."""
         ignored = {label.removesuffix("[]") for label in effect.ignored}
         flat = [t for name, group in operands.items() if name != "*" and name not in ignored for t in group]
         wanted = self.wants_grad(flat)
@@ -337,10 +326,8 @@ class Machine:
         node.higher = effect.higher and self._condition(effect.higher_when, operands)
         if effect.spread:
             node.spread = tuple(self.edges(t for label in effect.spread for t in labelled(operands, label)))
-        proven = operands if not numbers else {k: [t for t in v if id(t) not in numbers] for k, v in operands.items()}
         for saved in effect.saved:
-            if not saved.when or self._condition(saved.when, proven) is not False:
-                self._save_operand(node, saved, operands)
+            self._save_operand(node, saved, operands)
         return node
 
     def _save_operand(self, node: GraphNode, saved: Saved, operands: Mapping[str, list[Tensor]]) -> None:

@@ -9,8 +9,8 @@ from typing import Final
 
 from autograd_lint.events import How, Site
 from autograd_lint.facts import table
-from autograd_lint.facts.kinds import UNKNOWN, constant_kind, tensor_kind, tensors_kind
-from autograd_lint.facts.model import Alias, Effect, Output
+from autograd_lint.facts.kinds import SOME_NUMBER, UNKNOWN, constant_kind, tensor_kind, tensors_kind
+from autograd_lint.facts.model import Alias, Effect, Output, Saved
 from autograd_lint.static.interpret.state import Run
 from autograd_lint.static.model.by_hand import follow_gradients
 from autograd_lint.static.model.dtypes import INTEGERS, result_dtype
@@ -187,6 +187,8 @@ def apply_named(
     effect = table.effect(name, kinds)
     if effect is None:
         return None
+    if effect.saved:
+        effect = _without_numbers_sake(run, name, params, kinds, effect)
     return apply_effect(run, name, effect, params, node, how=how, target=target, constructor=constructor)
 
 
@@ -202,6 +204,40 @@ def operand_tensors(run: Run, params: Mapping[str, Value]) -> dict[str, list[Ten
         if group:
             operands[key] = group
     return operands
+
+
+def _without_numbers_sake(
+    run: Run, name: str, params: Mapping[str, Value], kinds: Mapping[str, str], effect: Effect
+) -> Effect:
+    """`effect` without what is saved only if an operand is a tensor that nothing shows to be one.
+
+    A factor that a function is given may as well be a number, for which a product saves nothing.
+    """
+    numbers = {key for key, value in params.items() if type(value) is Unknown and _is_perhaps_a_number(run, value)}
+    if not numbers:
+        return effect
+    plain = table.effect(name, {**kinds, **dict.fromkeys(numbers, SOME_NUMBER)})
+    labels = None if plain is None else {saved.label for saved in plain.saved}
+
+    def stays(saved: Saved) -> bool:
+        if saved.label in numbers:
+            return True  # it is a tensor, then
+        return (
+            any(numbers.isdisjoint(names) for names in saved.when)
+            if saved.when
+            else labels is None or saved.label in labels
+        )
+
+    return replace(effect, saved=tuple(filter(stays, effect.saved)))
+
+
+def _is_perhaps_a_number(run: Run, value: Unknown) -> bool:
+    """What the forward of a Module is given is a tensor more often than not, if its default is no number."""
+    if value.kind or value.sources:
+        return False
+    default = value.default
+    number = type(default) is Const and isinstance(default.value, int | float)
+    return number or not run.machine.differentiated or id(value) in run.settings
 
 
 def apply_effect(
@@ -228,8 +264,7 @@ def apply_effect(
         if not machine.admits(record, others):
             return Unknown()
     handed_back = not writes and _hands_back(name, effect, params, operands)
-    numbers = _perhaps_numbers(run, params)
-    made = None if handed_back else machine.record(display(name), effect, operands, site=site, numbers=numbers)
+    made = None if handed_back else machine.record(display(name), effect, operands, site=site)
     uncertain_operands(made, params, effect)
     leave_out_copies(made, name, operands)
     _inner_writes(run, [t for label in effect.written if label in inner for t in operands.get(label, ())], site)
@@ -367,16 +402,6 @@ def _inner_writes(run: Run, tensors: list[Tensor], site: Site) -> None:
 def certainly_tensor(value: Value | None) -> bool:
     """What is written is surely a tensor, and not perhaps a number or an array."""
     return value is not None and (type(value) is not Unknown or value.kind == "tensor")
-
-
-def _perhaps_numbers(run: Run, params: Mapping[str, Value]) -> tuple[int, ...]:
-    """The ids of operands that nothing shows to be tensors: a factor that a function is given may as well be a number.
-
-    What the forward of a Module is given is a tensor more often than not.
-    """
-    if run.machine.differentiated:
-        return ()
-    return tuple(id(v.tensor) for v in params.values() if type(v) is Unknown and not v.kind and not v.sources)
 
 
 def uncertain_operands(made: GraphNode | None, params: Mapping[str, Value], effect: Effect) -> None:
