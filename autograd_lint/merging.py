@@ -9,6 +9,7 @@ from typing import TypeAlias
 from autograd_lint.errors import SourceError
 from autograd_lint.finding import Finding, Range
 from autograd_lint.run_findings import UNUSED_SUPPRESSION
+from autograd_lint.selectors import rules_by_code
 from autograd_lint.source import read_source
 
 _Place: TypeAlias = tuple[str, Range, str]
@@ -32,7 +33,19 @@ def united(files: Sequence[str], results: Mapping[str, Sequence[Finding]]) -> tu
         if all(finding.severity > other.severity for other in known):
             known[:] = [finding]
     _drop_used_comments(own, strangers)
-    return merged(files, [finding for found in own.values() for finding in found])
+    return merged(files, _without_superseded([finding for found in own.values() for finding in found]))
+
+
+def _without_superseded(findings: Sequence[Finding]) -> list[Finding]:
+    """A rule's finding hides those of the rules it supersedes at its place, whichever file each is seen from."""
+    rules = rules_by_code()
+    hidden = {
+        (finding.filename, finding.range, code)
+        for finding in findings
+        if finding.code in rules and finding.suppressed is None
+        for code in rules[finding.code].supersedes
+    }
+    return [finding for finding in findings if _place(finding) not in hidden]
 
 
 def merged(files: Sequence[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:

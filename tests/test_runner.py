@@ -27,8 +27,8 @@ def checked(*paths: str, jobs: int = 1) -> RunResult:
     return run(paths, resolve_settings(paths, Options(rules=Layer(), isolated=True, jobs=jobs)))
 
 
-def finding(path: Path, row: int) -> Finding:
-    rule = rules_by_code()["AGL103"]
+def finding(path: Path, row: int, code: str = "AGL103") -> Finding:
+    rule = rules_by_code()[code]
     place = Range(Position(row, 1), Position(row, 4))
     return Finding(rule.code, rule.name, rule.severity, "a fault", str(path), place)
 
@@ -57,6 +57,16 @@ def test_finding_in_another_file_counts_once_and_obeys_that_file(helper_fault: P
 def test_finding_in_another_file_obeys_patterns_for_that_file(helper_fault: Path) -> None:
     options = Options(rules=Layer(), isolated=True, per_file_ignores=(("helper.py", ("AGL103",)),))
     assert run(["a.py"], resolve_settings(["a.py"], options)).findings == ()
+
+
+def test_graver_rule_hides_the_other_whichever_file_each_is_seen_from(
+    helper_fault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check_source(source: SourceFile, rules: Sequence[type[Rule]]) -> list[Finding]:
+        return [finding(helper_fault, 1, "AGL101" if source.path.endswith("b.py") else "AGL103")]
+
+    monkeypatch.setattr(engine, "check_source", check_source, raising=False)
+    assert [found.code for found in checked("a.py", "b.py", "helper.py").findings] == ["AGL101"]
 
 
 def test_findings_are_sorted_within_a_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
