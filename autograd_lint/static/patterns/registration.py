@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import libcst as cst
+
 from autograd_lint.events import Holder, MadeInForward, Site, Unregistered
 from autograd_lint.static.interpret.classes import find_in_class
 from autograd_lint.static.interpret.state import Frame, Run
-from autograd_lint.static.model.values import Dict, Instance, NNModule, Seq, Tensor, Value
+from autograd_lint.static.model.values import Class, Dict, Function, Instance, NNModule, Seq, Tensor, Value
 from autograd_lint.static.model.watch import Candidate, Made
 from autograd_lint.static.operations.registered import parameters_of, submodules
 from autograd_lint.static.syntax import ir
@@ -49,7 +51,8 @@ def note_constructed(run: Run, instance: Instance, inside: tuple[Site, ...]) -> 
             for member in _members(value)
             if id(member) not in registered and id(member) not in run.watch.given and _made_inside(member, inside)
         ]
-        for group in (_trained(members), [m for m in members if _is_lost_tensor(m, memories)]):
+        tensors = [m for m in members if _is_lost_tensor(m, memories)]
+        for group in (_trained(members), tensors if tensors and not _hands_out(instance, tensors) else []):
             if group:
                 run.watch.candidates.append(_candidate(run, instance, name, site, value, group))
 
@@ -86,6 +89,24 @@ def _is_lost_tensor(member: Value, memories: set[int]) -> bool:
     if not isinstance(member, Tensor) or member.parameter or member.numpy:
         return False
     return member.node is None and member.requires_grad is True and id(member.memory) not in memories
+
+
+def _hands_out(instance: Instance, tensors: list[NNModule | Instance | Tensor]) -> bool:
+    """A method gives them away in a list, as `parameters()` gives the Parameters: for an optimizer of their own."""
+    lists = {name for name, value in instance.attrs.items() if isinstance(value, Seq) and value.items}
+    given = {id(item) for name in lists & _returned(instance.cls) for item in _members(instance.attrs[name])}
+    return all(id(tensor) in given for tensor in tensors)
+
+
+def _returned(cls: Class) -> set[str]:
+    """The attributes that methods of a class return as they are."""
+    found = set()
+    for method in cls.attrs.values():
+        for node in subtree(method.node.cst) if isinstance(method, Function) else ():
+            value = node.value if isinstance(node, cst.Return) else None
+            if isinstance(value, cst.Attribute) and isinstance(value.value, cst.Name):
+                found.add(value.attr.value)
+    return found
 
 
 def _candidate(
