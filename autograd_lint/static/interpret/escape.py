@@ -59,6 +59,8 @@ _KINDS: Final = {
     "named_parameters": "named_parameters",
 }
 """What methods of these names give, whatever object they belong to."""
+_INERT: Final = frozenset({Const, Unknown, Foreign, Builtin})
+"""What holds no tensor, and is met most."""
 _MOST_SOURCES: Final = 8
 _DEPTH: Final = 3
 
@@ -161,7 +163,7 @@ def give_away(run: Run, args: Args) -> None:
 
 def escape(run: Run, value: Value, depth: int = 0) -> None:
     """`value` was given to code that is not known: it may clear gradients."""
-    if depth > _DEPTH:
+    if type(value) in _INERT or depth > _DEPTH:
         return
     if isinstance(value, OptimizerValue):
         for tensor in value.params:

@@ -17,20 +17,15 @@ _COPIES: Final = frozenset({"clone", "repeat", "tile"})
 
 def is_spare(run: Run, tensor: Tensor, *, added: bool = False) -> bool:
     """Whether nobody has saved what `tensor` is, and one name at most holds it: a layer, a module, a matrix product, a
-    sum or a loss gave it; or it is a number, and something is `added` to it; or no name holds it, as in
-    `(a * b).add_(c)`.
+    sum or a loss gave it; or it is a number, and something is `added` to it.
 
     To write there is how networks save memory, and losses are summed: `out += identity` at the end of a residual, a
     `ReLU(inplace=True)` after a layer, `loss += weight * penalty`.
     """
     root = tensor.base or tensor
     number = added and root.layout is not None and not root.layout.shape
-    if _saved_by_maker(root):
-        return False
     known = root.layer or _is_layer(root.made_by) or number
-    return (
-        _holders(run, tensor) <= 1 if known else root.node is not None and not root.name and not _holders(run, tensor)
-    )
+    return known and not _saved_by_maker(root) and _holders(run, tensor) <= 1
 
 
 def is_scattered(run: Run, tensor: Tensor, index: Value) -> bool:
