@@ -447,11 +447,17 @@ def _is_own(run: Run, owner: NNModule | Instance, receiver: ir.Expr) -> bool:
     frame = run.frame
     if frame.function is None or owner.hooks or id(owner) in run.watch.given or owner.site is None:
         return False
-    if owner.site.calls[: len(run.calls)] != run.calls:
+    if owner.site.calls[: len(run.calls)] != run.calls or _is_part_of_the_program(run, owner.site):
         return False
     if isinstance(receiver, ir.Name):
         return frame.env.names.get(receiver.id) is owner and (receiver.id, owner) not in frame.given
     return isinstance(receiver, ir.Call)
+
+
+def _is_part_of_the_program(run: Run, made: Site) -> bool:
+    """It was made by the constructor of the object whose method is the program."""
+    first = next(iter(made.calls), None)
+    return isinstance(run.owner, Instance) and first is not None and first.token is run.owner.cls.node.cst
 
 
 def _unknown(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -> Value:

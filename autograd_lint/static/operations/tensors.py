@@ -9,8 +9,8 @@ from typing import Final
 
 from autograd_lint.events import How, Site
 from autograd_lint.facts import table
-from autograd_lint.facts.kinds import SOME_NUMBER, UNKNOWN, constant_kind, tensor_kind, tensors_kind
-from autograd_lint.facts.model import Alias, Effect, Output, Saved
+from autograd_lint.facts.kinds import UNKNOWN, constant_kind, tensor_kind, tensors_kind
+from autograd_lint.facts.model import Alias, Effect, Output
 from autograd_lint.static.interpret.state import Run
 from autograd_lint.static.model.by_hand import follow_gradients
 from autograd_lint.static.model.dtypes import INTEGERS, result_dtype
@@ -30,6 +30,7 @@ from autograd_lint.static.model.values import (
 )
 from autograd_lint.static.operations.holders import is_spare
 from autograd_lint.static.operations.laid_out import leave_out_copies
+from autograd_lint.static.operations.numbers import without_numbers_sake
 from autograd_lint.static.operations.sharing import refuses_copy, refuses_memory, shares_storage
 from autograd_lint.static.operations.variants import settled
 from autograd_lint.static.patterns.networks import inherit
@@ -188,7 +189,7 @@ def apply_named(
     if effect is None:
         return None
     if effect.saved:
-        effect = _without_numbers_sake(run, name, params, kinds, effect)
+        effect = without_numbers_sake(run, name, params, kinds, effect)
     return apply_effect(run, name, effect, params, node, how=how, target=target, constructor=constructor)
 
 
@@ -204,40 +205,6 @@ def operand_tensors(run: Run, params: Mapping[str, Value]) -> dict[str, list[Ten
         if group:
             operands[key] = group
     return operands
-
-
-def _without_numbers_sake(
-    run: Run, name: str, params: Mapping[str, Value], kinds: Mapping[str, str], effect: Effect
-) -> Effect:
-    """`effect` without what is saved only if an operand is a tensor that nothing shows to be one.
-
-    A factor that a function is given may as well be a number, for which a product saves nothing.
-    """
-    numbers = {key for key, value in params.items() if type(value) is Unknown and _is_perhaps_a_number(run, value)}
-    if not numbers:
-        return effect
-    plain = table.effect(name, {**kinds, **dict.fromkeys(numbers, SOME_NUMBER)})
-    labels = None if plain is None else {saved.label for saved in plain.saved}
-
-    def stays(saved: Saved) -> bool:
-        if saved.label in numbers:
-            return True  # it is a tensor, then
-        return (
-            any(numbers.isdisjoint(names) for names in saved.when)
-            if saved.when
-            else labels is None or saved.label in labels
-        )
-
-    return replace(effect, saved=tuple(filter(stays, effect.saved)))
-
-
-def _is_perhaps_a_number(run: Run, value: Unknown) -> bool:
-    """What the forward of a Module is given is a tensor more often than not, if its default is no number."""
-    if value.kind or value.sources:
-        return False
-    default = value.default
-    number = type(default) is Const and isinstance(default.value, int | float)
-    return number or not run.machine.differentiated or id(value) in run.settings
 
 
 def apply_effect(
