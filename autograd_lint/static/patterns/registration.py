@@ -40,7 +40,10 @@ def note_constructed(run: Run, instance: Instance, inside: tuple[Site, ...]) -> 
     if instance.bound is None or any(find_in_class(instance.cls, name)[0] is not None for name in _OWN_WAYS):
         return
     parameters = parameters_of(instance)
-    registered = {id(module) for module in submodules(instance)} | {id(t) for t in parameters}
+    modules = list(submodules(instance))
+    if any(isinstance(module, NNModule) and module.open and _holds_parameters(module) for module in modules):
+        return
+    registered = {id(module) for module in modules} | {id(t) for t in parameters}
     memories = {id(t.memory) for t in parameters}
     for name, site in instance.bound.items():
         value = instance.attrs.get(name)
@@ -52,9 +55,14 @@ def note_constructed(run: Run, instance: Instance, inside: tuple[Site, ...]) -> 
             if id(member) not in registered and id(member) not in run.watch.given and _made_inside(member, inside)
         ]
         tensors = [m for m in members if _is_lost_tensor(m, memories)]
-        for group in (_trained(members), tensors if tensors and not _hands_out(instance, tensors) else []):
+        for group in (_trained(members, registered), tensors if tensors and not _hands_out(instance, tensors) else []):
             if group:
                 run.watch.candidates.append(_candidate(run, instance, name, site, value, group))
+
+
+def _holds_parameters(module: NNModule) -> bool:
+    """A `ParameterList` or `ParameterDict`."""
+    return module.name.rpartition(".")[2].startswith("Parameter")
 
 
 def _members(value: Value, depth: int = 0) -> Iterator[NNModule | Instance | Tensor]:
@@ -73,9 +81,9 @@ def _made_inside(member: NNModule | Instance | Tensor, inside: tuple[Site, ...])
     return member.site is not None and member.site.calls[: len(inside)] == inside
 
 
-def _trained(members: list[NNModule | Instance | Tensor]) -> list[NNModule | Instance | Tensor]:
-    """Modules with parameters that require grad, and such parameters."""
-    return [m for m in members if any(t.requires_grad is True for t in _parameters(m))]
+def _trained(members: list[NNModule | Instance | Tensor], registered: set[int]) -> list[NNModule | Instance | Tensor]:
+    """Modules with parameters that require grad and are registered nowhere, and such parameters."""
+    return [m for m in members if any(t.requires_grad is True and id(t) not in registered for t in _parameters(m))]
 
 
 def _parameters(member: Value) -> list[Tensor]:
