@@ -72,10 +72,10 @@ def test_graver_rule_hides_the_other_whichever_file_each_is_seen_from(
 def test_findings_are_sorted_within_a_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = project / "a.py"
     path.write_text("import torch\n" * 9)
-    faults = [finding(path, row) for row in (5, 2, 9)] + [replace(finding(path, 2), code="AGL101")]
+    faults = [replace(finding(path, 2), code="AGL201"), *(finding(path, row) for row in (5, 2, 9))]
     monkeypatch.setattr(engine, "check_source", lambda source, rules: faults, raising=False)
     listed = [(found.range.start.row, found.code) for found in checked("a.py").findings]
-    assert listed == [(2, "AGL101"), (2, "AGL103"), (5, "AGL103"), (9, "AGL103")]
+    assert listed == [(2, "AGL103"), (2, "AGL201"), (5, "AGL103"), (9, "AGL103")]
 
 
 def test_exit_status_of_a_result() -> None:

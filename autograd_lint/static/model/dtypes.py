@@ -41,6 +41,14 @@ def dtype_name(value: Value | None) -> str | None:
     return None
 
 
+def asked_dtype(given: Mapping[str, Value], usual: str | None, *, more: bool) -> str | None:
+    """The dtype a call asks for by keyword, among `more` that are not known: `usual` for none, None if not known."""
+    asked = given.get("dtype")
+    if asked is None or (isinstance(asked, Const) and asked.value is None):
+        return None if more and asked is None else usual
+    return dtype_name(asked)
+
+
 def result_dtype(
     name: str, measured: str, params: Mapping[str, Value], dtypes: Set[str | None], default: str | None
 ) -> str | None:

@@ -10,7 +10,7 @@ from autograd_lint.facts import table
 from autograd_lint.facts.model import Alias, Effect, Output
 from autograd_lint.static.interpret.escape import call_unknown
 from autograd_lint.static.interpret.state import Args, Pure, Run
-from autograd_lint.static.model.dtypes import CONVERTERS, FLOATS, INTEGERS, dtype_name
+from autograd_lint.static.model.dtypes import CONVERTERS, FLOATS, INTEGERS, asked_dtype, dtype_name
 from autograd_lint.static.model.order import note_pass
 from autograd_lint.static.model.passes import Request, run_backward
 from autograd_lint.static.model.traces import leave, unknown_from
@@ -390,7 +390,7 @@ def _tolist(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
 def _fresh_constant(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
     """`x.new_zeros(…)` and its kin: a tensor of its own, without a graph."""
     result = run.machine.tensor(run.site(node), requires_grad=_flag(args.kw.get("requires_grad")) or False)
-    result.dtype = dtype_name(args.kw.get("dtype")) or tensor.dtype
+    result.dtype = asked_dtype(args.kw, tensor.dtype, more=args.open)
     result.device = tensor.device
     name = node.func.name if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else ""
     if name == "new_tensor" and args.pos:

@@ -11,7 +11,7 @@ from autograd_lint.facts import table
 from autograd_lint.facts.model import Effect
 from autograd_lint.static.interpret.escape import call_unknown, tensor_sources
 from autograd_lint.static.interpret.state import Args, Run, truth
-from autograd_lint.static.model.dtypes import FLOATS, dtype_name
+from autograd_lint.static.model.dtypes import FLOATS, asked_dtype, dtype_name
 from autograd_lint.static.model.order import note_pass
 from autograd_lint.static.model.passes import Request, run_backward
 from autograd_lint.static.model.traces import trace_of
@@ -194,13 +194,13 @@ def _create(run: Run, last: str, args: Args, node: ir.Node) -> Value:
     result = _leaf(run, args, node)
     like = known_tensor(args.pos[0]) if last in _LIKE and args.pos else None
     if like is not None:
-        result.dtype = dtype_name(args.kw.get("dtype")) or like.dtype
+        result.dtype = asked_dtype(args.kw, like.dtype, more=args.open)
         result.layout = layouts.like([like.layout], like.layout.shape) if like.layout else None
     else:
         if last in _INTEGERS or (last == "arange" and _all_integers(args)):
-            result.dtype = dtype_name(args.kw.get("dtype")) or "int64"
-        if last == "full" and "dtype" not in args.kw:
-            result.dtype = _full_dtype(args)
+            result.dtype = asked_dtype(args.kw, "int64", more=args.open)
+        if last == "full":
+            result.dtype = asked_dtype(args.kw, _full_dtype(args), more=args.open)
         sizes = _sizes(last, args)
         result.layout = layouts.fresh(sizes) if sizes is not None and all(s >= 0 for s in sizes) else None
     result.memory.filled = _FILLED.get(last)
@@ -210,10 +210,10 @@ def _create(run: Run, last: str, args: Args, node: ir.Node) -> Value:
 
 def _leaf(run: Run, args: Args, node: ir.Node) -> Tensor:
     flag = args.kw.get("requires_grad")
-    wanted = False if flag is None else truth(flag)
+    wanted = (None if args.open else False) if flag is None else truth(flag)
     result = run.machine.tensor(run.site(node), requires_grad=wanted)
     run.created.append(result)
-    result.dtype = dtype_name(args.kw.get("dtype")) or (None if "dtype" in args.kw else run.default_dtype)
+    result.dtype = asked_dtype(args.kw, run.default_dtype, more=args.open)
     device = args.kw.get("device")
     result.device = "cpu" if device is None else (str(device.value) if isinstance(device, Const) else None)
     return result
@@ -274,8 +274,7 @@ def _tensor(run: Run, args: Args, node: ir.Node) -> Value:
     result = _leaf(run, args, node)
     shape, dtype = _nested(data)
     result.layout = layouts.fresh(shape) if shape is not None else None
-    if "dtype" not in args.kw:
-        result.dtype = run.default_dtype if dtype == "float32" else dtype
+    result.dtype = asked_dtype(args.kw, run.default_dtype if dtype == "float32" else dtype, more=args.open)
     source = known_tensor(data) if data is not None else None
     if source is not None:
         result.layout, result.dtype = source.layout, result.dtype or source.dtype
