@@ -49,6 +49,7 @@ from autograd_lint.static.operations.tensors import (
     operand_tensors,
     proven_tensor,
 )
+from autograd_lint.static.operations.transforms import differentiate, map_rows
 from autograd_lint.static.patterns.checks import call_gradcheck, call_gradgradcheck, set_anomaly
 from autograd_lint.static.patterns.clipping import note_clipping
 from autograd_lint.static.patterns.registration import note_made
@@ -578,6 +579,9 @@ _HANDLERS: Final[dict[str, Callable[[Run, Args, ir.Node], Value]]] = {
     "torch.utils.data.Subset": part,
     "torch.utils.data.random_split": split,
     "torch.utils.data.DataLoader": load,
+    "torch.func.grad": differentiate(valued=False),
+    "torch.func.grad_and_value": differentiate(valued=True),
+    **dict.fromkeys(("torch.vmap", "torch.func.vmap"), map_rows),
     "torch.is_tensor": _is_tensor,
     "torch.is_floating_point": _is_floating_point,
     **dict.fromkeys(_TRANSPARENT, _identity),
