@@ -90,24 +90,6 @@ class WriteToCopy(Rule):
 
     def fix(self, event: Event, code: Code) -> Fix | None:
         """An index assignment in place of the write to a copy."""
-        import libcst as cst
+        from autograd_lint.fixing.copies import assigned, put_back
 
-        from autograd_lint.facts import table
-
-        call = code.find(event.site, cst.Call)
-        if call is None or not isinstance(call.func, cst.Attribute) or not isinstance(code.parent(call), cst.Expr):
-            return None
-        method, target = call.func.attr.value.removesuffix("_"), call.func.value
-        if not isinstance(target, cst.Subscript) or method == call.func.attr.value:
-            return None
-        name, given = code.text(target), [code.text(arg) for arg in call.args]
-        sign = {"add": "+", "sub": "-", "mul": "*", "div": "/"}.get(method)
-        if method in ("copy", "fill", "zero") and len(given) <= 1:
-            changed = f"{name} = {given[0] if given else 0}"
-        elif sign and len(given) == 1 and "=" not in given[0]:
-            changed = f"{name} {sign}= {given[0]}"
-        elif table.parameters(f"Tensor.{method}") is not None:
-            changed = f"{name} = {name}.{method}({', '.join(given)})"
-        else:
-            return None
-        return code.unsafe("assign to the indexed tensor", code.replace(call, changed))
+        return (assigned(code, event) or put_back(code, event)) if isinstance(event, LostWrite) else None

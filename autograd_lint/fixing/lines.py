@@ -50,6 +50,21 @@ def without_header(code: Code, header: cst.With) -> Edit | None:
     return Edit("\n".join(kept), whole) if first.row > place.start.row else None
 
 
+def before(code: Code, node: cst.CSTNode, rows: list[str]) -> Edit | None:
+    """Put statements before the one around `node`: in rows of their own, or in its row behind a `for … :`."""
+    line = code.line(node)
+    if line is not None:
+        return code.line_before(line, f"\n{code.indent(code.place(line).start.row)}".join(rows))
+    small = next((it for it in (node, *code.around(node)) if _is_in_one_row(code, it)), None)
+    if small is None or any(row.endswith(":") for row in rows):
+        return None
+    return code.insert(code.place(small).start, "".join(f"{row}; " for row in rows))
+
+
+def _is_in_one_row(code: Code, node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.BaseSmallStatement) and isinstance(code.parent(node), cst.SimpleStatementSuite)
+
+
 def moved_before(code: Code, node: cst.CSTNode, target: cst.CSTNode) -> tuple[Edit | None, ...]:
     """Move the statement around `node` before the one around `target`."""
     return _moved(code, node, target, after=False)

@@ -7,6 +7,7 @@ import libcst as cst
 from autograd_lint.events import Accumulation
 from autograd_lint.finding import Fix
 from autograd_lint.fixing.code import Code
+from autograd_lint.fixing.lines import before
 from autograd_lint.fixing.names import meaning_of
 from autograd_lint.fixing.walk import descendants, dotted_name, target_names
 
@@ -18,8 +19,8 @@ def cleared_first(code: Code, event: Accumulation) -> Fix | None:
     backward, step = code.find(event.site, cst.Call), code.find(event.stepped, cst.Call)
     if backward is None or step is None or step.args or not isinstance(step.func, cst.Attribute):
         return None
-    statement, optimizer = code.line(backward), dotted_name(step.func.value)
-    if statement is None or not optimizer:
+    optimizer = dotted_name(step.func.value)
+    if not optimizer:
         return None
     loop = _loop_over(code, step, optimizer)
     known = _known_at(code, event, step, dotted_name(loop.iter) if loop is not None else optimizer)
@@ -28,24 +29,20 @@ def cleared_first(code: Code, event: Accumulation) -> Fix | None:
     rows = [f"{known}.zero_grad()"]
     if loop is not None:
         rows = [f"for {optimizer} in {known}:", f"{code.tree.default_indent}{optimizer}.zero_grad()"]
-    indent = code.indent(code.place(statement).start.row)
-    clearing = code.line_before(statement, f"\n{indent}".join(rows))
-    return code.unsafe(f"call `{rows[-1].strip()}` before this backward", clearing)
+    return code.unsafe(f"call `{rows[-1].strip()}` before this backward", before(code, backward, rows))
 
 
 def _by_hand(code: Code, event: Accumulation) -> Fix | None:
     """`w.grad = None` before the backward, for each tensor that is updated by hand, or `net.zero_grad()`."""
     backward = code.find(event.site, cst.Call)
-    statement = None if backward is None else code.line(backward)
-    if backward is None or statement is None:
+    if backward is None:
         return None
     events = [other for other in code.events_at(event.site) if isinstance(other, Accumulation)]
     rows = list(dict.fromkeys(_clearing(code, other, code.scope(backward)) for other in events))
     if not all(rows):
         return None
-    indent = code.indent(code.place(statement).start.row)
     message = f"clear the gradients before this backward: `{rows[0]}`"
-    return code.unsafe(message, code.line_before(statement, f"\n{indent}".join(rows)))
+    return code.unsafe(message, before(code, backward, rows))
 
 
 def _clearing(code: Code, event: Accumulation, scope: cst.CSTNode) -> str:

@@ -67,9 +67,10 @@ def not_in_place(code: Code, event: Write) -> Fix | None:
 
 
 def _augmented(code: Code, node: cst.AugAssign, made: Site | None) -> Fix | None:
-    if not isinstance(node.target, cst.Name | cst.Attribute) or isinstance(node.value, cst.Yield):
+    target = node.target
+    if isinstance(node.value, cst.Yield) or (isinstance(target, cst.Subscript) and not _reads_the_same(target)):
         return None
-    name = code.text(node.target)
+    name = code.text(target)
     start, end = code.place(node.target).end, code.place(node.value).start
     between = code.source.text_of(Range(start, end))
     sign = between.strip().strip("\\").strip().removesuffix("=")
@@ -82,6 +83,11 @@ def _augmented(code: Code, node: cst.AugAssign, made: Site | None) -> Fix | None
     local = isinstance(node.target, cst.Name) and owns(code, name, node, made)
     fix = code.safe if same and local else code.unsafe
     return fix(f"use the out-of-place form: `{name} = {name} {sign} …`", *edits)
+
+
+def _reads_the_same(item: cst.Subscript) -> bool:
+    """Whether `item`, of a list or dict, is the same when it is written twice."""
+    return not any(isinstance(found, cst.Call | cst.NamedExpr | cst.Await | cst.Yield) for found in descendants(item))
 
 
 def _method(code: Code, call: cst.Call) -> _Rewrite | None:
