@@ -92,19 +92,6 @@ class OptimizerInLoop(Rule):
 
     def fix(self, event: Event, code: Code) -> Fix | None:
         """The optimizer built before the loop, where it needs nothing of the loop."""
-        import libcst as cst
+        from autograd_lint.fixing.hoisting import built_before
 
-        from autograd_lint.fixing.lines import moved_before
-        from autograd_lint.fixing.walk import assigned_names, names_read, target_names
-
-        call = code.find(event.site, cst.Call)
-        line = None if call is None else code.line(call)
-        block = None if line is None else code.parent(line)
-        loop = None if block is None else code.parent(block)
-        if call is None or line is None or not isinstance(loop, cst.For | cst.While):
-            return None
-        bound = set(assigned_names(loop)) - set(assigned_names(line))
-        bound.update(target_names(loop.target) if isinstance(loop, cst.For) else ())
-        if any(name.value in bound for name in names_read(call)):
-            return None
-        return code.unsafe("build the optimizer before the loop", *moved_before(code, line, loop))
+        return built_before(code, event) if isinstance(event, OptimizerRebuilt) else None

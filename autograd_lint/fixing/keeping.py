@@ -15,8 +15,11 @@ def kept_without_graph(code: Code, event: GraphKept) -> Fix | None:
     """`total += loss.detach()`, `losses.append(loss.detach())`, `by_step[step] = loss.detach()`."""
     node = code.node(event.site)
     line = None if node is None else code.line(node)
-    value = None if line is None else _kept(line.body[0])
-    if value is None or line is None or (event.site.calls and _binds_local(line.body[0])):
+    if node is None or line is None:
+        return None
+    in_lambda = isinstance(node, cst.BaseExpression) and code.in_comprehension(node)
+    value = _kept(cst.Expr(node) if in_lambda and isinstance(node, cst.BaseExpression) else line.body[0])
+    if value is None or (event.site.calls and _binds_local(line.body[0])):
         return None
     part = _part(value, event.value.name)
     if part is None:
