@@ -353,14 +353,14 @@ def _format_and_path(value: str, usual: str) -> tuple[str, str]:
 def run(target: str, arguments: tuple[str, ...], **options: Any) -> int:
     """Run a program under the observer: this executes it. TARGET is a script, with -m a module; its ARGUMENTS follow.
 
-    The report comes when the program ends, also by an exception or Ctrl-C; under `torchrun` one report for the ranks of
-    a machine. Exit status: the program's own if that is
-    not 0, else 1 with findings of at least the fail level.
+    The report comes when the program ends, also by an exception, Ctrl-C or SIGTERM; under `torchrun` one report for
+    the ranks of a machine. Exit status: the program's own if that is not 0, else 1 with findings of at least the fail
+    level.
     """
     from autograd_lint import console
     from autograd_lint.beginning import Beginning
     from autograd_lint.dynamic.ranks import joined
-    from autograd_lint.dynamic.run import RunRequest, run_observed
+    from autograd_lint.dynamic.run import ProgramResult, RunRequest, run_observed
     from autograd_lint.settings import resolve_settings
 
     defaults = {"per_file_ignores": (), "force_exclude": False, "jobs": None, "stdin_filename": None, "python": None}
@@ -373,17 +373,21 @@ def run(target: str, arguments: tuple[str, ...], **options: Any) -> int:
         raise_at_write=options["raise_at_write"],
     )
     beginning = Beginning()
-    result = run_observed(request, settings)
+
+    def tell(result: ProgramResult) -> None:
+        with beginning.again(), joined(result) as told:
+            if told is not None:
+                for remark in told.remarks:
+                    print_error(remark)
+                view = console.make_view(told.found, show_suppressed=False, show_refuted=False, ran=True)
+                console.print_report(view, settings.output_format, statistics=False)
+                for name, path in files:
+                    console.write_file(path, name, view)
+
+    result = run_observed(request, settings, tell)
     if not beginning.is_of_this_process:
         return result.status
-    with beginning.again(), joined(result) as told:
-        if told is not None:
-            for remark in told.remarks:
-                print_error(remark)
-            view = console.make_view(told.found, show_suppressed=False, show_refuted=False, ran=True)
-            console.print_report(view, settings.output_format, statistics=False)
-            for name, path in files:
-                console.write_file(path, name, view)
+    tell(result)
     return result.exit_status(settings) if options["exit_code"] is None else int(options["exit_code"])
 
 

@@ -162,11 +162,11 @@ class Rule:
     def refuted(self, seen: Seen) -> str:
         """What torch showed that speaks against a finding whose place ran; empty if nothing does.
 
-        Only a finding that claims what happens on every run can be refuted by one. Where a rule claims an exception
-        (`raises`), it is refuted by a run through all the places of the finding that raised none.
+        It is asked only of findings of the rule's own severity: what may happen no single run refutes. Where a rule
+        claims an exception (`raises`), it is refuted by a run through all the places of the finding that raised none.
         """
         through = seen.everywhere() and not seen.run.ended and not seen.quote(*self.says)
-        if not self.raises or seen.finding.severity is not self.severity or not through or seen.run.invented:
+        if not self.raises or not through or seen.run.invented:
             return ""
         rows = ", ".join(map(str, sorted({place.start.row for _, place in seen.places()})))
         return f"row {rows} ran to the end of the program, and torch raised nothing there"

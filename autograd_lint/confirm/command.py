@@ -8,10 +8,11 @@ from typing import Final
 
 from autograd_lint.confirm.orchestrate import Confirmer
 from autograd_lint.confirm.program import WholeProgram
-from autograd_lint.confirm.replays import Replays
+from autograd_lint.confirm.replays import Replays, SearchedReplays
 from autograd_lint.confirm.session import Session
 from autograd_lint.confirm.slices import Callers, Slices
 from autograd_lint.confirm.strategy import Bounds, Strategy
+from autograd_lint.confirm.witness import runner_of
 from autograd_lint.events import IndexRead
 from autograd_lint.finding import Finding
 from autograd_lint.progress import Progress
@@ -48,7 +49,7 @@ def _verdicts(
     sources = session.sources
     ways: tuple[Strategy, ...] = (
         *(WholeProgram(sources), Slices(sources), Callers(sources)),
-        Replays(session.explorations),
+        *(Replays(session.explorations), SearchedReplays(session.explorations, runner_of(session.pool))),
     )
     strategies = [way for way in ways if request.only in ("", way.name)]
     bounds = Bounds(session.limits.seconds, any(IndexRead in rules_by_code()[code].on for code in settings.codes))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, TypeAlias
 
-from autograd_lint.confirm.claims import Claim
+from autograd_lint.confirm.claims import Claim, Kind
 from autograd_lint.confirm.leaves import Guess, guesses, sizes_in
 from autograd_lint.confirm.naming import Names
 from autograd_lint.confirm.rendering import ATOM, Renderer, Text
@@ -68,7 +68,7 @@ class Draft:
         self.names = Names(self.trace.tape)
         self._named: dict[tuple[int, str], str] = {}
         self._leaf_names: dict[int, str] = {}
-        self._writer = Renderer(self._refer)
+        self._writer = Renderer(self._refer, self._moving())
         self._name_leaves()
         for number in self.slice.steps:
             if number not in self._inlined:
@@ -82,6 +82,11 @@ class Draft:
     def slice(self) -> Slice:
         """The steps to write."""
         return slice_of(self.trace)
+
+    def _moving(self) -> Step | None:
+        """The last step, where the claim is that its result is no leaf."""
+        claim = self.trace.claim
+        return self._step(claim.end) if claim is not None and claim.kind is Kind.NO_LEAF else None
 
     def _step(self, number: int) -> Step:
         return self.trace.tape.steps[number]

@@ -38,9 +38,13 @@ class Text:
 
 @dataclass(slots=True)
 class Renderer:
-    """Writes steps; `refer` gives the text of values that steps made or that were given from outside."""
+    """Writes steps; `refer` gives the text of values that steps made or that were given from outside.
+
+    `moving` is a move to a device whose result is what is shown: devices are not at hand, a move to another type is.
+    """
 
     refer: Reference
+    moving: Step | None = None
 
     def step(self, step: Step) -> Text:
         """The expression or statement of a step. Raises Untold."""
@@ -148,6 +152,8 @@ def _method(writer: Renderer, step: Step) -> Text:
     owner = step.operands[0]
     if isinstance(owner, Instance):
         raise Untold(f"`{step.op}` of a module of the program's own")
+    if step is writer.moving and step.op in ("to", "cuda"):
+        return Text(f"{writer.value(owner).within(ATOM)}.to(torch.float64)")
     if step.op == "cuda":
         return writer.value(owner)
     return Text(f"{writer.value(owner).within(ATOM)}.{step.op}({writer.arguments(step, 1)})")

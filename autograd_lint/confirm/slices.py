@@ -42,7 +42,22 @@ class Slices:
         made = attempt(source, findings, bounds, self._sources, how=self.name, hook="slices.hook.testify")
         rows = [place.start.row for each in findings for name, place in _places(each) if name == source.path]
         options = {**made.job.options, "rows": rows, "script": script, "zeros": zeros}
-        return replace(made, job=replace(made.job, options=options))
+        path = made.job.path
+        if _imports_package(tree_of(source.text).module, str(options["package"])):
+            path = path[1:]  # no part of a package is to be found by its own name
+        return replace(made, job=replace(made.job, options=options, path=path))
+
+
+def _imports_package(tree: ast.Module | None, package: str) -> bool:
+    """Whether a file imports parts of the package that it is in."""
+    top = package.partition(".")[0]
+    for node in ast.walk(tree) if tree is not None and package else ():
+        if isinstance(node, ast.ImportFrom):
+            if node.level or (node.module or "").partition(".")[0] == top:
+                return True
+        elif isinstance(node, ast.Import) and any(alias.name.partition(".")[0] == top for alias in node.names):
+            return True
+    return False
 
 
 def _places(finding: Finding) -> Iterator[tuple[str, Range]]:

@@ -9,7 +9,7 @@ from typing import Final
 from autograd_lint.atomic import write_whole
 from autograd_lint.confirm.replay import REPLAY_NAME, Ran, Replay, Runner
 from autograd_lint.confirm.session import Session
-from autograd_lint.dynamic.snippets.jobs import Job
+from autograd_lint.dynamic.snippets.jobs import Job, Status
 from autograd_lint.dynamic.snippets.pool import Pool
 from autograd_lint.errors import OutputError
 from autograd_lint.finding import Finding
@@ -27,7 +27,7 @@ def runner_of(pool: Pool) -> Runner:
         result = pool.submit(Job(text, filename=REPLAY_NAME)).result()
         failure = result.failure
         if failure is None:
-            return Ran(message=result.reason if result.value is None else "")
+            return Ran(message="" if result.status is Status.FINISHED else result.reason)
         rows = [frame.row for frame in failure.frames if frame.filename == REPLAY_NAME]
         return Ran(rows[-1] if rows else None, failure.message, failure.type)
 
@@ -47,7 +47,7 @@ def write_witnesses(folder: str, findings: Iterable[Finding], session: Session) 
     written: dict[str, None] = {}
     for finding in wanted:
         replay = session.explorations.replay(finding, run)
-        if isinstance(replay, Replay):
+        if isinstance(replay, Replay) and replay.raises_at:  # what it shows must be plain to whoever runs it
             path = _free(os.path.join(folder, _stem(finding)), written)
             _write(path, _MARK, replay.text)
             written[path] = None

@@ -119,8 +119,13 @@ def _packed(node: Any, name: str) -> Sequence[Any]:
 
 def is_changed(saved: Saved) -> bool:
     """Whether torch would refuse what was saved because its version moved."""
+    return refusal_of(saved) is not None
+
+
+def refusal_of(saved: Saved) -> RuntimeError | None:
+    """What torch says when it would refuse what was saved because its version moved."""
     error = _error_of(saved.node, saved.attribute.partition("[")[0])
-    return error is not None and is_stale(error)
+    return error if error is not None and is_stale(error) else None
 
 
 def find_changed(nodes: Iterable[Any]) -> Iterator[Saved]:

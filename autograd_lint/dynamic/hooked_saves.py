@@ -23,7 +23,7 @@ class HookedSaves(SaveCheck):
     def find_silent(self, graph: Graph, needed: Spot) -> None:
         """The hooks will note it when they are asked for what they keep."""
 
-    def explain(self, error: RuntimeError, graph: Graph, needed: Spot) -> StaleSave | None:
+    def explain(self, error: RuntimeError, graph: Graph, needed: Spot, *, whole: bool = False) -> StaleSave | None:
         """The hooks have noted it when they raised the error."""
         noted = [stale for stale in self._watch.records.stale if stale.needed == needed]
-        return noted[-1] if noted else super().explain(error, graph, needed)
+        return noted[-1] if noted else super().explain(error, graph, needed, whole=whole)

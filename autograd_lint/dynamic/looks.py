@@ -28,6 +28,7 @@ _READ: Final = 4
 _LARGEST: Final = 1 << 22
 """Bytes of a tensor that are compared as a whole."""
 _FIRST_ROUNDS: Final = 4
+_EARLIER: Final = 10
 _NODES: Final = 5_000
 _LEAVES: Final = 16
 _ATTRIBUTES: Final = 16
@@ -54,9 +55,16 @@ class Aim:
         self.rows = range(first, last + 1)
         self.expressions = {text: ast.parse(text, mode="eval").body for text in expressions}
         self.rounds: list[Round] = []
+        self.earlier: list[Round] = []
+        """Those of attempts before this one, the last one first."""
         self.pending: list[tuple[FrameType, Mapping[str, Facts]]] = []
         self.ends: tuple[Facts, ...] = ()
         self._leaves: dict[int, weakref.ref[torch.Tensor]] = {}
+
+    def again(self) -> None:
+        """The program begins anew: its rounds are no continuation of those before."""
+        self.earlier = [*self.rounds, *self.earlier][:_EARLIER]
+        self.rounds = []
 
     def before(self, frame: FrameType) -> None:
         """The statement is about to run in `frame`."""

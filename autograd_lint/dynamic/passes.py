@@ -77,13 +77,17 @@ class _Begun:
 
 @dataclass(slots=True)
 class Request:
-    """The arguments of a call that runs backward; `asked` is False when a library chose them."""
+    """The arguments of a call that runs backward; `asked` is False when a library chose them.
+
+    `whole`: it is to go through all of the graph, and not only to some of its tensors.
+    """
 
     call: str
     roots: tuple[Any, ...]
     retain: bool | None
     create: bool
     accumulates: bool
+    whole: bool = False
     asked: bool = True
     graph: Graph | None = None
 
@@ -258,7 +262,7 @@ class Passes:
             return
         site = begun.site
         if is_stale(error):
-            stale = self._saves.explain(error, request.walked(), site.note.spot)
+            stale = self._saves.explain(error, request.walked(), site.note.spot, whole=request.whole)
             if stale is not None and self._annotate:
                 error.add_note(_told(stale))
             return
@@ -322,7 +326,7 @@ def _of_backward(
     grad_variables: Any = None,
     inputs: Any = None,
 ) -> Request:
-    return Request("backward", _tuple(tensors), retain_graph, create_graph, accumulates=True)
+    return Request("backward", _tuple(tensors), retain_graph, create_graph, accumulates=True, whole=inputs is None)
 
 
 def _of_grad(

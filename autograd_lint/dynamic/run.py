@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from autograd_lint.dynamic.execute import Program, RunError, execute, find_module, find_script, prepare
 from autograd_lint.dynamic.remarks import remarks_of
 from autograd_lint.dynamic.static_side import StaticSide
+from autograd_lint.dynamic.termination import told_when_terminated
 from autograd_lint.errors import SourceError
 from autograd_lint.events import IndexRead
 from autograd_lint.finding import Finding
@@ -24,6 +26,10 @@ from autograd_lint.source import read_source
 
 if TYPE_CHECKING:
     from autograd_lint.dynamic.observer import Observer
+
+
+_TERMINATED: Final = 128 + signal.SIGTERM
+"""The status that a shell gives a program which that signal has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +55,8 @@ class ProgramResult:
         return self.status or self.found.exit_status(settings.fail_level)
 
 
-def run_observed(request: RunRequest, settings: Settings) -> ProgramResult:
-    """Run the program under the observer."""
+def run_observed(request: RunRequest, settings: Settings, tell: Callable[[ProgramResult], None]) -> ProgramResult:
+    """Run the program under the observer. `tell` is given the result where a signal ends the process before that."""
     if importlib.util.find_spec("torch") is None:
         raise RunError(
             f"`run` needs torch in the Python that runs autograd-lint, and {sys.executable} has none: "
@@ -62,12 +68,21 @@ def run_observed(request: RunRequest, settings: Settings) -> ProgramResult:
     if request.as_module:
         sys.argv[0] = program.path
     observer = make_observer(settings, raise_at_write=request.raise_at_write)
-    status = execute(program, lambda body: _observe(observer, body))
-    remarks = [remark.finding(program.path) for remark in remarks_of(observer.records)]
-    findings = StaticSide(settings).marked(find(observer, settings, remarks))
-    files = tuple(dict.fromkeys([program.path, *(finding.filename for finding in findings)]))
-    found = RunResult(merged(files, findings), files, time.monotonic() - started)
-    return ProgramResult(found, status, tuple(notes(observer)))
+
+    def result(status: int) -> ProgramResult:
+        remarks = [remark.finding(program.path) for remark in remarks_of(observer.records)]
+        findings = StaticSide(settings).marked(find(observer, settings, remarks))
+        files = tuple(dict.fromkeys([program.path, *(finding.filename for finding in findings)]))
+        found = RunResult(merged(files, findings), files, time.monotonic() - started)
+        return ProgramResult(found, status, tuple(notes(observer)))
+
+    def terminated() -> None:
+        observer.stop()
+        tell(result(_TERMINATED))
+
+    with told_when_terminated(terminated):
+        status = execute(program, lambda body: _observe(observer, body))
+    return result(status)
 
 
 def _find(request: RunRequest) -> Program:

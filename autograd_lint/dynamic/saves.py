@@ -6,7 +6,7 @@ import threading
 
 import torch
 
-from autograd_lint.dynamic.graph import Graph, Saved, find_changed, is_changed, saved_tensors
+from autograd_lint.dynamic.graph import Graph, Saved, find_changed, is_changed, refusal_of, saved_tensors
 from autograd_lint.dynamic.records import Moment, Spot, StaleSave, Via, WriteFacts
 from autograd_lint.dynamic.refusals import versions_in
 from autograd_lint.dynamic.watch import Watch, address_of
@@ -21,26 +21,35 @@ class SaveCheck:
     def pass_begins(self, spot: Spot | None) -> None:
         """A backward begins at `spot`, or with None has ended."""
 
-    def explain(self, error: RuntimeError, graph: Graph, needed: Spot) -> StaleSave | None:
-        """Backward has refused a saved tensor: find it, and the write that changed it."""
-        saved_at, found_at = versions_in(error)
+    def explain(self, error: RuntimeError, graph: Graph, needed: Spot, *, whole: bool = False) -> StaleSave | None:
+        """Backward has refused a saved tensor: find it, and the write that changed it.
+
+        With `whole` backward was to go through all of `graph`, and those that it would have refused next are found too.
+        """
+        told, found = versions_in(error), None
         for saved in find_changed(graph.nodes):
-            if found_at is not None and saved.tensor._version != found_at:
+            stale = self._stale(saved, needed)
+            if stale is None:
                 continue
-            writes = self._watch.log.all_after(address_of(saved.tensor), self._moment(saved), saved_at)
-            write = next(writes, None)
-            if write is not None:
-                return self._note(
-                    StaleSave(
-                        self._watch.node(saved.node),
-                        saved.attribute,
-                        needed,
-                        write,
-                        version_saved=saved_at,
-                        version_found=found_at,
-                    )
-                )
-        return None
+            is_it = found is None and told in ((None, None), (stale.version_saved, stale.version_found))
+            if is_it or whole:
+                self._note(stale)
+            found = stale if is_it else found
+            if found is not None and not whole:
+                break
+        return found
+
+    def _stale(self, saved: Saved, needed: Spot) -> StaleSave | None:
+        """What torch would refuse, with the write behind it; None if that is not known."""
+        error = refusal_of(saved)
+        if error is None:
+            return None
+        before, after = versions_in(error)
+        write = next(self._watch.log.all_after(address_of(saved.tensor), self._moment(saved), before), None)
+        if write is None:
+            return None
+        node = self._watch.node(saved.node)
+        return StaleSave(node, saved.attribute, needed, write, version_saved=before, version_found=after)
 
     def find_silent(self, graph: Graph, needed: Spot) -> None:
         """Before backward: note what was written without its counter noticing."""

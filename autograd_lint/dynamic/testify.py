@@ -35,11 +35,12 @@ from autograd_lint.evidence import Called, Left, Said, Testimony
 
 _MOST_SAID: Final = 200
 _MOMENT: Final = 0.01
+_LONGEST: Final = 400
 _QUIET: Final = (StopIteration, StopAsyncIteration, GeneratorExit)
 
 
-Part = tuple[Sequence[str], Sequence[str]]
-"""What was made up for a run, and what it failed at on its way."""
+Part = tuple[Sequence[str], str]
+"""What was made up for a run, and what it failed at; empty if it went through."""
 
 
 class EnoughTime(BaseException):
@@ -119,6 +120,11 @@ class Witness:
         if frame is not None and len(self.said) < _MOST_SAID:
             self._say(category.__name__, str(message), frame, warning=True)
 
+    def again(self) -> None:
+        """The program begins anew."""
+        for aim in self._all:
+            aim.again()
+
     def watch_calls(self, patches: Patches) -> None:
         """Note which modules that have hooks are called."""
         original: Any = torch.nn.Module.__call__
@@ -160,7 +166,7 @@ def testify(program: Program) -> object:
 
     def run(_: Witness) -> Part:
         program.run()
-        return (), ()
+        return (), ""
 
     return observed(program, run)
 
@@ -185,7 +191,7 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
         spoiling.install(patches)
     try:
         with _warnings_to(witness), _alarm(options.get("seconds", 0.0)), observer, _tracing_kept():
-            invented, failures = run(witness)
+            invented, failure = run(witness)
     finally:
         patches.undo()
     witness.finish()
@@ -196,12 +202,12 @@ def observed(program: Program, run: Callable[[Witness], Part], *, extra: Iterabl
             events=tuple(observer.events()),
             said=tuple(witness.said),
             reached={shown_filename(name): frozenset(rows) for name, rows in witness.reached.items()},
-            rounds={number: tuple(aim.rounds) for number, aim in enumerate(aims)},
+            rounds={number: (*aim.rounds, *aim.earlier) for number, aim in enumerate(aims)},
             ends={number: aim.ends for number, aim in enumerate(aims) if aim.ends},
             left=tuple(_left(note) for note in observer.records.left),
             called=tuple(witness.called),
             spoilt=tuple(spoiling.found),
-            ended=_end_of(program.error) or (failures[-1] if failures else ""),
+            ended=_shortened(_end_of(program.error) or failure),
             invented=tuple(invented),
             replaced=observer.records.replaced,
         )
@@ -220,6 +226,12 @@ def _end_of(error: BaseException | None) -> str:
         return "stopped: it ran for as long as it may"
     _, reason = classify(error)
     return "" if isinstance(error, SystemExit) and not error.code else reason
+
+
+def _shortened(reason: str) -> str:
+    """One line of it."""
+    first = reason.strip().partition("\n")[0]
+    return first if len(first) <= _LONGEST else f"{first[:_LONGEST]}…"
 
 
 @contextmanager

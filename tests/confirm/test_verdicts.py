@@ -244,6 +244,70 @@ if __name__ == "__main__":
     missing.start(step)
 """,
     ),
+    "base_that_is_not_here": (
+        "AGL104",
+        "CopySlices",
+        """\
+import missing
+import torch
+
+
+class Lower(missing.transforms.Linear):
+    def __init__(self, features, identity=True):
+        super().__init__(features)
+        self.entries = torch.nn.Parameter(torch.ones(features))
+        self.register_buffer("order", torch.zeros(features))
+
+    def _matrix(self, size):
+        lower = self.entries.new_zeros(self.features, self.features)
+        lower[0] = self.entries
+        return lower
+""",
+    ),
+    "first_argument_of_forward": (
+        "AGL101",
+        "modified by an inplace operation",
+        """\
+import torch
+from torch import nn
+
+
+class Head(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.fc = nn.Linear(size, size)
+
+    def forward(self, h, *, mask=None):
+        h = torch.sigmoid(self.fc(h))
+        h += 1
+        return h
+""",
+    ),
+    "a_judge_that_is_not_known": (
+        "AGL201",
+        "still holds",
+        """\
+import argparse
+import os
+
+import torch
+from torch.nn import functional as F
+
+from missing import load
+
+
+def train(args, judge: "missing.Judge", loader):
+    maker = torch.nn.Linear(8, 8).to(args.device)
+    optimizer = torch.optim.SGD(maker.parameters(), lr=args.lr)
+    names = os.listdir(args.data_root)
+    for step, (images, labels, weights) in enumerate(loader):
+        real = torch.ones(images.size(0), 1, device="cuda:0")
+        loss = F.mse_loss(judge(maker(images), labels), real) * len(names)
+        optimizer.zero_grad()
+        loss.backward(retain_graph=True)
+        optimizer.step()
+""",
+    ),
     "option_that_is_none": (
         "AGL101",
         "modified by an inplace operation",

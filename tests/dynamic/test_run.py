@@ -158,19 +158,46 @@ def test_beside_a_tracer(project: Path) -> None:
     assert ran.stdout.startswith("train.py:5:1: AGL101 ")
 
 
-def test_interrupted(project: Path) -> None:
-    text = FAULTY.replace("y.sum().backward()\n", "print('ready', flush=True)\nimport time\ntime.sleep(60)\n")
-    script = write(project, "train.py", text.replace("y = x.exp()", "y = x * 1"))
+WAITING = FAULTY.replace("y = x.exp()", "y = x * 1").replace(
+    "y.sum().backward()\n", "print('ready', flush=True)\nimport time\ntime.sleep(60)\n"
+)
+
+
+def ended_by(project: Path, text: str, number: signal.Signals) -> tuple[int, str, str]:
+    """Status, output and errors of a program that is sent a signal once it is ready."""
+    script = write(project, "train.py", text)
     command = [sys.executable, "-m", "autograd_lint", "run", "--output-format=concise", script]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=project, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    return process.returncode, out, err
+
+
+def test_interrupted(project: Path) -> None:
+    status, out, err = ended_by(project, WAITING, signal.SIGINT)
+    assert status == 130
     assert "KeyboardInterrupt" in err
     assert "train.py:5:1: AGL103" in out
+
+
+def test_terminated(project: Path) -> None:
+    """The report comes, nothing of the program's runs any more, and the signal ends it as before."""
+    text = WAITING.replace("time.sleep(60)", "\ntry:\n    time.sleep(60)\nfinally:\n    print('unwound', flush=True)")
+    status, out, err = ended_by(project, text, signal.SIGTERM)
+    assert status == -signal.SIGTERM
+    assert "train.py:5:1: AGL103" in out
+    assert "unwound" not in out
+    assert err == ""
+
+
+def test_program_that_sees_to_the_signal_itself(project: Path) -> None:
+    own = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+    status, out, _ = ended_by(project, own + WAITING, signal.SIGTERM)
+    assert status == 7
+    assert "train.py:7:1: AGL103" in out
 
 
 def test_workers_and_threads_do_not_disturb(project: Path) -> None:

@@ -14,15 +14,38 @@ ENOUGH: Final = "__autograd_lint_enough__"
 REFUSED: Final = "__autograd_lint_refused__"
 OVER: Final = "__autograd_lint_over__"
 UNPACKED: Final = "__autograd_lint_unpacked__"
+PLAIN: Final = "__autograd_lint_plain__"
+LACKING: Final = "__autograd_lint_lacking__"
+ABSENT: Final = "__autograd_lint_absent__"
 _FEW: Final = 8
 """A loop over so many items runs in full: it may build something."""
 _CUT: Final = 2
 _WHILE: Final = 200
 _CUDA_TYPE: Final = re.compile(r"torch\.cuda\.(?=\w+Tensor\Z)")
+_TENSOR_CLASS: Final = re.compile(r"(?:Float|Double|Half|Int|Long|Short|Byte|Bool)?Tensor")
 _DEVICE: Final = re.compile(r"(?:cuda|mps|xpu|hip)(?::\d+)?:?\Z")
 
 
-class Cutter(ast.NodeTransformer):
+class Devices(ast.NodeTransformer):
+    """Names the CPU in place of other devices."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """`"cpu"` for `"cuda:0"`."""
+        if isinstance(node.value, str) and _DEVICE.match(node.value):
+            return ast.copy_location(ast.Constant("cpu"), node)
+        if isinstance(node.value, str) and _CUDA_TYPE.match(node.value):
+            return ast.copy_location(ast.Constant(_CUDA_TYPE.sub("torch.", node.value)), node)
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        """`"cpu"` for `f"cuda:{rank}"`; other texts stay as they are."""
+        first = node.values[0] if node.values else None
+        if isinstance(first, ast.Constant) and isinstance(first.value, str) and _DEVICE.match(first.value):
+            return ast.copy_location(ast.Constant("cpu"), node)
+        return node
+
+
+class Cutter(Devices):
     """Wraps what loops run over, bounds `while` loops, and names the CPU in place of other devices.
 
     A statement that autograd refuses is stepped over, so that what comes after it is seen too; except where the program
@@ -55,6 +78,14 @@ class Cutter(ast.NodeTransformer):
         self.generic_visit(node)
         return self._stepped_over(node) if isinstance(node.value, ast.Call) else node
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """`torch.Tensor(plain(x))`: a class, which cannot be replaced by what takes all that is not known."""
+        self.generic_visit(node)
+        made = isinstance(node.func, ast.Name | ast.Attribute) and _TENSOR_CLASS.fullmatch(_last(node.func))
+        if made and len(node.args) == 1 and not isinstance(node.args[0], ast.Starred):
+            node.args[0] = _call(PLAIN, node.args[0])
+        return node
+
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         """A write in place."""
         self.generic_visit(node)
@@ -64,10 +95,26 @@ class Cutter(ast.NodeTransformer):
         """A write to elements; and an unpacking, which tells how many values there are."""
         self.generic_visit(node)
         target = node.targets[0]
-        if isinstance(target, ast.Tuple) and not any(isinstance(part, ast.Starred) for part in target.elts):
+        form = _form_of(target)
+        if form:
             node.value = _call(UNPACKED, node.value)
-            node.value.args.append(ast.copy_location(ast.Constant(len(target.elts)), node.value))
-        return self._stepped_over(node) if isinstance(target, ast.Subscript) else node
+            node.value.args.append(_written(form, node.value))
+        if isinstance(target, ast.Subscript):
+            return self._stepped_over(node)
+        value = node.value.args[0] if form and isinstance(node.value, ast.Call) else node.value
+        return self._made_up(node, value, form) if isinstance(value, ast.Call) else node
+
+    def _made_up(self, node: ast.Assign, call: ast.Call, form: tuple[Any, ...]) -> ast.stmt:
+        """`try: …`, with something that is not known where the call wants what is not here: a file, a service."""
+        if self._prepared:
+            return node
+        given = [ast.Constant(node.lineno), ast.Constant(ast.unparse(call.func)), _written(form, call)]
+        instead = ast.Assign(node.targets, ast.Call(_name(ABSENT), given, []))
+        handler = ast.ExceptHandler(_name(LACKING), None, [instead])
+        tried = ast.Try([node], [handler], [], [])
+        for new in (handler, instead, tried):
+            ast.copy_location(new, node)
+        return ast.fix_missing_locations(tried)
 
     def _stepped_over(self, node: ast.stmt) -> ast.stmt:
         """`try: …` that goes on after what autograd says."""
@@ -81,9 +128,12 @@ class Cutter(ast.NodeTransformer):
         return ast.fix_missing_locations(tried)
 
     def visit_For(self, node: ast.For) -> ast.AST:
-        """`for x in rounds(items)`."""
+        """`for x in rounds(items)`; with the form of what each item is unpacked into, if it is."""
         self.generic_visit(node)
+        form = _form_of(node.target)
         node.iter = _call(ROUNDS, node.iter)
+        if form:
+            node.iter.args.append(_written(form, node.iter))
         return node
 
     def visit_While(self, node: ast.While) -> ast.AST:
@@ -98,20 +148,17 @@ class Cutter(ast.NodeTransformer):
         ast.fix_missing_locations(node)
         return node
 
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        """`"cpu"` for `"cuda:0"`."""
-        if isinstance(node.value, str) and _DEVICE.match(node.value):
-            return ast.copy_location(ast.Constant("cpu"), node)
-        if isinstance(node.value, str) and _CUDA_TYPE.match(node.value):
-            return ast.copy_location(ast.Constant(_CUDA_TYPE.sub("torch.", node.value)), node)
-        return node
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        """`"cpu"` for `f"cuda:{rank}"`; other texts stay as they are."""
-        first = node.values[0] if node.values else None
-        if isinstance(first, ast.Constant) and isinstance(first.value, str) and _DEVICE.match(first.value):
-            return ast.copy_location(ast.Constant("cpu"), node)
-        return node
+def _form_of(target: ast.expr) -> tuple[Any, ...]:
+    """How a target takes a value apart: an item for each name, its own form if that is taken apart; empty if not."""
+    if not isinstance(target, ast.Tuple | ast.List) or any(isinstance(part, ast.Starred) for part in target.elts):
+        return ()
+    return tuple(_form_of(part) for part in target.elts)
+
+
+def _written(form: tuple[Any, ...], near: ast.expr) -> ast.expr:
+    """A form as an expression."""
+    return ast.copy_location(ast.Tuple([_written(part, near) for part in form], ast.Load()), near)
 
 
 _WAITING: Final = ("raises", "assertRaises", "assertRaisesRegex", "suppress")

@@ -7,7 +7,9 @@ import builtins
 import json
 import os
 import pickle
+import random
 import time
+import unittest
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
@@ -50,7 +52,10 @@ def disarm(guesses: Guesses) -> None:
         (os._Environ, "__contains__", lambda given, key: _get_variable(given, key) is not None),
         (os._Environ, "__getitem__", lambda given, key: _get_variable(given, key, "1")),
         *((torch, name, _of_known(getattr(torch, name))) for name in ("tensor", "as_tensor", "from_numpy")),
+        (DataLoader, "__init__", _built_of_anything(DataLoader.__init__)),
         (DataLoader, "__iter__", _few_batches(DataLoader.__iter__, guesses)),
+        (random, "sample", _sample),
+        (unittest, "main", _does_nothing()),
         (parser, "parse_args", _parse),
         (parser, "parse_known_args", lambda given, *_, **__: (_parse(given), [])),
         *((torch.cuda, name, getattr(torch, name)) for name in dir(torch.cuda) if name.endswith("Tensor")),
@@ -139,14 +144,37 @@ def _made_up(action: argparse.Action) -> Any:
     return [value] if action.nargs in ("+", "*") or isinstance(action.nargs, int) else value
 
 
+_original_sample: Final = random.sample
+
+
+def _sample(population: Any, k: int, **named: Any) -> list[Any]:
+    """As many as there are, and some twice: loops that were to fill a memory were cut."""
+    if 0 < len(population) < k:
+        return random.choices(list(population), k=k)
+    return _original_sample(population, k, **named)
+
+
+def _built_of_anything(original: Callable[..., None]) -> Callable[..., None]:
+    """A loader of whatever there is; of data that is not here, it is one that has nothing to give."""
+
+    def build(loader: Any, *args: Any, **named: Any) -> None:
+        try:
+            original(loader, *args, **named)
+        except (Exception, SystemExit):  # whatever it wants of the data set, that is not here
+            original(loader, [])
+
+    return build
+
+
 def _few_batches(original: Callable[..., Any], guesses: Guesses) -> Callable[..., Any]:
     """Two batches; made up where the data set is not here."""
 
     def iterate(loader: Any) -> Iterator[Any]:
         loader.__dict__.update(_HERE)
         try:
-            return iter(list(islice(original(loader), _BATCHES)))
+            found = list(islice(original(loader), _BATCHES))
         except (Exception, SystemExit):  # whatever the data set wants, it is not here
-            return iter(batches(guesses, "loader"))
+            found = []
+        return iter(found or batches(guesses, "loader"))
 
     return iterate

@@ -6,7 +6,7 @@ import ast
 import re
 from typing import Final
 
-from autograd_lint.dynamic.slices.guesses import SIZE, Spec
+from autograd_lint.dynamic.slices.lessons import SIZE, Spec
 
 _SHAPE: Final = re.compile(r"[(\[]\s*([\w.*+/ -]+(?:\s*[,x×]\s*[\w.*+/ -]+)*)\s*,?\s*[)\]]")
 _WHOLE: Final = re.compile(r"\b(long|int|int64|longtensor|indices|index|ids|integers?)\b", re.IGNORECASE)

@@ -7,18 +7,33 @@ import builtins
 import copy
 import linecache
 import re
-import types
-from collections.abc import Callable, Collection, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
 import torch
 
-from autograd_lint.dynamic.slices.cutting import ENOUGH, OVER, REFUSED, ROUNDS, UNPACKED, Cutter, Enough, Over, rounds
-from autograd_lint.dynamic.slices.guesses import Guesses, Spec, is_autograds
-from autograd_lint.dynamic.slices.inventing import Inventor, uses_of
-from autograd_lint.dynamic.slices.stubs import Options, Stub, unpacked
+from autograd_lint.dynamic.slices.cutting import (
+    ABSENT,
+    ENOUGH,
+    LACKING,
+    OVER,
+    PLAIN,
+    REFUSED,
+    ROUNDS,
+    UNPACKED,
+    Cutter,
+    Enough,
+    Over,
+    rounds,
+)
+from autograd_lint.dynamic.slices.guesses import Guesses
+from autograd_lint.dynamic.slices.inventing import Inventor
+from autograd_lint.dynamic.slices.lessons import Spec, is_autograds
+from autograd_lint.dynamic.slices.stubs import Options, Stub, plain, unpacked
+from autograd_lint.dynamic.slices.targets import Call, Definition, call_of, call_with, functions_in, path_to, total_of
 from autograd_lint.dynamic.slices.words import OPTION_NAMES
 from autograd_lint.dynamic.snippets.failures import message_of
 
@@ -35,7 +50,15 @@ def drive(make, total):
 _ATTEMPTS: Final = 24
 _PASSES: Final = 3
 _UNDEFINED: Final = re.compile(r"NameError: name '(\w+)' is not defined")
-_DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_ABOUT_FILES: Final = re.compile(r"path|file|director|folder|exist|found|download", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How to call a definition: with what may be left out; a private method `direct`ly, not by what calls it."""
+
+    optional: bool = False
+    direct: bool = False
 
 
 @dataclass(slots=True)
@@ -46,13 +69,17 @@ class Slice:
     filename: str
     names: dict[str, Any]
     guesses: Guesses = field(default_factory=Guesses)
+    again: Callable[[], None] = lambda: None
+    """Told that a run begins anew."""
     failures: list[str] = field(default_factory=list)
     supplied: list[str] = field(default_factory=list)
     omitted: list[int] = field(default_factory=list)
     over: Over = field(default_factory=lambda: Over(is_autograds))
     tree: ast.Module = field(init=False)
     _given: dict[str, Any] = field(init=False)
-    _held: list[_Call] = field(default_factory=list)
+    _farthest: tuple[int, str] = (0, "")
+    """How many rows were reached when a run failed at last with one that it had not come to before, and at what."""
+    _held: list[Call] = field(default_factory=list)
     """What functions were given, so that it can be looked at when all is over."""
 
     def __post_init__(self) -> None:
@@ -63,10 +90,31 @@ class Slice:
 
     def _begin(self) -> None:
         """Forget what the program has defined."""
-        tools: dict[str, Any] = {ROUNDS: rounds, ENOUGH: Enough(), REFUSED: (RuntimeError, ValueError), OVER: self.over}
-        tools[UNPACKED] = unpacked
+        tools: dict[str, Any] = {
+            ROUNDS: self._rounds,
+            ENOUGH: Enough(),
+            REFUSED: (RuntimeError, ValueError),
+            OVER: self.over,
+        }
+        tools.update({UNPACKED: partial(unpacked, self.guesses), PLAIN: plain})
+        tools.update({LACKING: (OSError, AssertionError), ABSENT: self._absent})
         self.names.clear()
         self.names.update({**self._given, **tools, "__builtins__": builtins, "__file__": self.filename})
+
+    def _rounds(self, items: Iterable[Any], form: Sequence[Any] = ()) -> Iterator[Any]:
+        """The rounds that a loop is cut to; `form` is what each item is unpacked into."""
+        return (unpacked(self.guesses, item, form) for item in rounds(items)) if form else rounds(items)
+
+    def _absent(self, row: int, name: str, form: Sequence[Any]) -> Any:
+        """What a call in `row` would have given, had it found what it wants; asked where it has just failed."""
+        error = sys.exc_info()[1]
+        if isinstance(error, AssertionError) and not _ABOUT_FILES.search(str(error)):
+            raise error
+        made = f"the result of `{name}` in row {row}"
+        if made not in self.supplied:
+            self.supplied.append(made)
+        value = Stub(f"{name}()", self.guesses)
+        return unpacked(self.guesses, value, form) if form else value
 
     def run_script(self, rows: Collection[int], reached: _Reached) -> None:
         """Run all statements; again from the top while there is something learnt and `rows` are not all `reached`."""
@@ -74,10 +122,24 @@ class Slice:
             if number:
                 self._begin()
                 self.failures.clear()
-            known = dict(self.guesses.specs)
+            known = dict(self.guesses.specs), dict(self.guesses.results)
             self.run_module(script=True)
-            if not self.failures or self.guesses.specs == known or set(rows) <= set(reached()):
+            if self.failures:
+                self._measure(self.failures[-1], reached)
+            same = known == (self.guesses.specs, self.guesses.results)
+            if not self.failures or same or set(rows) <= set(reached()):
                 return
+
+    def _measure(self, error: str, reached: _Reached) -> None:
+        """Remember the `error` of a run that came to rows that none had come to before."""
+        rows = len(reached())
+        if rows > self._farthest[0]:
+            self._farthest = rows, error
+
+    @property
+    def ended(self) -> str:
+        """What the run that came farthest failed at; empty if all went through in the end."""
+        return (self._farthest[1] or self.failures[-1]) if self.failures else ""
 
     def run_module(self, *, script: bool) -> None:
         """Run the top-level statements; with `script` all of them, else the definitions and what they may need."""
@@ -91,7 +153,9 @@ class Slice:
     def _run_statement(self, statement: ast.stmt, *, script: bool) -> None:
         before, last = len(self.failures), ""
         learnt: dict[str, Spec] = {}
-        for _ in range(_ATTEMPTS):
+        for number in range(_ATTEMPTS):
+            if number:
+                self.again()
             error = self._execute(statement)
             if error is None:
                 del self.failures[before:]
@@ -144,44 +208,47 @@ class Slice:
     def drive(self, rows: Collection[int], reached: _Reached) -> None:
         """Call what holds `rows`, those that are not `reached` yet, until it goes through."""
         for row, path in self._definitions(rows, reached):
-            self._until_it_goes(path, optional=False)
-            if row not in reached():
-                self._until_it_goes(path, optional=True)
+            for way in (_Way(), _Way(optional=True), _Way(direct=True)):
+                if row not in reached():
+                    self._until_it_goes(path, way, reached)
 
-    def _until_it_goes(self, path: list[_Definition], *, optional: bool) -> None:
+    def _until_it_goes(self, path: list[Definition], way: _Way, reached: _Reached) -> None:
         """Call it until a call goes through, or nothing is learnt any more."""
         before = len(self.failures)
         for _ in range(_ATTEMPTS):
-            error = self._failure_of(lambda: self._attempt(path, optional=optional))
+            self.again()
+            error = self._failure_of(lambda: self._attempt(path, way))
             if error is None:
                 del self.failures[before:]
                 return
             self.failures.append(error)
+            self._measure(error, reached)
             if not self._supply(error) and not self.guesses.learn(error):
                 return
 
-    def _definitions(self, rows: Collection[int], reached: _Reached) -> Iterator[tuple[int, list[_Definition]]]:
+    def _definitions(self, rows: Collection[int], reached: _Reached) -> Iterator[tuple[int, list[Definition]]]:
         """The chains of definitions, from the top level inwards, around each row that nothing has reached."""
         done: set[int] = set()
         for row in rows:
-            path = _path_to(self.tree.body, row)
+            path = path_to(self.tree.body, row)
             if path and path[-1].lineno not in done and row not in reached():
                 done.add(path[-1].lineno)
                 self.guesses.forget()
                 yield row, path
 
-    def _attempt(self, path: list[_Definition], *, optional: bool) -> None:
-        inventor = Inventor(self.guesses, optional=optional)
+    def _attempt(self, path: list[Definition], way: _Way) -> None:
+        self.guesses.given.clear()
+        inventor = Inventor(self.guesses, optional=way.optional)
         outer = self.names.get(path[0].name)
         if outer is None:
             return
-        call = self._call_of(outer, path, inventor)
+        call = call_of(outer, path, inventor, direct=way.direct)
         if call is not None:
             made = self._drive(call, path[-1])
-            for function, node in _functions_in(made, path[-1]):
-                self._drive(partial(_call, function, node, inventor), node)
+            for function, node in functions_in(made, path[-1]):
+                self._drive(partial(call_with, function, node, inventor), node)
 
-    def _drive(self, call: Callable[[], _Call], node: ast.AST) -> list[Any]:
+    def _drive(self, call: Callable[[], Call], node: ast.AST) -> list[Any]:
         """Call twice, with a backward through each result; the results."""
         exec(compile(_DRIVER_TEXT, DRIVER, "exec"), self.names)
         # What runs backward itself has freed the graph of what it returns.
@@ -190,35 +257,14 @@ class Slice:
 
         def total(result: Any) -> torch.Tensor | None:
             results.append(result)
-            return None if backward else _total(result)
+            return None if backward else total_of(result)
 
-        def hold() -> _Call:
+        def hold() -> Call:
             self._held.append(call())
             return self._held[-1]
 
         self.names["drive"](hold, total)
         return results
-
-    def _call_of(self, outer: Any, path: list[_Definition], inventor: Inventor) -> Callable[[], _Call] | None:
-        """What to call: the function; of a class, an object's `forward`, or the method that the row is in."""
-        if not isinstance(path[0], ast.ClassDef):
-            return partial(_call, outer, path[0], inventor)
-        if issubclass(outer, torch.autograd.Function):
-            return _apply(outer, path[0], inventor)
-        constructor = _method(path[0], "__init__")
-        positional, named = inventor.arguments(outer, constructor)
-        made = outer(*positional, **named)
-        if self.guesses.zeros and isinstance(made, torch.nn.Module):
-            _clear(made)
-        method = path[1] if len(path) > 1 and not isinstance(path[1], ast.ClassDef) else None
-        if isinstance(made, torch.nn.Module):
-            inventor.modules.append(made)
-            if method is None or method.name in ("__init__", "forward") or method.name.startswith("_"):
-                method = _method(path[0], "forward")
-        if method is None or method.name == "__init__":
-            return None
-        bound = made if method.name == "forward" and isinstance(made, torch.nn.Module) else getattr(made, method.name)
-        return lambda: (bound, *inventor.arguments(getattr(made, method.name), method, path[0]))
 
 
 def _defines(statement: ast.stmt) -> bool:
@@ -238,78 +284,6 @@ _ADDING: Final = frozenset(
     {"add_argument", "set_defaults", "append", "extend", "insert", "update", "setdefault", "add"}
 )
 _Reached = Callable[[], Collection[int]]
-_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-_Call = tuple[Callable[..., Any], list[Any], dict[str, Any]]
-"""A function and its arguments."""
-
-
-def _call(function: Callable[..., Any], node: ast.AST, inventor: Inventor) -> _Call:
-    return (function, *inventor.arguments(function, node))
-
-
-def _apply(function: Any, node: ast.ClassDef, inventor: Inventor) -> Callable[[], _Call]:
-    """A call of a custom Function: what its forward takes after the context."""
-    forward = _method(node, "forward")
-    names = [each.arg for each in forward.args.args] if forward is not None else []
-    names = names[1:] if names and _method(node, "setup_context") is None else names
-
-    def make() -> _Call:
-        kinds = ((name, "Tensor" if sure else "", uses_of(forward, name)) for name, sure in _kinds(names))
-        return function.apply, [inventor.value(*kind) for kind in kinds], {}
-
-    return make
-
-
-def _functions_in(results: list[Any], outer: ast.AST) -> Iterator[tuple[Callable[..., Any], ast.AST]]:
-    """The functions that a call has returned, those that are defined in what was called, with their definitions."""
-    inner = {node.lineno: node for node in ast.walk(outer) if isinstance(node, ast.FunctionDef | ast.Lambda)}
-    for result in results[-1:]:
-        for value in result if isinstance(result, list | tuple) else (result,):
-            code = getattr(value, "__code__", None)
-            first = getattr(code, "co_firstlineno", 0)
-            if isinstance(value, types.FunctionType) and first in inner and inner[first] is not outer:
-                yield value, inner[first]
-
-
-def _kinds(names: list[str]) -> Iterator[tuple[str, bool]]:
-    """Names, and whether each is surely a tensor: the first one is."""
-    for number, name in enumerate(names):
-        yield name, number == 0 or name in ("weight", "bias", "y", "other")
-
-
-def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
-    return next((part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == name), None)
-
-
-def _path_to(body: list[ast.stmt], row: int) -> list[_Definition]:
-    """The definitions around `row`, outermost first: functions and methods, not what is nested in them."""
-    for statement in body:
-        if isinstance(statement, _DEFINITIONS) and statement.lineno <= row <= (statement.end_lineno or row):
-            inner = _path_to(statement.body, row) if isinstance(statement, ast.ClassDef) else []
-            return [statement, *inner]
-    return []
-
-
-def _total(result: Any) -> torch.Tensor | None:
-    """One number that has to do with all of a result that has a graph."""
-    parts = [part.float().sum() for part in _tensors(result) if part.requires_grad and part.grad_fn is not None]
-    return torch.stack(parts).sum() if parts else None
-
-
-@torch.no_grad()
-def _clear(module: torch.nn.Module) -> None:
-    for parameter in module.parameters():
-        parameter.zero_()
-
-
-def _tensors(result: Any) -> Iterator[torch.Tensor]:
-    if isinstance(result, torch.Tensor):
-        yield result
-    elif isinstance(result, list | tuple):
-        for item in result:
-            yield from _tensors(item)
-    elif isinstance(result, dict):
-        yield from _tensors(list(result.values()))
 
 
 def _copy(statement: ast.stmt) -> ast.stmt:

@@ -7,8 +7,8 @@ import sys
 from autograd_lint.dynamic.sandbox.limits import allow_report
 from autograd_lint.dynamic.slices.disarming import disarm
 from autograd_lint.dynamic.slices.driving import DRIVER, Slice
+from autograd_lint.dynamic.slices.finder import StubModules, map_devices
 from autograd_lint.dynamic.slices.guesses import Guesses
-from autograd_lint.dynamic.slices.stubs import StubModules
 from autograd_lint.dynamic.snippets.program import Program
 from autograd_lint.dynamic.testify import EnoughTime, Part, Witness, observed, settle
 from autograd_lint.dynamic.tracer import set_trace
@@ -26,9 +26,11 @@ def testify(program: Program) -> object:
     disarm(sliced.guesses)
     modules = StubModules(sliced.guesses)
     sys.meta_path.append(modules)
+    map_devices()
 
     def run(witness: Witness) -> Part:
         trace = sys.gettrace()
+        sliced.again = witness.again
         try:
             script = bool(program.options.get("script"))
             if script:
@@ -43,6 +45,6 @@ def testify(program: Program) -> object:
             allow_report()
         left_out = [f"row {row} is left out" for row in sliced.omitted]
         over = [f"row {row} raises, and is stepped over" for row in sliced.over.rows]
-        return (*modules.made, *sliced.supplied, *sliced.guesses.specs, *left_out, *over), sliced.failures
+        return (*modules.made, *sliced.supplied, *sliced.guesses.specs, *left_out, *over), sliced.ended
 
     return observed(program, run, extra=(DRIVER,))

@@ -10,7 +10,8 @@ from typing import Any, Final
 import torch
 
 from autograd_lint.dynamic.slices.docstrings import told_specs
-from autograd_lint.dynamic.slices.guesses import SIZE, Guesses, Spec
+from autograd_lint.dynamic.slices.guesses import Guesses
+from autograd_lint.dynamic.slices.lessons import SIZE, Spec
 from autograd_lint.dynamic.slices.stubs import Options, Stub, StubModule, batches
 from autograd_lint.dynamic.slices.words import OPTION_NAMES, by_name
 
@@ -27,7 +28,8 @@ class AnyModule(StubModule):
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Its first tensor times the weight."""
         tensors = [value for value in (*inputs, *named.values()) if isinstance(value, torch.Tensor)]
-        return (tensors[0].float() if tensors else torch.ones(SIZE, SIZE)) * self.weight
+        made = (tensors[0].float() if tensors else torch.ones(SIZE, SIZE)) * self.weight
+        return self._guesses.result(self._path, made)
 
 
 def any_loss(*values: Any, **named: Any) -> Any:
@@ -67,7 +69,10 @@ class Inventor:
             if isinstance(parameter.default, bool):
                 named[parameter.name] = not parameter.default
                 continue
-            named[parameter.name] = self.value(parameter.name, parameter.annotation, uses_of(node, parameter.name))
+            uses = uses_of(node, parameter.name)
+            if parameter is wanted[0] and isinstance(node, ast.FunctionDef) and node.name == "forward":
+                uses["()forwarded"] = True
+            named[parameter.name] = self.value(parameter.name, parameter.annotation, uses)
         for parameter in wanted:
             if parameter.kind is parameter.POSITIONAL_ONLY:
                 positional.append(named.pop(parameter.name))
@@ -79,7 +84,11 @@ class Inventor:
 
     def value(self, name: str, annotation: Any, uses: Mapping[str, bool]) -> Any:
         """A value for one parameter."""
-        kind = self._kind(name, annotation, uses)
+        value = self._value(name, self.guesses.kinds.get(name) or self._kind(name, annotation, uses), uses)
+        self.guesses.given[name] = type(value).__name__, frozenset(uses)
+        return value
+
+    def _value(self, name: str, kind: Any, uses: Mapping[str, bool]) -> Any:
         if kind == "module":
             self.modules.append(AnyModule(name, self.guesses))
             return self.modules[-1]
@@ -92,6 +101,8 @@ class Inventor:
             return self.guesses.tensor(name, self._usual(name, uses))
         if kind == "batch":
             return batches(self.guesses, name)[0]
+        if kind in ("sizes", "number"):
+            return (SIZE,) if kind == "sizes" else SIZE
         return {"loss": any_loss, "options": Options(name, self.guesses), "unknown": Stub(name, self.guesses)}.get(
             kind, kind
         )
@@ -127,16 +138,21 @@ class Inventor:
             return "options"
         if uses.get("()counted"):
             return 2
+        asked = [use for use in uses if not use.startswith("()")]
         if "loader" in low or "dataset" in low or uses.get("()iterated"):
-            return "loader"
+            return "unknown" if asked else "loader"
+        if uses.get("()made"):
+            return "unknown"
         if uses.get("()called"):
             if "batch" in low or "sample" in low:
                 return lambda *_, **__: batches(self.guesses, name)[0]
             return "loss" if any(word in low for word in ("loss", "crit", "objective")) else "module"
         if _MODULE_USES & set(uses):
             return "module"
-        if uses and not any(use.startswith("()") or hasattr(torch.Tensor, use) for use in uses):
+        if asked and not all(hasattr(torch.Tensor, use) for use in asked):
             return "unknown"
+        if uses.get("()forwarded"):
+            return "tensor"
         number = by_name(low) if told in ("int", "float", "bool", "str", "") and not _TENSOR_USES & set(uses) else None
         if number is not None:
             return number * self.guesses.scale if number == SIZE and number is not True else number
@@ -158,8 +174,8 @@ def uses_of(node: ast.AST | None, name: str) -> dict[str, bool]:
                 uses["()unpacked"] = True
             case ast.Subscript(value=ast.Name(id=found), slice=ast.Constant(value=str())) if found == name:
                 uses["()keyed"] = True
-            case ast.Call(func=ast.Name(id=found)) if found == name:
-                uses["()called"] = True
+            case ast.Call(func=ast.Name(id=found), args=args) if found == name:
+                uses["()called" if args or part.keywords else "()made"] = True
             case ast.Call(func=ast.Name(id="range"), args=args) if any(_is_name(each, name) for each in args):
                 uses["()counted"] = True
             case ast.For(iter=iterated) if any(isinstance(n, ast.Name) and n.id == name for n in _iterated(iterated)):

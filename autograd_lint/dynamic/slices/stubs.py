@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
-import os
 import re
-import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import torch
 
-from autograd_lint.dynamic.slices.guesses import Guesses, Spec
+from autograd_lint.dynamic.slices.guesses import Guesses
+from autograd_lint.dynamic.slices.lessons import SIZE, Spec
 from autograd_lint.dynamic.slices.words import by_name
 
 _PASSED: Final = (list, tuple, range, enumerate, zip, map, types.GeneratorType, torch.utils.data.DataLoader)
-_MODULES: Final = ("Module", "Model", "Net", "Block", "Layer", "Conv", "MessagePassing", "PreTrainedModel")
 _LOADING: Final = ("safe_load", "full_load", "yaml.load", "OmegaConf.load", "toml.load", "get_config", "load_config")
 _TARGETS: Final = frozenset({"labels", "label", "target", "targets", "y"})
 _LAST_WORD: Final = re.compile(r"\w+")
 _CLASS: Final = re.compile(r"[A-Z][a-z]\w*\Z")
-_INSTALLED: Final = ("site-packages", "dist-packages")
-_LIBRARY: Final = os.path.dirname(os.path.abspath(os.__file__))
 
 
 class _Tensorlike:
@@ -33,8 +27,15 @@ class _Tensorlike:
     def __torch_function__(
         cls, function: Callable[..., Any], kinds: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        plain = {name: _plain(value) for name, value in (kwargs or {}).items()}
-        return function(*map(_plain, args), **plain)
+        error: TypeError | None = None
+        # It may want sizes; and whatever it is called on may be a tensor all the same.
+        for first, others in ((plain, plain), (plain, _as_size), (_as_size, _as_size)):
+            given = {name: others(value) for name, value in (kwargs or {}).items()}
+            try:
+                return function(*map(first, args[:1]), *map(others, args[1:]), **given)
+            except TypeError as raised:
+                error = error or raised
+        raise error or TypeError
 
 
 class _Unknown:
@@ -89,7 +90,17 @@ class Stub(_Unknown, _Tensorlike):
         return Stub(f"{self._path}()", self._guesses)
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        return (torch.nn.Module,) if self._path.endswith(_MODULES) else ()
+        return (_base(self._path, self._guesses),)
+
+    def keys(self) -> list[str]:
+        """What a table might have: nothing, whatever takes its items as arguments."""
+        return []
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Taken, and forgotten."""
+
+    def __instancecheck__(self, value: object) -> bool:
+        return isinstance(value, _Unknown)
 
     def __bool__(self) -> bool:
         return True
@@ -97,8 +108,23 @@ class Stub(_Unknown, _Tensorlike):
     def __index__(self) -> int:
         return 2
 
+    def __int__(self) -> int:
+        return 2
+
     def __float__(self) -> float:
         return 0.5
+
+    def __round__(self, digits: int | None = None) -> float:
+        return 2
+
+    def __format__(self, form: str) -> str:
+        return "stub"
+
+    def __fspath__(self) -> str:
+        return "file"
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        return self._tensor().detach().numpy()
 
 
 class Options(Stub):
@@ -140,12 +166,41 @@ class StubModule(_Unknown, torch.nn.Module):
         except AttributeError:
             if name.startswith("_"):
                 raise
-            return Stub(f"{self._path}.{name}", self._guesses)
+            number = by_name(name)
+            return number if isinstance(number, int) else Stub(f"{self._path}.{name}", self._guesses)
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Its first tensor times the weight; without any, an unknown."""
         tensors = [value for value in (*inputs, *named.values()) if isinstance(value, torch.Tensor)]
-        return tensors[0].float() * self.weight if tensors else Stub(f"{self._path}()", self._guesses)
+        if not tensors:
+            return Stub(f"{self._path}()", self._guesses)
+        return self._guesses.result(self._path, tensors[0].float() * self.weight)
+
+
+def _base(path: str, guesses: Guesses) -> type:
+    """What an unknown class is for those that inherit from it: a module, built from anything, with any attribute."""
+
+    class Base(StubModule):
+        def __new__(cls, *_: Any, **__: Any) -> Any:
+            made = torch.nn.Module.__new__(cls)
+            StubModule.__init__(made, path, guesses)
+            made._parameters.clear()
+            return made
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            """Nothing: it has begun already."""
+
+        # Those of modules refuse a name that is there, and here every name is.
+        def register_parameter(self, name: str, param: torch.nn.Parameter | None) -> None:
+            self._parameters[name] = param
+
+        def register_buffer(self, name: str, tensor: torch.Tensor | None, persistent: bool = True) -> None:
+            self._buffers[name] = tensor
+
+        def add_module(self, name: str, module: torch.nn.Module | None) -> None:
+            self._modules[name] = module
+
+    return Base
 
 
 class Batch(_Tensorlike, tuple[Any, ...]):
@@ -201,13 +256,21 @@ def _usual(names: Sequence[str]) -> Spec | None:
     return Spec(target=True) if not _TARGETS.isdisjoint(names) else None
 
 
-def unpacked(value: Any, count: int) -> Any:
-    """`value`, which is about to be unpacked into `count` names: what is not known has so many parts."""
+def unpacked(guesses: Guesses, value: Any, form: Sequence[Any]) -> Any:
+    """`value`, which is about to be unpacked into names: what is not known has so many parts.
+
+    `form` has an item for each name; the form of that part, if it is unpacked in its turn.
+    """
+    parts = value
     if isinstance(value, Batch):
-        return value.parts(count)
-    if isinstance(value, _Unknown):
-        return [Stub(f"{value._path}[{number}]", value._guesses) for number in range(count)]
-    return value
+        parts = value.parts(len(form))
+    elif isinstance(value, _Unknown):
+        parts = [Stub(f"{value._path}[{number}]", value._guesses) for number in range(len(form))]
+    elif guesses.is_result(value):
+        parts = [value * 1.0 for _ in form]
+    if any(form) and isinstance(parts, list | tuple) and len(parts) == len(form):
+        return [unpacked(guesses, part, inner) if inner else part for part, inner in zip(parts, form, strict=True)]
+    return parts
 
 
 def batches(guesses: Guesses, path: str) -> list[Batch]:
@@ -215,19 +278,27 @@ def batches(guesses: Guesses, path: str) -> list[Batch]:
     return [Batch.of(guesses, path) for _ in range(2)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What torch is to take for something that is not known, or for a list of such things: tensors."""
     if isinstance(value, Stub):
         return value._tensor()
     if isinstance(value, Batch):
         return value[0]
     if isinstance(value, list | tuple):
-        return type(value)(map(_plain, value))
+        return type(value)(map(plain, value))
     return value
+
+
+def _as_size(value: Any) -> Any:
+    """The same, where it wants numbers."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(_as_size, value))
+    return SIZE if isinstance(value, Stub) else plain(value)
 
 
 def _operation(name: str) -> Callable[..., Any]:
     def operate(self: Stub, *others: Any) -> Any:
-        return getattr(self._tensor(), name)(*map(_plain, others))
+        return getattr(self._tensor(), name)(*map(plain, others))
 
     return operate
 
@@ -251,48 +322,7 @@ _OPERATIONS: Final = (
         "matmul",
         "rmatmul",
     ),
-    *("lt", "le", "gt", "ge"),
+    *("lt", "le", "gt", "ge", "abs", "invert", "and", "or"),
 )
 for _each in _OPERATIONS:
     setattr(Stub, f"__{_each}__", _operation(f"__{_each}__"))
-
-
-class StubModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """The last to be asked for a module: there is one of any name."""
-
-    def __init__(self, guesses: Guesses) -> None:
-        self.made: list[str] = []
-        self._guesses = guesses
-        self._known = frozenset(sys.stdlib_module_names) | {"torch", "numpy", "autograd_lint"}
-
-    def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """A module that has everything; but none inside libraries that are there."""
-        if name.partition(".")[0] in self._known or not _is_asked_by_the_user():
-            return None
-        return importlib.machinery.ModuleSpec(name, self, is_package=True)
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        """A module whose every name is a stub."""
-        module = types.ModuleType(spec.name)
-        guesses, name = self._guesses, spec.name
-
-        def get(attribute: str) -> Any:
-            if attribute.startswith("__"):
-                raise AttributeError(attribute)
-            return Stub(f"{name}.{attribute}", guesses)
-
-        module.__dict__["__getattr__"] = get
-        self.made.append(name)
-        return module
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        """Nothing: it is complete."""
-
-
-def _is_asked_by_the_user() -> bool:
-    """Whether the import that runs is in code that is not installed: libraries do without what they try to import."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and "importlib" in frame.f_code.co_filename:
-        frame = frame.f_back
-    name = frame.f_code.co_filename
-    return not name.startswith(_LIBRARY) and not any(part in name for part in _INSTALLED)
