@@ -8,7 +8,7 @@ budget are exhausted; paths with fewer decisions changed come first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
@@ -58,6 +58,7 @@ _STEPS_A_PATH: Final = 6_000
 _STEPS_AN_ENTRY: Final = 24_000
 _STEPS_A_FILE: Final = 150_000
 _MOST_REPEATS: Final = 3
+_TRAINING: Final = frozenset({"backward", "step"})
 _ACCUSING: Final = (
     Refused,
     Accumulation,
@@ -141,6 +142,7 @@ def _programs(module: ir.Module, budget: Budget) -> Iterator[list[PathResult]]:
 
     yield _paths(module, script, budget, called)
     relevant = _relevant_names(module, helpers)
+    helpers |= _training({f.name: f.scope for f in _functions(module.body)}, helpers)
     env = scopes[0]
     for function in _functions(module.body):
         value = env.names.get(function.name)
@@ -159,9 +161,11 @@ def _explore_class(
     """Every method of a class that nobody called, `forward` first; the constructor alone when that is all there is."""
     methods = [v for v in cls.attrs.values() if isinstance(v, Function) and v.owner is cls]
     methods.sort(key=lambda f: _method_order(f))
+    scopes = {name: v.node.scope for name, v in cls.attrs.items() if isinstance(v, Function) and v.owner is cls}
+    worth = helpers | _training(scopes, helpers)
     ran = False
     for method in methods:
-        if id(method.node) in called or not _worth(method, helpers) or _is_init(method):
+        if id(method.node) in called or not _worth(method, worth) or _is_init(method):
             continue
         ran = True
         yield _alone(module, method, _paths(module, _method_entry(env, cls, method), budget, called))
@@ -468,13 +472,23 @@ def _inner_blocks(statement: ir.Stmt) -> tuple[ir.Block, ...]:
     return (statement.body,) if isinstance(statement, ir.With) else ()
 
 
-def _relevant_names(module: ir.Module, helpers: frozenset[str]) -> set[str]:
-    """The functions that could lead to a finding, by themselves or by what they call in this file."""
+def _relevant_names(module: ir.Module, helpers: frozenset[str]) -> frozenset[str]:
+    """The functions and classes that could lead to a finding, by themselves or by what they call in this file."""
     scopes = {f.name: f.scope for f in _functions(module.body)}
     relevant = {name for name, scope in scopes.items() if _is_relevant(scope, helpers)}
-    relevant |= {c.name for c in _classes(module.body) if c.scope.triggers}
+    return _callers(scopes, relevant | {c.name for c in _classes(module.body) if c.scope.triggers})
+
+
+def _training(scopes: Mapping[str, ir.Scope], helpers: frozenset[str]) -> frozenset[str]:
+    """Those of some functions or methods that run a backward or a step, by themselves or by what they call."""
+    runs = helpers | _TRAINING
+    return _callers(scopes, {name for name, scope in scopes.items() if not runs.isdisjoint(scope.calls)})
+
+
+def _callers(scopes: Mapping[str, ir.Scope], names: set[str]) -> frozenset[str]:
+    """`names`, and those of `scopes` that call one of them, directly or through others."""
     while True:
-        more = {name for name, scope in scopes.items() if name not in relevant and scope.calls & relevant}
+        more = {name for name, scope in scopes.items() if name not in names and scope.calls & names}
         if not more:
-            return relevant
-        relevant |= more
+            return frozenset(names)
+        names |= more
