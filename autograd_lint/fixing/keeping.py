@@ -17,8 +17,8 @@ def kept_without_graph(code: Code, event: GraphKept) -> Fix | None:
     line = None if node is None else code.line(node)
     if node is None or line is None:
         return None
-    in_lambda = isinstance(node, cst.BaseExpression) and code.in_comprehension(node)
-    value = _kept(cst.Expr(node) if in_lambda and isinstance(node, cst.BaseExpression) else line.body[0])
+    inner = node if isinstance(node, cst.BaseExpression) and code.in_comprehension(node) else None  # in a lambda
+    value = _kept(line.body[0] if inner is None else cst.Expr(inner))
     if value is None or (event.site.calls and _binds_local(line.body[0])):
         return None
     part = _part(value, event.value.name)
