@@ -142,10 +142,10 @@ def _step(run: Run, owner: OptimizerValue, args: Args, node: ir.Node) -> Value:
 
 
 def _step_one(run: Run, owner: OptimizerValue, tensor: Tensor, node: ir.Node) -> None:
-    """`step` writes every parameter that has a gradient."""
+    """`step` writes every parameter that has a gradient, whether or not it requires one by now."""
     grad = tensor.grad
-    if isinstance(grad, Const) or tensor.requires_grad is False:
+    if isinstance(grad, Const):
         return
     certain = isinstance(grad, Tensor) or (isinstance(grad, Unknown) and grad.kind == "tensor")
-    certain = certain and owner.bumps is not None and tensor.requires_grad is True
+    certain = certain and owner.bumps is not None and tensor.requires_grad is not None
     write_inside(run, tensor, node, op="step", how=How.OPTIMIZER, bumps=owner.bumps is not False, certain=certain)
