@@ -20,7 +20,8 @@ class WriteThroughAlias(Rule):
 
     ## What it does
 
-    `x.detach()`, `x.data` and `x.numpy()` are no copies: they give other names to the memory of `x`. Reported is
+    `x.detach()`, `x.data` and `x.numpy()` are no copies: they give other names to the memory of `x`; and what
+    `module.state_dict()` holds are the weights themselves, detached. Reported is
 
     - a write through such an alias, where an operation has saved `x` for a backward that comes later;
     - a write that moves no version counter, `x.data = …` included, to what an operation has saved;

@@ -21,7 +21,7 @@ class RetainGraph(Rule):
 
     Reports every backward that is given `retain_graph=True`, and says which alternative fits:
 
-    - nothing uses the graph again: drop the argument;
+    - nothing uses the graph again, or `create_graph=True` keeps it already: drop the argument;
     - other scalars are differentiated through the same graph: sum them and run one backward;
     - the later root is no scalar: one backward with `gradient=`;
     - an optimizer steps in between: then the argument only trades AGL202 for AGL108.

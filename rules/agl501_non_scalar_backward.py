@@ -19,7 +19,8 @@ class NonScalarBackward(Rule):
     ## What it does
 
     Reports `y.backward()` and `torch.autograd.grad(y, x)` where `y` is known to have more or less than one element and
-    no `gradient` (`grad_outputs`) is given.
+    no `gradient` (`grad_outputs`) is given; as a warning, where `y` is a loss that was told `reduction="none"` and that
+    nothing has reduced since, of a batch whose size is not known.
 
     ## Why is this bad
 
