@@ -149,28 +149,34 @@ def _programs(module: ir.Module, budget: Budget) -> Iterator[list[PathResult]]:
         if id(function) not in called and function.name in relevant and isinstance(value, Function):
             if value.node is function:
                 yield _alone(module, value, _paths(module, _function_entry(env, value), budget, called))
+    leads = helpers | {function.name for function in _functions(module.body) if function.name in relevant}
     for node in _classes(module.body):
         value = env.names.get(node.name)
-        if isinstance(value, Class) and value.node is node and _is_relevant(node.scope, helpers):
-            yield from _explore_class(module, env, value, budget, called, helpers)
+        if isinstance(value, Class) and value.node is node and _is_relevant(node.scope, leads):
+            yield from _explore_class(module, env, value, budget, called, leads)
 
 
 def _explore_class(
-    module: ir.Module, env: Env, cls: Class, budget: Budget, called: set[int], helpers: frozenset[str]
+    module: ir.Module, env: Env, cls: Class, budget: Budget, called: set[int], leads: frozenset[str]
 ) -> Iterator[list[PathResult]]:
-    """Every method of a class that nobody called, `forward` first; the constructor alone when that is all there is."""
+    """Every method of a class that nobody called, `forward` first; the constructor alone when that is all there is.
+
+    `leads` are functions that could lead to a finding.
+    """
     methods = [v for v in cls.attrs.values() if isinstance(v, Function) and v.owner is cls]
     methods.sort(key=lambda f: _method_order(f))
     scopes = {name: v.node.scope for name, v in cls.attrs.items() if isinstance(v, Function) and v.owner is cls}
-    worth = helpers | _training(scopes, helpers)
+    leads |= _training(scopes, leads) | {name for name, scope in scopes.items() if scope.triggers}
     ran = False
     for method in methods:
-        if id(method.node) in called or not _worth(method, worth) or _is_init(method):
+        if id(method.node) in called or not _worth(method, leads) or _is_init(method):
             continue
         ran = True
         yield _alone(module, method, _paths(module, _method_entry(env, cls, method), budget, called))
     init, _ = find_in_class(cls, "__init__")
-    if not ran and isinstance(init, Function) and id(init.node) not in called and init.node.scope.triggers:
+    if ran or not isinstance(init, Function) or id(init.node) in called:
+        return
+    if _is_relevant(init.node.scope, leads):
         yield _paths(module, _construction_entry(env, cls), budget, called)
 
 
@@ -198,13 +204,13 @@ def _is_init(function: Function) -> bool:
     return isinstance(function.node, ir.FunctionDef) and function.node.name == "__init__"
 
 
-def _worth(function: Function, helpers: frozenset[str]) -> bool:
+def _worth(function: Function, leads: frozenset[str]) -> bool:
     """The method could lead to a finding: by itself, or as the `forward` of a class that has something to find."""
-    return _is_relevant(function.node.scope, helpers) or _method_order(function) == 0
+    return _is_relevant(function.node.scope, leads) or _method_order(function) == 0
 
 
-def _is_relevant(scope: ir.Scope, helpers: frozenset[str]) -> bool:
-    return scope.triggers or not helpers.isdisjoint(scope.calls)
+def _is_relevant(scope: ir.Scope, leads: frozenset[str]) -> bool:
+    return scope.triggers or not leads.isdisjoint(scope.calls)
 
 
 def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) -> list[PathResult]:

@@ -16,7 +16,7 @@ from autograd_lint.static.model.values import (
     Unknown,
     Value,
 )
-from autograd_lint.static.patterns.networks import Networks
+from autograd_lint.static.patterns.forwards import Networks
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ the network in the next round of a loop brings its graph along. Nothing learned 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from autograd_lint.events import Backward, Failure, How, Site, Stale, TensorRef, Write
+from autograd_lint.events import How, Site, Stale, TensorRef, Write
 from autograd_lint.static.model.values import (
+    Builtin,
     Dict,
     Instance,
     LoopStack,
@@ -25,82 +25,21 @@ from autograd_lint.static.model.values import (
     Value,
 )
 from autograd_lint.static.operations.registered import parameters_of
+from autograd_lint.static.patterns.forwards import Backed, Forward, Network, Networks, NetworkStep
+from autograd_lint.static.patterns.twice import judge_freed
 
 if TYPE_CHECKING:
     from autograd_lint.static.interpret.state import Args, Run
-
-Network: TypeAlias = Unknown | Instance | NNModule
-"""Something not known, or a module whose forward is not: it was not executed, or a part of it is not known."""
 
 _CUTTING: Final = frozenset({"detach", "item", "numpy", "tolist"})
 """Methods whose result has no graph."""
 _ASKED: Final = frozenset({"parameters", "train", "eval", "zero_grad", "state_dict", "load_state_dict"})
 """Attributes of a Module and hardly of anything else that is called."""
+_TRAINED: Final = frozenset({"train", "zero_grad"})
+"""Those that a network which is only evaluated is not asked for."""
+_NUMBERS: Final = frozenset({"float", "int", "bool", "str", "len", "repr", "format", "print", "isinstance"})
+"""Builtins whose result has no graph."""
 _DEPTH: Final = 3
-_MOST_FORWARDS: Final = 32
-"""What hangs on more forwards than these is not followed."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Forward:
-    """A call of a network. `given` are the calls whose results it was given back."""
-
-    network: Network
-    name: str
-    site: Site
-    loops: LoopStack
-    clock: int
-    given: tuple[Forward, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NetworkStep:
-    """A step of an optimizer that holds parameters of `networks`.
-
-    `guessed`: the optimizer is not known, and what it holds is among `networks` and the parameters `leaves`; `time`
-    tells which nodes of the graph are older.
-    """
-
-    optimizer: Value
-    networks: tuple[Network, ...]
-    site: Site
-    loops: LoopStack
-    clock: int
-    guessed: bool = False
-    leaves: frozenset[int] = frozenset()
-    time: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Backed:
-    """What a backward went through: `forwards`, and known leaves that require grad, by id, with when they were used."""
-
-    forwards: tuple[Forward, ...]
-    leaves: dict[int, int]
-    loops: LoopStack
-
-
-@dataclass(slots=True, eq=False)
-class Networks:
-    """What one run knows of networks that are not known. Values are kept with what is noted under their ids."""
-
-    parameters: dict[int, tuple[Value, Network]] = field(default_factory=dict)
-    """What `parameters()` gave, and of which network."""
-    optimizers: dict[int, tuple[Value, tuple[Network, ...]]] = field(default_factory=dict)
-    forwards: dict[int, tuple[Tensor, tuple[Forward, ...]]] = field(default_factory=dict)
-    """By tensor: the forwards it was computed from."""
-    outputs: dict[int, tuple[Value, Forward]] = field(default_factory=dict)
-    """Results of forwards, whole or unpacked."""
-    freed: dict[int, tuple[Forward, Site, LoopStack]] = field(default_factory=dict)
-    """By forward: the backward that freed its graph."""
-    steps: list[NetworkStep] = field(default_factory=list)
-    backed: list[Backed] = field(default_factory=list)
-    """The backward passes since the last step that came before them."""
-    stepped: bool = False
-    lost: bool = False
-    """Something hangs on more forwards than are followed."""
-    clock: int = 0
-
 
 # ---------------------------------------------------------------- what is one
 
@@ -155,21 +94,21 @@ def note_forward_of_network(run: Run, function: Value, args: Args, result: Unkno
     networks.clock += 1
     back = _given_back(networks, args.all(), 0) if network else ()
     given = tuple({id(f): f for f in back if f.network is function}.values())
-    forward = Forward(function, name, site, run.machine.loops, networks.clock, given)
+    trained = network and _is_trained(run, function)
+    forward = Forward(function, name, site, run.machine.loops, networks.clock, given, trained)
     if network:
         networks.outputs[id(result)] = (result, forward)
-    earlier = _marked(networks, result.sources)
+    earlier = networks.marked(result.sources)
     mark = run.machine.tensor(None, requires_grad=None)
     mark.loops = ()
-    _mark(networks, mark, (forward, *earlier))
+    networks.mark(mark, (forward, *earlier))
     result.sources = (mark, *(s for s in result.sources if id(s) not in networks.forwards))
 
 
 def _trains(run: Run) -> bool:
     """A function that is being executed runs a backward and a step."""
-    return any(
-        frame.function is not None and {"backward", "step"} <= frame.function.node.scope.calls for frame in run.frames
-    )
+    called = [frame.function.node.scope.calls for frame in run.frames if frame.function is not None]
+    return any("backward" in names and any(name.endswith("step") for name in names) for names in called)
 
 
 def _is_network(run: Run, function: Network) -> bool:
@@ -180,6 +119,14 @@ def _is_network(run: Run, function: Network) -> bool:
     if function.attrs is not None and not _ASKED.isdisjoint(function.attrs):
         return True
     return any(_overlap(function, inner) for _, held in optimizers.values() for inner in held)
+
+
+def _is_trained(run: Run, network: Network) -> bool:
+    """An optimizer holds it, or it was asked for what only a network that is trained is asked for."""
+    optimizers = run.watch.networks.optimizers
+    if isinstance(network, Unknown) and network.attrs is not None and not _TRAINED.isdisjoint(network.attrs):
+        return True
+    return any(_overlap(network, inner) for _, held in optimizers.values() for inner in held)
 
 
 def _given_back(networks: Networks, values: Iterable[Value], depth: int) -> Iterator[Forward]:
@@ -194,17 +141,6 @@ def _given_back(networks: Networks, values: Iterable[Value], depth: int) -> Iter
             yield networks.outputs[id(whole)][1]
 
 
-def _marked(networks: Networks, sources: Iterable[Value]) -> tuple[Forward, ...]:
-    """The forwards that `sources` stand for, each once."""
-    found = (f for source in sources for f in networks.forwards.get(id(source), (None, ()))[1])
-    return tuple({id(f): f for f in found}.values())
-
-
-def _mark(networks: Networks, tensor: Tensor, forwards: tuple[Forward, ...]) -> None:
-    networks.lost = networks.lost or len(forwards) > _MOST_FORWARDS
-    networks.forwards[id(tensor)] = (tensor, forwards[:_MOST_FORWARDS])
-
-
 def passed_on(run: Run, function: Value, last: str, args: Args, sources: tuple[Value, ...]) -> tuple[Value, ...]:
     """The sources that reach the result of a call of something not known.
 
@@ -213,6 +149,8 @@ def passed_on(run: Run, function: Value, last: str, args: Args, sources: tuple[V
     marks = run.watch.networks.forwards
     if not marks or not any(id(source) in marks for source in sources):
         return sources
+    if isinstance(function, Builtin) and function.name in _NUMBERS:
+        return tuple(source for source in sources if id(source) not in marks)
     owner = function.owner if isinstance(function, Unknown) else None
     own = {id(source) for source in owner.sources} if isinstance(owner, Unknown) else set()
     kept = last not in _CUTTING and (owner is None or not own.isdisjoint(marks))
@@ -222,9 +160,9 @@ def passed_on(run: Run, function: Value, last: str, args: Args, sources: tuple[V
 def inherit(run: Run, value: Unknown, tensor: Tensor) -> None:
     """A torch operation takes `value`: it is `tensor` from now on."""
     networks = run.watch.networks
-    found = _marked(networks, value.sources) if networks.forwards else ()
+    found = networks.marked(value.sources) if networks.forwards else ()
     if found:
-        _mark(networks, tensor, found)
+        networks.mark(tensor, found)
 
 
 # ---------------------------------------------------------------------- steps
@@ -274,7 +212,7 @@ def note_backward_of_networks(run: Run, site: Site, roots: Sequence[Value], *, r
     if not networks.forwards:
         return
     backed = _backed(networks, roots, run.machine.loops)
-    _judge_carried(run, backed.forwards, site, roots, retain=retain)
+    judge_freed(run, backed.forwards, site, roots, retain=retain)
     for step in networks.steps:
         if step.loops == backed.loops:
             met = _met(step, [f for f in backed.forwards if f.clock < step.clock and f.loops == step.loops], backed)
@@ -355,39 +293,6 @@ def _is_part(whole: Network, part: Network, depth: int) -> bool:
     below = [*whole.attrs.values(), *(whole.children.values() if isinstance(whole, NNModule) else ())]
     inner = [value for value in below if isinstance(value, Unknown | Instance | NNModule)]
     return whole is part or any(_is_part(value, part, depth + 1) for value in inner)
-
-
-def _judge_carried(run: Run, reached: Sequence[Forward], site: Site, roots: Sequence[Value], *, retain: bool) -> None:
-    """What a network gave in an earlier round, and was given back, has had its backward."""
-    networks, loops = run.watch.networks, run.machine.loops
-    given: dict[int, Forward] = {}
-    waiting = list(reached)
-    for forward in waiting:
-        new = {id(f): f for f in forward.given if id(f) not in given}
-        given.update(new)
-        waiting.extend(new.values())
-    for forward, freed, then in (networks.freed[key] for key in given if key in networks.freed):
-        if then[:-1] == loops[:-1] and then[-1:] != loops[-1:] and freed.key == site.key:
-            _report_carried(run, forward, freed, site, roots[0])
-            break
-    if not retain and loops:
-        networks.freed.update((id(f), (f, site, loops)) for f in waiting)
-
-
-def _report_carried(run: Run, forward: Forward, freed: Site, site: Site, root: Value) -> None:
-    run.machine.emit(
-        Backward(
-            site=site,
-            root=TensorRef(root.name if isinstance(root, Tensor | Unknown) else ""),
-            failure=Failure.TWICE,
-            freed=freed,
-            shared=forward.site,
-            shared_by=forward.name,
-            loop_carried=True,
-            in_loop=True,
-            certain=False,
-        )
-    )
 
 
 def _report(run: Run, forward: Forward, step: NetworkStep, needed: Site) -> None:

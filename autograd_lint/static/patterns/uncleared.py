@@ -7,6 +7,7 @@ is read from the source of the function around it. Nothing learned so is certain
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import libcst as cst
@@ -43,15 +44,52 @@ def note_uncleared(run: Run, step: Site, owner: Value, name: str, first: Site, a
 
 def _shows_all(function: cst.CSTNode, step: object, optimizer: str, others: set[str]) -> bool:
     """Nothing in `function` is called as if it cleared, and nothing in the loop is handed what it would clear."""
+    loops = [node for node in subtree(function) if isinstance(node, cst.For | cst.While)]
+    inside = [loop for loop in loops if any(part is step for part in subtree(loop))]
+    elsewhere: set[cst.CSTNode] | None = None
     for node in subtree(function):
         if isinstance(node, cst.Attribute | cst.Name | cst.Arg) and _CLEARING.search(_last(node)):
-            if not _belongs_to(function, node, others - {optimizer}):
+            if _belongs_to(function, node, others - {optimizer}):
+                continue
+            elsewhere = _never_with(inside, step) if elsewhere is None else elsewhere
+            if node not in elsewhere:
                 return False
         if isinstance(node, cst.AssignTarget) and _last(node.target) == "grad":
             return False
-    loops = [node for node in subtree(function) if isinstance(node, cst.For | cst.While)]
-    inside = [loop for loop in loops if any(part is step for part in subtree(loop))]
     return bool(inside) and not any(_hands_over(loop, optimizer) for loop in inside)
+
+
+def _never_with(loops: list[cst.For | cst.While], step: object) -> set[cst.CSTNode]:
+    """What is in no round of a run whose rounds reach `step`: the other branch of a flag that no round changes."""
+    if not loops:
+        return set()
+    apart: set[cst.CSTNode] = set()
+    bound = set(_bound_in(loops[0]))
+    for branch in subtree(loops[0]):
+        if not isinstance(branch, cst.If) or branch.orelse is None or not _is_flag(branch.test, bound):
+            continue
+        body, orelse = set(subtree(branch.body)), set(subtree(branch.orelse))
+        if step in orelse:
+            apart |= body
+        elif step in body:
+            apart |= orelse
+    return apart
+
+
+def _bound_in(loop: cst.CSTNode) -> Iterator[str]:
+    """The names that something in `loop` binds."""
+    for node in subtree(loop):
+        if isinstance(node, cst.AssignTarget | cst.AugAssign | cst.AnnAssign | cst.NamedExpr | cst.For | cst.CompFor):
+            yield from (part.value for part in subtree(node.target) if isinstance(part, cst.Name))
+        elif isinstance(node, cst.AsName):
+            yield from (part.value for part in subtree(node.name) if isinstance(part, cst.Name))
+
+
+def _is_flag(test: cst.BaseExpression, bound: set[str]) -> bool:
+    """The test is a name that no round binds anew, or its negation."""
+    if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        return _is_flag(test.expression, bound)
+    return isinstance(test, cst.Name) and test.value not in bound
 
 
 def _belongs_to(function: cst.CSTNode, node: cst.CSTNode, others: set[str]) -> bool:
