@@ -328,13 +328,14 @@ class GraphKept(Event):
     """Each round of a loop adds a value with its graph to what outlives the loop, and no backward goes through it.
 
     `holder` names what it is added to; `added`: it is summed, else it is an element of a container. `inside`: the graph
-    is that of something the value holds.
+    is that of something the value holds. `called`: a round is a call of the method, whose object has the holder.
     """
 
     value: TensorRef
     holder: str
     added: bool = False
     inside: bool = False
+    called: bool = False
     backward: Site | None = None
 
 
@@ -427,12 +428,14 @@ class ConstantTerm(Event):
     """A Python number taken out of the graph at `site` is a term of what the backward at `needed` starts from.
 
     It is added at `added`. Whatever it was computed from gets its gradient elsewhere, and none through this term.
+    `known`: it was computed from what requires grad, else perhaps.
     """
 
     target: TensorRef
     how: str
     added: Site
     needed: Site
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

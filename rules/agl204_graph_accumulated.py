@@ -23,7 +23,8 @@ class GraphAccumulated(Rule):
 
     Reports a loop in which a loss, or something else that a backward has already been through, is added to a sum or
     put into a container that outlives the round: `total += loss`, `losses.append(loss)`, a slot of a dict, a meter's
-    attribute. Losses that are summed first and given to backward then are left alone.
+    attribute. So is what a method that runs the backward itself adds to the sums and lists of its object, call after
+    call. Losses that are summed first and given to backward then are left alone.
 
     ## Why is this bad
 
@@ -94,9 +95,10 @@ class GraphAccumulated(Rule):
         holder = quoted(event.holder, otherwise="a sum" if event.added else "a container")
         verb = "adds" if event.added else "puts"
         to = "to" if event.added else "into"
+        time = "call" if event.called else "round"
         yield Report(
             event.site,
-            f"each round {verb} {value} with its graph {to} {holder}, and no backward will use it",
+            f"each {time} {verb} {value} with its graph {to} {holder}, and no backward will use it",
             tuple(_places(event)),
             "cut the graph: `.item()` for a number, `.detach()` for a tensor",
         )

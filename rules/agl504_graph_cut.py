@@ -116,7 +116,8 @@ def _taken_out(seen: Seen) -> str:
 
 def _constant(event: ConstantTerm) -> Report:
     name = quoted(event.target.name, otherwise="a value")
-    what = f"`{event.how}` makes a constant of {name}, and the constant is a term of the loss"
+    makes = "makes" if event.known else "may make"
+    what = f"`{event.how}` {makes} a constant of {name}, and the constant is a term of the loss"
     if event.how == "autograd.grad":
         what = f"`{event.how}` without `create_graph` makes constants, and what they lead to a term of the loss"
     return Report(

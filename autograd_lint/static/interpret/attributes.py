@@ -246,6 +246,26 @@ _READERS: Final[dict[type, Callable[[Run, Any, str, ir.Node], Value]]] = {
 }
 
 
+def filled_in(run: Run, node: ir.Expr, value: Value) -> Value:
+    """`value`, read by `node` to be called or to have its attributes read.
+
+    An attribute that the constructor has left None, of the object whose method is the program, was set by other code.
+    """
+    if (
+        type(value) is not Const
+        or value.value is not None
+        or type(node) is not ir.Attr
+        or type(node.base) is not ir.Name
+    ):
+        return value
+    owner = run.owner
+    if not isinstance(owner, Instance) or run.env.find(node.base.id) is not owner:
+        return value
+    made = owner.attrs[node.name] = Unknown()
+    made.name = describe(node)
+    return made
+
+
 # -------------------------------------------------------------------- writing
 
 

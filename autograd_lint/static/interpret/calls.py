@@ -153,9 +153,33 @@ _HARMLESS: Final = frozenset(
 
 def call_function(run: Run, function: Function, args: Args, node: ir.Node) -> Value:
     """Inline a user function."""
+    if function.owner is not None and _is_abstract(function.node):
+        return _not_executed(run, function, args, node)
     if function.filename != run.filename and run.filename == run.home:
         return call_imported(run, function, lambda: _inline(run, function, args, node), args, node)
     return _inline(run, function, args, node)
+
+
+def _is_abstract(node: ir.FunctionDef | ir.Lambda) -> bool:
+    """The method is left to subclasses: it does nothing but raise NotImplementedError, or is told to be abstract."""
+    if isinstance(node, ir.Lambda) or len(node.body) > 2:
+        return False
+    body = node.body[1:] if len(node.body) == 2 and _is_constant(node.body[0]) else node.body
+    last = body[-1]
+    if isinstance(last, ir.Raise) and len(body) == 1:
+        return _last_name(last.exc) == "NotImplementedError"
+    told = any(_last_name(decorator) == "abstractmethod" for decorator in node.decorators)
+    return told and (_is_constant(last) or isinstance(last, ir.Jump))
+
+
+def _is_constant(statement: ir.Stmt) -> bool:
+    return isinstance(statement, ir.ExprStmt) and isinstance(statement.value, ir.Const)
+
+
+def _last_name(node: ir.Expr | None) -> str:
+    if isinstance(node, ir.Call):
+        return _last_name(node.func)
+    return node.id if isinstance(node, ir.Name) else node.name if isinstance(node, ir.Attr) else ""
 
 
 def call_imported(run: Run, function: Function, inline: Callable[[], Value], args: Args, node: ir.Node) -> Value:

@@ -19,7 +19,7 @@ def call_container_method(run: Run, owner: Seq | Dict | Const, name: str, args: 
         run.watch.store(owner, value)
     if isinstance(owner, Seq):
         handler = _SEQUENCE.get(name)
-        if handler is _append and run.machine.loops and args.pos and isinstance(node, ir.Call) and node.args:
+        if handler is _append and args.pos and isinstance(node, ir.Call) and node.args:
             note_appended(run, node, owner, args.pos[0], node.args[0].value)
         if handler is not None:
             return handler(owner, args)

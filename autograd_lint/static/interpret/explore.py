@@ -424,6 +424,7 @@ def _method_entry(env: Env, cls: Class, method: Function) -> Entry:
         run.calls = ()
         run.last_return = None
         run.owner = instance
+        run.watch.inherited = tuple(instance.attrs.values()) if isinstance(instance, Instance) else ()
         run.machine.differentiated = not alone and isinstance(instance, Instance) and instance.module
         return _call_unknown_arguments(run, method, [instance])
 

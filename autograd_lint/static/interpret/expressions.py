@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from autograd_lint.static.interpret import questions
-from autograd_lint.static.interpret.attributes import read_attribute
+from autograd_lint.static.interpret.attributes import filled_in, read_attribute
 from autograd_lint.static.interpret.builtin_calls import BUILTIN_NAMES, iterate
 from autograd_lint.static.interpret.calls import call_value, make_function
 from autograd_lint.static.interpret.generators import drive, evaluate_driven, first_of
@@ -117,7 +117,7 @@ def _meant_for(written: Tensor, alias: Tensor) -> bool:
 
 
 def _attr(run: Run, node: ir.Attr) -> Value:
-    base = evaluate(run, node.base)
+    base = filled_in(run, node.base, evaluate(run, node.base))
     if run.tape is not None and known_tensor(base) is not None and is_attribute(node.name):
         work = partial(read_attribute, run, base, node.name, node)
         return run.tape.record(run, "read", node.name, (base,), node, work)
@@ -165,7 +165,7 @@ def _spread_keywords(args: Args, value: Value) -> None:
 
 def _call(run: Run, node: ir.Call) -> Value:
     run.reached.add(node.cst)
-    func = evaluate(run, node.func)
+    func = filled_in(run, node.func, evaluate(run, node.func))
     if type(func) is Builtin and func.name == "next" and len(node.args) == 1 and not node.args[0].star:
         source = evaluate_driven(run, node.args[0].value)
         if type(source) is Generator:

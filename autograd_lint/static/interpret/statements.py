@@ -49,7 +49,7 @@ from autograd_lint.static.operations.holders import is_module_or_loss
 from autograd_lint.static.operations.tensors import annotated, augment, describe, known_tensor
 from autograd_lint.static.patterns.copies import note_item, note_statement
 from autograd_lint.static.patterns.discarded import note_discarded
-from autograd_lint.static.patterns.keeping import note_added, note_appended, note_assigned_sum
+from autograd_lint.static.patterns.keeping import note_added, note_appended, note_assigned_sum, note_owned_sum
 from autograd_lint.static.patterns.registration import HELD, note_bound
 from autograd_lint.static.patterns.testing import in_test
 from autograd_lint.static.syntax import ir
@@ -224,8 +224,10 @@ def _aug_assign(run: Run, node: ir.AugAssign) -> Signal | None:
     if isinstance(old, Tensor) and old.grad_owner is not None and node.op == "*":
         note_zero(run, old, "*=", value, node)
     new = _augmented(run, node, old, value, how=How.AUGMENTED)
-    if run.machine.loops and node.op == "+":
+    if node.op == "+" and run.machine.loops:
         note_added(run, node, target, old, node.value, new)
+    elif node.op == "+" and type(target) is ir.Attr:
+        note_owned_sum(run, node, old, new)
     if new is not old or type(target) is ir.Name:
         assign(run, target, new)
     return None

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _CUTTING: Final = (Alias.SHARED, Alias.MEMORY)
 _MOST_PARENTS: Final = 64
+NUMBERS: Final = frozenset({"item", "float", "tolist"})
+"""What makes plain numbers of a tensor."""
+_DETACHING: Final = frozenset({"detach", "detach_", "data"})
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +32,8 @@ class Trace:
     """Where numbers come from: from other traces, and, where they left the graph here, from its `edges`.
 
     `how` tells by what they left it; empty where they were only computed with. `rewrapped`: a new tensor was made of
-    them. `name` is the tensor that was cut.
+    them. `name` is the tensor that was cut. Without edges, a place tells where a plain number was made of what had left
+    the graph before, or may have: a tensor that perhaps requires grad.
     """
 
     parents: tuple[Trace, ...] = ()
@@ -85,10 +89,18 @@ def leave(run: Run, tensors: Iterable[Tensor], how: str, node: ir.Node, *, rewra
     before = joined(tensors)
     lost = [t for t in tensors if machine.requires(t)]
     if not lost:
-        return before
+        again = how in NUMBERS and before is not None and _was_detached(before)
+        return Trace((before,), how, run.site(node), (), tensors[0].name) if again and before is not None else before
     run.traced = True
     parents = () if before is None else (before,)
     return Trace(parents, how, run.site(node), tuple(origins(lost)), lost[0].name, rewrapped)
+
+
+def _was_detached(trace: Trace) -> bool:
+    """The numbers are those of a tensor whose graph was cut off by name, or were computed from them alone."""
+    while trace.site is None and len(trace.parents) == 1:
+        trace = trace.parents[0]
+    return trace.how.rpartition(".")[2] in _DETACHING
 
 
 def loses(run: Run, effect: Effect) -> bool:
@@ -138,7 +150,7 @@ def cuts_of(traces: Iterable[Trace]) -> Iterator[Trace]:
         if id(trace) not in seen:
             seen.add(id(trace))
             waiting.extend(trace.parents)
-            if trace.site is not None:
+            if trace.site is not None and trace.edges:
                 yield trace
 
 
@@ -162,9 +174,11 @@ def _cut_here(
     run: Run, op: str, effect: Effect, parents: tuple[Trace, ...], tensors: Iterable[Tensor], site: Site
 ) -> Trace | None:
     machine = run.machine
+    tensors = list(tensors)
     lost = [t for t in tensors if machine.requires(t)]
     if not lost or not effect.outputs:
-        return None
+        maybe = op.rpartition(".")[2] in _DETACHING and any(t.node is not None for t in tensors)
+        return Trace(parents, op, site, (), tensors[0].name) if maybe else None
     edges = tuple(origins(lost))
     if effect.outputs[0].alias in _CUTTING:
         return Trace(parents, op, site, edges, lost[0].name)

@@ -90,6 +90,8 @@ class Watch:
     """What is not known and had `backward` called on it, by id: the value, in which loops, and where."""
     kept: dict[int, list[Kept]] = field(default_factory=dict)
     """By the node that keeps."""
+    inherited: tuple[Value, ...] = ()
+    """What the constructor has left in the object whose method is the program."""
     states: list[StateDict] = field(default_factory=list)
     steps: list[tuple[Value, LoopStack, Site]] = field(default_factory=list)
     """Optimizers, with the loops and the place of the step."""

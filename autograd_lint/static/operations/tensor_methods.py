@@ -13,7 +13,7 @@ from autograd_lint.static.interpret.state import Args, Pure, Run
 from autograd_lint.static.model.dtypes import CONVERTERS, FLOATS, INTEGERS, asked_dtype, dtype_name
 from autograd_lint.static.model.order import note_pass
 from autograd_lint.static.model.passes import Request, run_backward
-from autograd_lint.static.model.traces import leave, unknown_from
+from autograd_lint.static.model.traces import Trace, leave, unknown_from
 from autograd_lint.static.model.values import (
     NONE,
     Const,
@@ -37,6 +37,7 @@ from autograd_lint.static.operations.tensors import (
     new_record,
 )
 from autograd_lint.static.patterns.arrays import refuse_array
+from autograd_lint.static.patterns.networks import hangs_on_training
 from autograd_lint.static.patterns.revivals import flag, rewrap
 from autograd_lint.static.shapes import layout as layouts
 from autograd_lint.static.shapes.shape_arguments import integers
@@ -245,6 +246,9 @@ def _array_method(run: Run, array: Tensor, name: str, node: ir.Node) -> Value:
 def _item(run: Run, tensor: Tensor, node: ir.Node) -> Value:
     result = Unknown(kind="number")
     result.trace = leave(run, (tensor,), "item", node)
+    if result.trace is None and tensor.requires_grad is None and hangs_on_training(run, tensor):
+        result.trace = Trace((), "item", run.site(node), (), tensor.name)
+        run.traced = True
     return result
 
 

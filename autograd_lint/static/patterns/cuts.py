@@ -25,7 +25,10 @@ _DEPTH = 3
 def lost_gradients(run: Run, returned: Value | None) -> Iterator[Event]:
     """What the path shows: cuts that starve a leaf, and passes that end at leaves nobody asked about."""
     gradients = run.gradients
-    if not gradients.reached or run.truncated or run.machine.failed or _may_go_on_otherwise(run):
+    if not gradients.reached or run.machine.failed:
+        return
+    if run.truncated or _may_go_on_otherwise(run):
+        yield from _terms(gradients.reached, set())
         return
     given = [*run.given, *([returned] if returned is not None else [])]
     if isinstance(run.owner, Instance):
@@ -44,6 +47,12 @@ def lost_gradients(run: Run, returned: Value | None) -> Iterator[Event]:
             if event.site.key not in told:
                 told.add(event.site.key)
                 yield event
+        yield from _terms([reached], told)
+
+
+def _terms(passes: Iterable[Reached], told: set[object]) -> Iterator[Event]:
+    """The plain numbers that were added up with the roots of `passes`, but for those already `told` of."""
+    for reached in passes:
         for term in constant_terms(reached):
             if term.site.key not in told:
                 told.add(term.site.key)

@@ -1,4 +1,7 @@
-"""What is kept from round to round of a loop: values with their graph, and state dicts that alias live weights."""
+"""What is kept from round to round: values with their graph, and state dicts that alias live weights.
+
+A round is one of a loop, or one call of a method that trains, for which its object keeps something.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,12 @@ def note_added(run: Run, node: ir.Node, target: ir.Expr, old: Value, value: ir.E
 def note_appended(run: Run, node: ir.Node, holder: Seq | Dict, value: Value, expr: ir.Expr) -> None:
     """`holder.append(value)` or `holder[key] = value` in a loop, where `holder` was made outside it."""
     loops = run.machine.loops
-    if holder.loops == loops or run.machine.modes.grad is False:
+    if run.machine.modes.grad is False:
+        return
+    if not loops:
+        _note_left(run, node, holder, value, tuple(_elements(run, expr)), holder)
+        return
+    if holder.loops == loops:
         return
     records = run.watch.kept.setdefault(id(node), [])
     held = holder.items if isinstance(holder, Seq) else holder.items.values()
@@ -59,6 +67,37 @@ def note_appended(run: Run, node: ir.Node, holder: Seq | Dict, value: Value, exp
     kept = _remember(run, records, node, name, tuple(_elements(run, expr)), value, holder)
     if kept is not None:
         kept.placed = isinstance(holder, Seq) or any(item is value for item in held)
+
+
+def note_owned_sum(run: Run, node: ir.AugAssign, old: Value, result: Value) -> None:
+    """`self.total += loss`, outside loops."""
+    if run.machine.modes.grad is not False and not isinstance(result, Const | Seq):
+        _note_left(run, node, old, result, tuple(terms(run, node.value)), result)
+
+
+def _note_left(
+    run: Run, node: ir.Node, inherited: Value, value: Value, parts: tuple[Value, ...], holder: Value
+) -> None:
+    """The object whose method is the program, and that had `inherited` before, keeps `parts` for later calls."""
+    own = isinstance(run.owner, Instance) and any(item is inherited for item in run.watch.inherited)
+    record = _record(run, node, parts, value, holder) if own else None
+    if record is not None:
+        run.awaited.append(lambda: _left_with_graph(run, record, added=isinstance(node, ir.AugAssign)))
+
+
+def _left_with_graph(run: Run, record: Kept, *, added: bool) -> GraphKept | None:
+    """The method ends, and a backward of its own has been through the graph of what the object keeps."""
+    held = run.owner.attrs.items() if isinstance(run.owner, Instance) else ()
+    name = next((name for name, value in held if value is record.result), "")
+    if not name or record.late:
+        return None
+    for part in record.parts:
+        backward = _backed(run, part)
+        if backward is not None:
+            ref = run.machine.ref(part) if isinstance(part, Tensor) else TensorRef(getattr(part, "name", ""))
+            name = f"self.{name}"
+            return GraphKept(site=record.site, value=ref, holder=name, added=added, backward=backward, called=True)
+    return None
 
 
 def _elements(run: Run, expr: ir.Expr) -> Iterable[Value]:
@@ -76,12 +115,19 @@ def _elements(run: Run, expr: ir.Expr) -> Iterable[Value]:
 def _remember(
     run: Run, records: list[Kept], node: ir.Node, holder: str, parts: tuple[Value, ...], value: Value, result: Value
 ) -> Kept | None:
-    graphs = tuple(part for part in parts if _may_have_graph(part))
-    if not graphs or len(records) >= _MOST or in_test(run):
-        return None
-    record = Kept(run.site(node), run.machine.loops, holder, graphs, value, result, run.machine.failed)
-    records.append(record)
+    record = _record(run, node, parts, value, result, holder) if len(records) < _MOST else None
+    if record is not None:
+        records.append(record)
     return record
+
+
+def _record(
+    run: Run, node: ir.Node, parts: tuple[Value, ...], value: Value, result: Value, holder: str = ""
+) -> Kept | None:
+    graphs = tuple(part for part in parts if _may_have_graph(part))
+    if not graphs or in_test(run):
+        return None
+    return Kept(run.site(node), run.machine.loops, holder, graphs, value, result, run.machine.failed)
 
 
 def _may_have_graph(value: Value) -> bool:
@@ -130,7 +176,20 @@ def state_dict(run: Run, owner: Value, node: ir.Node) -> StateDict:
     result = StateDict({}, open=True, loops=loops, owner=owner, site=run.site(node))
     result.conditional = bool(loops) and loops in run.branches
     run.watch.states.append(result)
+    if result.conditional and isinstance(run.owner, Instance):
+        run.awaited.append(lambda: _left_in_owner(run, result))
     return result
+
+
+def _left_in_owner(run: Run, state: StateDict) -> StateKept | None:
+    """The path ends, and the object whose method it was keeps a state dict for others that was given to nobody yet."""
+    held = run.owner.attrs.items() if isinstance(run.owner, Instance) else ()
+    name = next((name for name, value in held if value is state), "")
+    stepped = _stepped_around(run, state) if name and not state.told else None
+    if stepped is None or state.site is None or any(value is state for value in run.given):
+        return None
+    owner = state.owner.name if isinstance(state.owner, Unknown) else ""
+    return StateKept(site=state.site, name=f"self.{name}", owner=owner, stepped=stepped)
 
 
 def note_stepped(run: Run, site: Site, optimizer: Value) -> None:

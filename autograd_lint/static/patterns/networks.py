@@ -165,6 +165,12 @@ def inherit(run: Run, value: Unknown, tensor: Tensor) -> None:
         networks.mark(tensor, found)
 
 
+def hangs_on_training(run: Run, tensor: Tensor) -> bool:
+    """`tensor` was computed from what a network gave that is trained."""
+    networks = run.watch.networks
+    return bool(networks.forwards) and any(f.trained for f in _backed(networks, (tensor,), ()).forwards)
+
+
 # ---------------------------------------------------------------------- steps
 
 

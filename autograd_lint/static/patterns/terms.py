@@ -8,11 +8,10 @@ from typing import Final
 from autograd_lint.events import ConstantTerm, TensorRef
 from autograd_lint.static.model.machine import GraphNode
 from autograd_lint.static.model.passes import Reached
-from autograd_lint.static.model.traces import Trace, first_cut
+from autograd_lint.static.model.traces import NUMBERS, Trace, first_cut
 
 _SUMS: Final = frozenset({"+", "-", "+=", "-=", "add", "sub", "neg", "sum", "mean"})
 _FACTORS: Final = frozenset({"*", "/", "*=", "/=", "mul", "div"})
-_NUMBERS: Final = frozenset({"item", "float", "tolist"})
 _GRADIENTS: Final = "autograd.grad"
 _MOST_TERMS: Final = 64
 
@@ -25,14 +24,20 @@ def constant_terms(reached: Reached) -> Iterator[ConstantTerm]:
     roots = [root.node for root in request.roots if root.node is not None]
     for node in _summed(roots):
         for trace in map(_constant, node.traces):
-            if trace is not None and trace.edges and trace.site is not None:
-                target = TensorRef(trace.name)
-                yield ConstantTerm(site=trace.site, target=target, how=trace.how, added=node.site, needed=request.site)
+            if trace is not None and trace.site is not None:
+                yield ConstantTerm(
+                    site=trace.site,
+                    target=TensorRef(trace.name),
+                    how=trace.how,
+                    added=node.site,
+                    needed=request.site,
+                    known=node.certain and (bool(trace.edges) or first_cut(trace) is not None),
+                )
 
 
 def _constant(trace: Trace) -> Trace | None:
     """The place where the number itself was taken out, or where the gradients it was computed from were."""
-    if trace.how in _NUMBERS:
+    if trace.how in NUMBERS:
         return trace
     nearest = first_cut(trace)
     return nearest if nearest is not None and nearest.how == _GRADIENTS else None
@@ -43,7 +48,7 @@ def _summed(roots: list[GraphNode]) -> Iterator[GraphNode]:
     waiting = list(roots)
     for node in waiting:
         factor = node.op in _FACTORS and len(node.edges) == 1 and not node.traces
-        if not node.certain or len(waiting) > _MOST_TERMS or not (factor or node.op in _SUMS):
+        if len(waiting) > _MOST_TERMS or not (factor or node.op in _SUMS):
             continue
         if not factor:
             yield node
