@@ -153,8 +153,24 @@ def passed_on(run: Run, function: Value, last: str, args: Args, sources: tuple[V
         return tuple(source for source in sources if id(source) not in marks)
     owner = function.owner if isinstance(function, Unknown) else None
     own = {id(source) for source in owner.sources} if isinstance(owner, Unknown) else set()
-    kept = last not in _CUTTING and (owner is None or not own.isdisjoint(marks))
-    return sources if kept else tuple(source for source in sources if id(source) not in marks)
+    if last in _CUTTING or (owner is not None and own.isdisjoint(marks)):
+        return tuple(source for source in sources if id(source) not in marks)
+    return sources if owner is not None or _gives_graphs(run, function) else _not_freed(run, sources)
+
+
+def _gives_graphs(run: Run, function: Value) -> bool:
+    """What it gave before had a backward, or it is a network."""
+    if not isinstance(function, Unknown | Instance | NNModule):
+        return False
+    freed = run.watch.networks.freed.values()
+    return any(forward.network is function for forward, _, _ in freed) or _is_network(run, function)
+
+
+def _not_freed(run: Run, sources: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Without what a backward has been through: whoever takes that, most likely wants its numbers."""
+    networks = run.watch.networks
+    freed = networks.freed
+    return tuple(source for source in sources if not any(id(f) in freed for f in networks.marked((source,))))
 
 
 def inherit(run: Run, value: Unknown, tensor: Tensor) -> None:
