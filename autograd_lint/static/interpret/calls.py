@@ -248,6 +248,8 @@ def run_frame(run: Run, frame: Frame, node: ir.Node | None) -> Value:
     machine = run.machine
     modes, calls, caller_file = machine.modes, run.calls, run.filename
     run.called.add(id(function.node))
+    if function.owner is not None and isinstance(function.node, ir.FunctionDef) and function.node.name == "forward":
+        run.forwards.add(id(function.node))
     frame.loops = len(machine.loops)
     run.frames.append(frame)
     if node is not None:

@@ -78,6 +78,8 @@ def note_unknown_call(run: Run, function: Value, last: str, args: Args, node: ir
         _note_backward(run, owner, args, node)
     elif last == "zero_grad" and isinstance(owner, Unknown):
         note_clear(run, run.site(node), owner, ())
+    elif isinstance(owner, Unknown) and owner.kind == "scheduler":
+        return None
     elif last == "step" and isinstance(owner, Unknown) and not (args.pos or args.kw or args.open):
         note_step(run, run.site(node), owner, receiver(node))
         if _is_optimizer(run, owner):

@@ -149,7 +149,7 @@ def _programs(module: ir.Module, budget: Budget) -> Iterator[list[PathResult]]:
         if id(function) not in called and function.name in relevant and isinstance(value, Function):
             if value.node is function:
                 yield _alone(module, value, _paths(module, _function_entry(env, value), budget, called))
-    leads = helpers | {function.name for function in _functions(module.body) if function.name in relevant}
+    leads = helpers | relevant
     for node in _classes(module.body):
         value = env.names.get(node.name)
         if isinstance(value, Class) and value.node is node and _is_relevant(node.scope, leads):
@@ -226,7 +226,8 @@ def _paths(module: ir.Module, entry: Entry, budget: Budget, called: set[int]) ->
     if any(_is_accusation(event) for result in survey.results for event, _ in result.events):
         survey.exhaust()
     budget.steps -= before - survey.steps
-    called |= survey.called
+    judged = any(isinstance(event, Backward) for result in survey.results for event, _ in result.events)
+    called |= survey.called if judged else survey.called - survey.forwards  # these run alone, for a backward to come
     return survey.results
 
 
@@ -248,6 +249,8 @@ class Survey:
     taped: bool = False
     results: list[PathResult] = field(default_factory=list)
     called: set[int] = field(default_factory=set)
+    forwards: set[int] = field(default_factory=set)
+    """Methods called `forward` among these, of programs that return nothing."""
     reached: set[cst.CSTNode] = field(default_factory=set)
     waiting: deque[tuple[tuple[bool, ...], ir.Block]] = field(default_factory=deque)
 
@@ -265,6 +268,7 @@ class Survey:
         self.results.append(result)
         if self.project is None or self.project.steps > 0:  # else what was called may have met too little that is known
             self.called |= run.called
+            self.forwards |= run.forwards
         self.reached |= run.reached
         choices = path.choices
         for i in range(len(prefix), min(len(choices), _MOST_PATHS)):
@@ -311,6 +315,8 @@ def _one_path(run: Run, entry: Entry) -> PathResult:
         flush_pending(run)
         if value is not None and run.last_return is not None:
             _need_what_is_returned(run, value)
+            if value is not NONE:
+                run.forwards.clear()
     except (PathEnded, ProgramRaised):
         flush_pending(run)
     except TorchError:
@@ -389,6 +395,9 @@ def _tensors(value: Value, depth: int = 0) -> Iterator[Tensor]:
             yield from _tensors(item, depth + 1)
     elif isinstance(value, Dict) and depth < 3:
         for item in value.items.values():
+            yield from _tensors(item, depth + 1)
+    elif isinstance(value, Unknown) and value.attrs and depth < 3:  # `results["scores"] = …`, into what was given
+        for item in value.attrs.values():
             yield from _tensors(item, depth + 1)
 
 
@@ -481,9 +490,9 @@ def _inner_blocks(statement: ir.Stmt) -> tuple[ir.Block, ...]:
 
 def _relevant_names(module: ir.Module, helpers: frozenset[str]) -> frozenset[str]:
     """The functions and classes that could lead to a finding, by themselves or by what they call in this file."""
-    scopes = {f.name: f.scope for f in _functions(module.body)}
-    relevant = {name for name, scope in scopes.items() if _is_relevant(scope, helpers)}
-    return _callers(scopes, relevant | {c.name for c in _classes(module.body) if c.scope.triggers})
+    scopes = {function.name: function.scope for function in _functions(module.body)}
+    scopes |= {node.name: node.scope for node in _classes(module.body)}
+    return _callers(scopes, {name for name, scope in scopes.items() if _is_relevant(scope, helpers)})
 
 
 def _training(scopes: Mapping[str, ir.Scope], helpers: frozenset[str]) -> frozenset[str]:

@@ -178,6 +178,7 @@ class Run:
     reach; `pure` is the last call that changed nothing; `awaited` are judgements that wait for the end of the path;
     `tape` keeps the steps, if asked to.
     `driven` is the expression whose generator is run by a loop or block itself;
+    `forwards` are the methods of that name among those `called`, unless the program returns something;
     `home` is the file the program is in, `project` what it imports; `cut`: an imported function ended the path.
     """
 
@@ -196,6 +197,7 @@ class Run:
         self.frames: list[Frame] = []
         self.calls: tuple[Site, ...] = ()
         self.called: set[int] = set()
+        self.forwards: set[int] = set()
         self.reached: set[cst.CSTNode] = set()
         self.loop_entries = 0
         self.pending_read: tuple[Tensor, Site, str] | None = None

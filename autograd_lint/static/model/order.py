@@ -169,7 +169,10 @@ def _judge_useless_step(run: Run, step: Action, cleared: Action, clear: Action) 
 
 
 def _judge_late_clip(run: Run, owner: Value, clear: Action) -> None:
-    """Clipped between a step and the clearing, and not between backward and step."""
+    """Clipped between a step and the clearing, and not between backward and step.
+
+    A clipping on a condition is late too, where the step always follows the backward.
+    """
     actions = run.gradients.order.actions
     since = _since_step(actions[: _index(actions, clear)], owner)
     if since is None or any(a.act is not Act.CLIP for a in since):
@@ -183,8 +186,9 @@ def _judge_late_clip(run: Run, owner: Value, clear: Action) -> None:
         earlier = actions[: _index(actions, step)]
     if any(a.act is Act.CLIP for a in earlier) or not any(a.act is Act.PASS for a in earlier):
         return
-    clip = clips[0]
-    if clip.discarded and _straight(clip, step) and clip.doubts == step.doubts:
+    clip, ran = clips[0], next(a for a in reversed(earlier) if a.act is Act.PASS)
+    always = _straight(clip, step) or (_straight(ran, step) and clip.loops[: len(step.loops)] == step.loops)
+    if clip.discarded and always and clip.doubts == step.doubts:
         _emit(run, Disorder.CLIP_AFTER_STEP, clip, owner, step=step.site, cleared=clear.site)
 
 

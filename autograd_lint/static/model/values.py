@@ -37,10 +37,10 @@ class Unknown(Value):
     """Anything. Attributes read from it are remembered, so that two reads give the same Unknown.
 
     `sources` are the tensors it may have been computed from; `kind` says what it must be: "tensor", "number" (a Python
-    one), "flag", what `parameters()` gives or "parameter", one of those; "" when even that is not known. `owner` and
-    `label` tell which attribute of what it was read as; `default` is what an argument is when nobody gives it. `trace`
-    tells where its numbers left the graph, `revived` where it was told to require grad. `met`: a size, or computed from
-    sizes; what it would be if there were no more elements than those met.
+    one), "flag", "scheduler" (of learning rates), what `parameters()` gives or "parameter", one of those; "" when even
+    that is not known. `owner` and `label` tell which attribute of what it was read as; `default` is what an argument is
+    when nobody gives it. `trace` tells where its numbers left the graph, `revived` where it was told to require grad.
+    `met`: a size, or computed from sizes; what it would be if there were no more elements than those met.
     """
 
     __slots__ = ("attrs", "default", "kind", "label", "met", "name", "owner", "revived", "sources", "tensor", "trace")

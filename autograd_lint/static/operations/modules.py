@@ -386,6 +386,8 @@ def _register(run: Run, owner: NNModule | Instance, args: Args, node: ir.Node) -
     if isinstance(name, Const) and value is not None:
         place = owner.attrs if isinstance(owner, Instance) or isinstance(value, Tensor) else owner.children
         place[str(name.value)] = value
+    elif isinstance(owner, NNModule) and value is not None and not isinstance(value, Tensor):
+        owner.children[f"?{len(owner.children)}"] = value
     elif value is not None:
         owner.attrs[f"?{len(owner.attrs)}"] = value
     if value is not None:

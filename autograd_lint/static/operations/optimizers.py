@@ -30,7 +30,7 @@ from autograd_lint.static.patterns.keeping import note_stepped
 from autograd_lint.static.patterns.networks import note_optimizer
 from autograd_lint.static.syntax import ir
 
-_SCHEDULERS: Final = ("torch.optim.lr_scheduler.", "torch.optim.swa_utils.")
+_SCHEDULERS: Final = "torch.optim.lr_scheduler."
 
 
 def is_optimizer_name(name: str) -> bool:

@@ -105,7 +105,9 @@ def _construct(run: Run, name: str, args: Args, node: ir.Node) -> Value:
         return construct_distribution(run, name, args, node)
     if is_optimizer_name(name):
         return construct_optimizer(run, name, args, node)
-    if is_scheduler_name(name) or name.startswith(("torch.utils.data.", "torch.distributions.")):
+    if is_scheduler_name(name):
+        return Unknown(kind="scheduler")
+    if name.startswith(("torch.utils.data.", "torch.distributions.")):
         return Unknown()
     return call_unknown(run, TorchName(name), args, node)
 

@@ -23,7 +23,9 @@ _WHOLE: Final = {
     "torch.nn.utils.clip_grad.clip_grad_norm_": "torch.nn.utils.clip_grad_norm_",
     "torch.nn.utils.clip_grad.clip_grad_value_": "torch.nn.utils.clip_grad_value_",
 }
-_PACKAGES: Final = frozenset({"torch.nn.functional", "torch.nn.init", "torch.nn.utils", "torch.nn.parallel"})
+_PACKAGES: Final = frozenset(
+    {"torch.nn.functional", "torch.nn.init", "torch.nn.utils", "torch.nn.parallel", "torch.optim.lr_scheduler"}
+)
 
 
 def canonical(name: str) -> str:
