@@ -208,7 +208,8 @@ def _not_executed(run: Run, function: Function, args: Args, node: ir.Node) -> Va
     owner = args.pos[0] if function.owner is not None and args.pos else None
     if isinstance(owner, Instance) and owner.module and isinstance(result, Unknown):
         name = describe(node.func) if isinstance(node, ir.Call) else ""
-        note_forward_of_network(run, owner, args, result, run.site(node), name)
+        other = not isinstance(function.node, ir.FunctionDef) or function.node.name != "forward"
+        note_forward_of_network(run, owner, args, result, run.site(node), name, other=other)
     return result
 
 

@@ -64,7 +64,8 @@ def note_appended(run: Run, node: ir.Node, holder: Seq | Dict, value: Value, exp
         if record.result is holder and record.loops != loops and still:
             _judge(run, record, added=False)
     name = describe(node.func.base) if isinstance(node, ir.Call) and isinstance(node.func, ir.Attr) else describe(node)
-    kept = _remember(run, records, node, name, tuple(_elements(run, expr)), value, holder)
+    parts = tuple(_elements(run, expr)) or (value,)
+    kept = _remember(run, records, node, name, parts, value, holder)
     if kept is not None:
         kept.placed = isinstance(holder, Seq) or any(item is value for item in held)
 
@@ -141,7 +142,7 @@ def _judge(run: Run, record: Kept, *, added: bool) -> None:
     if record.told or (added and _backed(run, record.result) is not None):
         return
     for part in record.parts:
-        own = _backed(run, part)
+        own = _backed(run, part) or _retained(part)
         backward = own or next(filter(None, (_backed(run, inner) for inner in _parts(part))), None)
         if backward is None:
             continue
@@ -150,7 +151,10 @@ def _judge(run: Run, record: Kept, *, added: bool) -> None:
         event = GraphKept(
             site=record.site, value=ref, holder=record.holder, added=added, inside=own is None, backward=backward
         )
-        run.machine.events.append((event, record.late))
+        if _retained(part) is None:
+            run.machine.events.append((event, record.late))
+        else:  # a backward that comes later may use the graph
+            run.awaited.append(lambda e=event, p=part: e if _retained(p) is not None else None)  # type: ignore[misc]
         return
 
 
@@ -160,6 +164,12 @@ def _backed(run: Run, value: Value) -> Site | None:
         return value.node.freed if value.node is not None else None
     known = run.watch.backed.get(id(value))
     return known[2] if known is not None else None
+
+
+def _retained(value: Value) -> Site | None:
+    """The only backward that has been through the graph of `value`, and left it as it was."""
+    node = value.node if isinstance(value, Tensor) else None
+    return node.kept[0] if node is not None and node.freed is None and len(node.kept) == 1 else None
 
 
 def _parts(value: Value) -> Iterable[Value]:

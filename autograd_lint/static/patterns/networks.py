@@ -82,8 +82,13 @@ def _networks_in(networks: Networks, value: Value, depth: int) -> Iterator[Netwo
 # ------------------------------------------------------------------- forwards
 
 
-def note_forward_of_network(run: Run, function: Value, args: Args, result: Unknown, site: Site, name: str) -> None:
-    """Something not known was called: mark the result where it may be a network."""
+def note_forward_of_network(
+    run: Run, function: Value, args: Args, result: Unknown, site: Site, name: str, *, other: bool = False
+) -> None:
+    """Something not known was called: mark the result where it may be a network.
+
+    `other`: a method of the network that is not its forward, and may compute without its parameters.
+    """
     networks = run.watch.networks
     plain = type(function) is Unknown and function.owner is None
     if run.machine.modes.grad is False or not isinstance(function, Unknown | Instance | NNModule):
@@ -94,7 +99,7 @@ def note_forward_of_network(run: Run, function: Value, args: Args, result: Unkno
     networks.clock += 1
     back = _given_back(networks, args.all(), 0) if network else ()
     given = tuple({id(f): f for f in back if f.network is function}.values())
-    trained = network and _is_trained(run, function)
+    trained = network and not other and _is_trained(run, function)
     forward = Forward(function, name, site, run.machine.loops, networks.clock, given, trained)
     if network:
         networks.outputs[id(result)] = (result, forward)
