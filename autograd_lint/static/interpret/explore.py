@@ -142,7 +142,6 @@ def _programs(module: ir.Module, budget: Budget) -> Iterator[list[PathResult]]:
 
     yield _paths(module, script, budget, called)
     relevant = _relevant_names(module, helpers)
-    helpers |= _training({f.name: f.scope for f in _functions(module.body)}, helpers)
     env = scopes[0]
     for function in _functions(module.body):
         value = env.names.get(function.name)
