@@ -91,17 +91,10 @@ class InplaceOnLeaf(Rule):
         )
 
     def fix(self, event: Event, code: Code) -> Fix | None:
-        """The write under `no_grad`, which updates the leaf itself."""
+        """The write under `no_grad`, with those next to it: it updates the leaf itself."""
+        from autograd_lint.fixing.leafwrites import under_no_grad
 
-        from autograd_lint.fixing.lines import under
-        from autograd_lint.fixing.names import name_for
-
-        node = code.node(event.site)
-        no_grad = None if node is None else name_for(code, "torch.no_grad", node)
-        if node is None or no_grad is None or not isinstance(event, Write) or event.how is How.MODULE:
-            return None
-        edit = under(code, node, f"with {no_grad.text}():")
-        return code.unsafe("write under `no_grad`", *no_grad.imports, edit)
+        return under_no_grad(code, event) if isinstance(event, Write) else None
 
 
 def _message(event: Write) -> str:

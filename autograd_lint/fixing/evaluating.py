@@ -9,7 +9,7 @@ import libcst as cst
 from autograd_lint.events import EvalForward
 from autograd_lint.finding import Fix
 from autograd_lint.fixing.code import Code
-from autograd_lint.fixing.lines import has_rows_of_text, under
+from autograd_lint.fixing.lines import in_a_row, under
 from autograd_lint.fixing.names import name_for
 from autograd_lint.fixing.walk import descendants, dotted_name
 
@@ -51,19 +51,7 @@ def _run(code: Code, node: cst.CSTNode, mode: cst.CSTNode | None) -> tuple[cst.C
     """The first and the last of the statements in a row that are all such forwards, or loops around them."""
     forwards = [found for site in code.reported(EvalForward) if (found := code.node(site)) is not None]
     parts = [_widest_loop(code, forward, mode) or forward for forward in forwards]
-    statements = {id(statement) for part in parts if (statement := code.statement(part)) is not None}
-    whole = _widest_loop(code, node, mode) or node
-    ours = code.statement(whole)
-    block = list(getattr(code.parent(ours), "body", ())) if ours is not None else []
-    index = next((i for i, statement in enumerate(block) if statement is ours), None)
-    if index is None or any(has_rows_of_text(code, statement) for statement in block if id(statement) in statements):
-        return whole, whole
-    first = last = index
-    while first > 0 and id(block[first - 1]) in statements:
-        first -= 1
-    while last + 1 < len(block) and id(block[last + 1]) in statements:
-        last += 1
-    return block[first], block[last]
+    return in_a_row(code, _widest_loop(code, node, mode) or node, parts)
 
 
 def _widest_loop(code: Code, node: cst.CSTNode, mode: cst.CSTNode | None) -> cst.CSTNode | None:

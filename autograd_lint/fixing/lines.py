@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import libcst as cst
 
 from autograd_lint.finding import Edit, Position, Range
@@ -11,7 +13,8 @@ from autograd_lint.layout import split_lines
 
 
 def under(code: Code, node: cst.CSTNode, header: str, *, until: cst.CSTNode | None = None) -> Edit | None:
-    """Put the statement around `node`, and those to the one around `until`, under `header` (`with …:`)."""
+    """Put the statement around `node`, and those to the one around `until`, under `header` (`with …:`): a new one, or
+    one that ends right above."""
     statement, last = code.statement(node), code.statement(until or node)
     if statement is None or last is None or has_rows_of_text(code, statement) or has_rows_of_text(code, last):
         return None
@@ -23,7 +26,39 @@ def under(code: Code, node: cst.CSTNode, header: str, *, until: cst.CSTNode | No
     feed = _form_feed(rows[0])
     rows[0] = rows[0].removeprefix(feed)
     rows = [_deeper(row, step) if row.strip() else row for row in rows]
-    return Edit("\n".join([feed + code.indent(place.start.row) + header, *rows]), whole)
+    if not _ends_above(code, statement, header):
+        rows.insert(0, feed + code.indent(place.start.row) + header)
+    return Edit("\n".join(rows), whole)
+
+
+def _ends_above(code: Code, statement: cst.CSTNode, header: str) -> bool:
+    """Whether the row above is the last one of a block under `header`, indented as it is done here."""
+    block = list(getattr(code.parent(statement), "body", ()))
+    index = next((i for i, other in enumerate(block) if other is statement), 0)
+    above = block[index - 1] if index else None
+    if not isinstance(above, cst.With) or not isinstance(above.body, cst.IndentedBlock):
+        return False
+    row = code.place(above).start.row
+    inner = code.indent(code.place(above.body.body[0]).start.row)
+    text = split_lines(code.source.text)[row - 1].strip()
+    near = code.place(above).end.row == code.place(statement).start.row - 1
+    return near and text == header and inner == code.indent(row) + code.tree.default_indent
+
+
+def in_a_row(code: Code, node: cst.CSTNode, others: Iterable[cst.CSTNode]) -> tuple[cst.CSTNode, cst.CSTNode]:
+    """The first and the last statement of the row of statements around `node` that are all around one of `others`."""
+    statements = {id(statement) for other in others if (statement := code.statement(other)) is not None}
+    ours = code.statement(node)
+    block = list(getattr(code.parent(ours), "body", ())) if ours is not None else []
+    index = next((i for i, statement in enumerate(block) if statement is ours), None)
+    if index is None or any(has_rows_of_text(code, statement) for statement in block if id(statement) in statements):
+        return node, node
+    first = last = index
+    while first > 0 and id(block[first - 1]) in statements:
+        first -= 1
+    while last + 1 < len(block) and id(block[last + 1]) in statements:
+        last += 1
+    return block[first], block[last]
 
 
 def _deeper(row: str, step: str) -> str:

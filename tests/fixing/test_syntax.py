@@ -87,6 +87,11 @@ CASES = {
     ),
     "globals": ("def f():\n    global h\n    h += 1\n\n\nf()\n", "-    h += 1\n+    h = h + 1\n"),
 }  # fmt: skip
+CASES["writes in a row"] = (
+    "w += 1  # a\nw[0] = 2\n# b\nw.mul_(2)\n",
+    "-w += 1  # a\n-w[0] = 2\n+with torch.no_grad():\n+    w += 1  # a\n+    w[0] = 2\n"
+    "-w.mul_(2)\n+with torch.no_grad():\n+    w.mul_(2)\n",
+)
 CASES["one row with its loop"] = (
     "for _ in range(2): h += 1; h *= 2\n",
     "-for _ in range(2): h += 1; h *= 2\n+for _ in range(2): h = h + 1; h = h * 2\n",
