@@ -77,6 +77,7 @@ class IndexWriteOnGraphTensor(Rule):
     name = "index-write-on-graph-tensor"
     severity = Severity.WARNING
     on = (Write,)
+    supersedes = ("AGL103",)
     talk = True
     akin = ("AGL103",)
 

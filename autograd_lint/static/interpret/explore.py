@@ -348,14 +348,21 @@ def _lost_leaves(run: Run, returned: Value | None) -> Iterator[tuple[Event, bool
     """Leaves a backward reached, whose gradients nobody can read, and those it may reach where others have the result.
 
     A moved leaf that no backward of the whole path reaches, and nobody else has, loses nothing. Nor does one of a test
-    that no backward reaches: what the test calls is mostly asked for its values.
+    that no backward reaches: what the test calls is mostly asked for its values. A number that is moved, and whose
+    gradient nobody asks for, stands in for a loss where there is none.
     """
     others = {id(t) for t in graph_tensors([*run.given, *([returned] if returned is not None else [])])}
     for lost in run.lost:
+        if lost.event.move and lost.result is not None and not lost.result.grad_reads and _is_number(lost.leaf):
+            continue
         reached = lost.leaf.grad is not NONE
         held = lost.result is None or id(lost.result) in others or lost.result.grad_reads
         if reached or ((held or run.truncated or not lost.event.move) and not lost.tested):
             yield replace(lost.event, certain=reached), lost.late
+
+
+def _is_number(tensor: Tensor) -> bool:
+    return tensor.layout is not None and not tensor.layout.shape
 
 
 def _need_what_is_returned(run: Run, value: Value) -> None:

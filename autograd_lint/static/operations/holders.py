@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
+import libcst as cst
+
+from autograd_lint.events import Site
 from autograd_lint.facts import table
 from autograd_lint.static.interpret.state import Run
 from autograd_lint.static.model.values import Dict, Env, Instance, Seq, Tensor, Unknown, Value
+from autograd_lint.static.syntax import ir
+from autograd_lint.static.syntax.walk import descendants, subtree
 
 _JOINS: Final = frozenset({"+", "-", "add", "sub", "cat", "concat", "stack", "hstack", "vstack"})
 _PRODUCTS: Final = frozenset({"@", "matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "linear"})
@@ -15,9 +22,9 @@ _SUMS: Final = frozenset({"sum", "mean", "nansum", "nanmean", "log_prob"})
 _COPIES: Final = frozenset({"clone", "repeat", "tile"})
 
 
-def is_spare(run: Run, tensor: Tensor, *, added: bool = False) -> bool:
-    """Whether nobody has saved what `tensor` is, and one name at most holds it: a layer, a module, a matrix product, a
-    sum or a loss gave it; or it is a number, and something is `added` to it.
+def is_spare(run: Run, tensor: Tensor, at: Site | None = None, *, added: bool = False) -> bool:
+    """Whether nobody has saved what `tensor` is, and one name at most holds it that is met again after `at`: a layer, a
+    module, a matrix product, a sum or a loss gave it; or it is a number, and something is `added` to it.
 
     To write there is how networks save memory, and losses are summed: `out += identity` at the end of a residual, a
     `ReLU(inplace=True)` after a layer, `loss += weight * penalty`.
@@ -25,7 +32,10 @@ def is_spare(run: Run, tensor: Tensor, *, added: bool = False) -> bool:
     root = tensor.base or tensor
     number = added and root.layout is not None and not root.layout.shape
     known = root.layer or _is_layer(root.made_by) or number
-    return known and not _saved_by_maker(root) and _holders(run, tensor) <= 1
+    if not known or _saved_by_maker(root):
+        return False
+    holders = _holders(run, tensor)
+    return holders <= 1 or (at is not None and holders - _met_no_more(run, tensor, at) <= 1)
 
 
 def is_scattered(run: Run, tensor: Tensor, index: Value) -> bool:
@@ -78,6 +88,35 @@ def _holders(run: Run, tensor: Tensor) -> int:
                 else:
                     values[id(value)] = value
     return tensors + sum(_holds(value, tensor) for value in values.values())
+
+
+def _met_no_more(run: Run, tensor: Tensor, at: Site) -> int:
+    """How many names of the function at work hold it, and do not occur from `at` on."""
+    frame = run.frame
+    if frame.function is None or len(run.machine.loops) > frame.loops:
+        return 0  # in a loop, what stands before comes again
+    order, last = _occurrences(frame.function.node)
+    here = order.get(id(at.token))
+    names = frame.env.names.items()
+    return 0 if here is None else sum(_holds(value, tensor) and last.get(name, here) < here for name, value in names)
+
+
+@lru_cache(maxsize=4)
+def _occurrences(function: ir.FunctionDef | ir.Lambda) -> tuple[dict[int, int], dict[str, int]]:
+    """The places of calls and assignments in the order of the source, and where each name occurs last.
+
+    What an inner function names may be met at any time.
+    """
+    order: dict[int, int] = {}
+    last: dict[str, int] = {}
+    for index, node in enumerate(descendants(function.cst)):
+        if isinstance(node, cst.FunctionDef | cst.Lambda):
+            last.update((inner.value, sys.maxsize) for inner in subtree(node) if isinstance(inner, cst.Name))
+        elif isinstance(node, cst.Name):
+            last[node.value] = max(index, last.get(node.value, 0))
+        elif isinstance(node, cst.Call | cst.AugAssign):
+            order[id(node)] = index
+    return order, last
 
 
 def _scopes(run: Run) -> Iterator[Env]:

@@ -399,7 +399,7 @@ def new_record(run: Run, tensor: Tensor, site: Site, *, how: How, op: str, name:
         grad_enabled=machine.modes.grad is not False and not machine.modes.inference,
         through=through,
         argument=_argument(run, tensor),
-        spare=is_spare(run, tensor, added=how is How.AUGMENTED and op in _ADDITIONS),
+        spare=is_spare(run, tensor, site, added=how is How.AUGMENTED and op in _ADDITIONS),
         scattered=how is How.INDEX_AUGMENTED and tensor.copied is not None,  # judged when it is put back
     )
 
