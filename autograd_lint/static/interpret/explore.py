@@ -38,7 +38,7 @@ from autograd_lint.static.interpret.callers import called_without_gradients
 from autograd_lint.static.interpret.calls import call_hook, call_value, instantiate, is_function_class, run_frame
 from autograd_lint.static.interpret.classes import find_in_class
 from autograd_lint.static.interpret.expressions import evaluate
-from autograd_lint.static.interpret.state import Args, Frame, Language, Path, PathEnded, ProgramRaised, Run
+from autograd_lint.static.interpret.state import Args, Frame, Language, Lost, Path, PathEnded, ProgramRaised, Run
 from autograd_lint.static.interpret.statements import assign, execute
 from autograd_lint.static.model.machine import GraphNode, TorchError
 from autograd_lint.static.model.passes import Request, needed_by_return
@@ -348,12 +348,14 @@ def _lost_leaves(run: Run, returned: Value | None) -> Iterator[tuple[Event, bool
     """Leaves a backward reached, whose gradients nobody can read, and those it may reach where others have the result.
 
     A moved leaf that no backward of the whole path reaches, and nobody else has, loses nothing. Nor does one of a test
-    that no backward reaches: what the test calls is mostly asked for its values. A number that is moved, and whose
+    that no backward reaches: what the test calls is mostly asked for its values; nor one whose result was told to
+    retain its gradient. A number that is moved, and whose
     gradient nobody asks for, stands in for a loss where there is none.
     """
     others = {id(t) for t in graph_tensors([*run.given, *([returned] if returned is not None else [])])}
     for lost in run.lost:
-        if lost.event.move and lost.result is not None and not lost.result.grad_reads and _is_number(lost.leaf):
+        result = lost.result
+        if result is not None and (result.retains_grad or _stands_in(lost, result)):
             continue
         reached = lost.leaf.grad is not NONE
         held = lost.result is None or id(lost.result) in others or lost.result.grad_reads
@@ -361,8 +363,9 @@ def _lost_leaves(run: Run, returned: Value | None) -> Iterator[tuple[Event, bool
             yield replace(lost.event, certain=reached), lost.late
 
 
-def _is_number(tensor: Tensor) -> bool:
-    return tensor.layout is not None and not tensor.layout.shape
+def _stands_in(lost: Lost, result: Tensor) -> bool:
+    layout = lost.leaf.layout
+    return lost.event.move and not result.grad_reads and layout is not None and not layout.shape
 
 
 def _need_what_is_returned(run: Run, value: Value) -> None:

@@ -367,13 +367,23 @@ def _identity(run: Run, op: str, left: Value, right: Value) -> Value:
     return Const(same is (op == "is"))
 
 
+def _is_given(run: Run, value: Unknown) -> bool:
+    """The caller gives it for an argument that would be None without it: then it is mostly something."""
+    frame = run.frame
+    defaults = frame.function.defaults if frame.function is not None and value.default is None else {}
+    names = [name for name, given in frame.given if given is value] if defaults else []
+    return any(isinstance(default := defaults.get(name), Const) and default.value is None for name in names)
+
+
 def _symbolic_identity(run: Run, op: str, left: Value, right: Value) -> Value:
     """`unknown is None` is one question however often it is asked; what must be a tensor is not None."""
     if left is right:
         return Const(op == "is")
     asked, other = (left, right) if type(left) is Unknown else (right, left)
     if type(asked) is Unknown and type(other) is Const:
-        if other.value is None and (asked.kind or questions.text_of(run.path, asked) is not None):
+        if other.value is None and (
+            asked.kind or questions.text_of(run.path, asked) is not None or _is_given(run, asked)
+        ):
             return Const(op != "is")
         return asked.attr(f"{op} {other.value!r}") if op == "is" else Negated.of(asked.attr(f"is {other.value!r}"))
     return Unknown()

@@ -121,6 +121,14 @@ class Path:
         self.memo: dict[int, tuple[Value, bool]] = {}
         self.untaken: dict[int, ir.Block] = {}
 
+    def decided(self, value: Value) -> bool | None:
+        """How a branch that hangs on `value` went on this path; None if there was none."""
+        if isinstance(value, Negated):
+            positive = self.decided(value.positive)
+            return None if positive is None else not positive
+        known = self.memo.get(id(value))
+        return None if known is None else known[1]
+
     def choose(self, value: Value | None, *, first: bool = True) -> bool:
         """Decide a branch that hangs on `value`; `first` is what is tried first."""
         if isinstance(value, Negated):

@@ -316,7 +316,11 @@ def _raise(run: Run, node: ir.Raise) -> Signal | None:
 
 
 def _assert(run: Run, node: ir.Assert) -> Signal | None:
-    evaluate(run, node.test)
+    value = evaluate(run, node.test)
+    asked = node.test.operand if type(node.test) is ir.UnaryOp else node.test
+    holds = truth(value) if type(asked) is ir.Name else None
+    if holds is False or run.path.decided(value) is False:
+        return RAISED  # what the path hangs on says otherwise: the program does not get here
     return None
 
 
