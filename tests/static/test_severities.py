@@ -101,8 +101,8 @@ def forward(x, target=None):
     if target is not None:
         return (output - target).sum(), chosen
     return chosen
-def train(batches):
-    for x, target in batches:
+def train(batches, target=None):
+    for x in batches:
         loss, _ = forward(x, target)
         loss.backward()
 """

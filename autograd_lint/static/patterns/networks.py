@@ -313,13 +313,17 @@ def _overlap(called: Network, held: Network) -> bool:
     return _is_part(held, called, 0) or _is_part(called, held, 0)
 
 
+_HOLDERS: Final = frozenset({Instance, NNModule})
+
+
 def _is_part(whole: Network, part: Network, depth: int) -> bool:
     """A module that is known holds `part`."""
-    if isinstance(whole, Unknown) or depth > _DEPTH:
+    if whole is part or isinstance(whole, Unknown) or depth > _DEPTH:
         return whole is part
-    below = [*whole.attrs.values(), *(whole.children.values() if isinstance(whole, NNModule) else ())]
-    inner = [value for value in below if isinstance(value, Unknown | Instance | NNModule)]
-    return whole is part or any(_is_part(value, part, depth + 1) for value in inner)
+    for value in (*whole.attrs.values(), *(whole.children.values() if isinstance(whole, NNModule) else ())):
+        if value is part or (type(value) in _HOLDERS and _is_part(value, part, depth + 1)):
+            return True
+    return False
 
 
 def _report(run: Run, forward: Forward, step: NetworkStep, needed: Site) -> None:
