@@ -58,7 +58,7 @@ class Renderer:
             return self._sequence(value, number, sizes=sizes)
         if isinstance(value, SliceValue):
             return Text(self._slice(value, call=True))
-        if isinstance(value, Dict):
+        if isinstance(value, Dict) and all(map(_is_plain, value.items)):
             items = (f"{key!r}: {self.value(item).source}" for key, item in value.items.items())
             return Text(f"{{{', '.join(items)}}}")
         if isinstance(value, TorchName):
@@ -122,6 +122,11 @@ def short_name(name: str) -> str:
     if name.startswith(_FUNCTIONAL):
         return f"F.{name.removeprefix(_FUNCTIONAL)}"
     return name.removeprefix("torch.") if name.startswith("torch.nn.") else name
+
+
+def _is_plain(key: object) -> bool:
+    """A key that can be written out."""
+    return all(map(_is_plain, key)) if isinstance(key, tuple) else not isinstance(key, Value)
 
 
 def _constant(value: object) -> Text:

@@ -157,8 +157,9 @@ def _spread(run: Run, args: Args, value: Value, node: ir.Arg) -> None:
 
 def _spread_keywords(args: Args, value: Value) -> None:
     if isinstance(value, Dict):
-        args.kw.update({str(key): item for key, item in value.items.items()})
-        args.open = args.open or value.open
+        known = {key: item for key, item in value.items.items() if isinstance(key, str)}
+        args.kw.update(known)
+        args.open = args.open or value.open or len(known) < len(value.items)
     else:
         args.open = True
 

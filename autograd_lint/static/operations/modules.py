@@ -130,7 +130,9 @@ def _fill_container(run: Run, module: NNModule, last: str, args: Args, node: ir.
         module.children.update({str(i): child for i, child in enumerate(args.pos)})
         module.open = args.open
     elif isinstance(first, Dict):
-        module.children.update({str(key): child for key, child in first.items.items()})
+        module.children.update(
+            {key if isinstance(key, str) else f"?{at}": child for at, (key, child) in enumerate(first.items.items())}
+        )
         module.open = first.open
     elif isinstance(first, Seq | NNModule):
         items = first.items if isinstance(first, Seq) else list(first.children.values())
