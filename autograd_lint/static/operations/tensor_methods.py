@@ -9,7 +9,7 @@ from autograd_lint.events import How, Refusal
 from autograd_lint.facts import table
 from autograd_lint.facts.model import Alias, Effect, Output
 from autograd_lint.static.interpret.escape import call_unknown
-from autograd_lint.static.interpret.state import Args, Pure, Run
+from autograd_lint.static.interpret.state import Args, Pure, Run, truth
 from autograd_lint.static.model.dtypes import CONVERTERS, FLOATS, INTEGERS, asked_dtype, dtype_name
 from autograd_lint.static.model.order import note_pass
 from autograd_lint.static.model.passes import Request, run_backward
@@ -23,7 +23,6 @@ from autograd_lint.static.model.values import (
     TorchName,
     Unknown,
     Value,
-    constant,
 )
 from autograd_lint.static.operations.gradients import clear_pending, flush_pending, note_read, note_zero
 from autograd_lint.static.operations.hooks import try_hook
@@ -270,7 +269,7 @@ def _backward(run: Run, tensor: Tensor, args: Args, node: ir.Node) -> Value:
         inputs=tensors_in(inputs) if inputs is not None and not isinstance(inputs, Const) else None,
     )
     found = run_backward(run.machine, run.gradients, request)
-    kept = request.create or (retain is not None and constant(retain, 0) not in (None, False))
+    kept = request.create or (retain is not None and truth(retain) is not False)
     note_pass(run, request.site, request.roots, owners(found), retain=kept)
     return NONE
 
