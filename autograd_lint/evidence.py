@@ -12,6 +12,8 @@ from autograd_lint.finding import Finding, Range
 
 CODE: Final = re.compile(r"`([A-Za-z_][\w.]*(?:\[[\w'\"]+\])?)`")
 """An expression as messages show it: a name, an attribute's path, an element."""
+STEPPED_OVER: Final = "raises, and is stepped over"
+"""What is told, after its row, of a statement that autograd refuses in a run that goes on without it."""
 _QUOTED: Final = 400
 """Characters of a message of torch that are quoted."""
 _SHOWN: Final = 4

@@ -64,7 +64,8 @@ class Aims:
     def add(self, finding: Finding) -> tuple[int, ...]:
         """The numbers of the statements of `finding`: its own, then those of its related places."""
         places = [(finding.filename, finding.range), *((each.filename, each.range) for each in finding.related)]
-        names = list(dict.fromkeys(_quoted(finding)))
+        own = self._tree(finding.filename).statement_at(finding.range.start.row)
+        names = list(dict.fromkeys((*_quoted(finding), *_assigned(own))))
         wants = {"graphs": finding.code.startswith(_ABOUT_GRAPHS), "probes": rules_by_code()[finding.code].probes}
         return tuple(self._aim(filename, place.start.row, names, wants) for filename, place in places)
 
@@ -99,6 +100,12 @@ def _quoted(finding: Finding) -> Iterator[str]:
     for text in (finding.message, *(related.message for related in finding.related)):
         for found in CODE.findall(text):
             yield found.removesuffix(".grad")
+
+
+def _assigned(statement: ast.stmt | None) -> Iterator[str]:
+    """What a statement assigns to."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return (text for target in targets if (text := _path(target)))
 
 
 def _names(statement: ast.stmt) -> Iterator[str]:

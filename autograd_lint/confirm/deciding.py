@@ -12,7 +12,7 @@ from autograd_lint.confirm.matching import find_event, rules_for
 from autograd_lint.confirm.reasons import why_not_reached
 from autograd_lint.confirm.strategy import Nearness
 from autograd_lint.events import Event
-from autograd_lint.evidence import Said, Seen, Testimony, rows_of
+from autograd_lint.evidence import STEPPED_OVER, Said, Seen, Testimony, rows_of
 from autograd_lint.finding import Confirmation, Finding, Verdict
 from autograd_lint.rule import Rule
 from autograd_lint.showing import times
@@ -95,6 +95,7 @@ def _verdict(verdict: Verdict, seen: Seen, evidence: str) -> Confirmation:
 def _why_not(seen: Seen, rule: type[Rule], source: SourceFile) -> tuple[Nearness, str]:
     run, finding = seen.run, seen.finding
     ended = f"; the {run.how} ended early: {run.ended}" if run.ended else ""
+    ended += next((f"; {made}" for made in run.invented if made.endswith(STEPPED_OVER)), "") if ended else ""
     ended += f"; it replaced {', '.join(run.replaced[:_NAMED])}" if run.replaced else ""
     if not run.has_reached(finding.filename, rows_of(finding.range)):
         row = finding.range.start.row

@@ -17,6 +17,7 @@ UNPACKED: Final = "__autograd_lint_unpacked__"
 PLAIN: Final = "__autograd_lint_plain__"
 LACKING: Final = "__autograd_lint_lacking__"
 ABSENT: Final = "__autograd_lint_absent__"
+WAITS: Final = "__autograd_lint_waits__"
 _FEW: Final = 8
 """A loop over so many items runs in full: it may build something."""
 _CUT: Final = 2
@@ -136,6 +137,15 @@ class Cutter(Devices):
             node.iter.args.append(_written(form, node.iter))
         return node
 
+    def visit_If(self, node: ast.If) -> ast.AST:
+        """`if waits(len(memory) < batch_size, row): return`: what takes more rounds than there are may be passed."""
+        self.generic_visit(node)
+        leaves = isinstance(node.body[-1], ast.Return | ast.Continue) and not node.orelse
+        if leaves and isinstance(node.test, ast.Compare) and any(map(_is_length, ast.walk(node.test))):
+            node.test = _call(WAITS, node.test)
+            node.test.args.append(ast.copy_location(ast.Constant(node.lineno), node.test))
+        return node
+
     def visit_While(self, node: ast.While) -> ast.AST:
         """A `while` whose condition fails after enough rounds."""
         self.generic_visit(node)
@@ -147,6 +157,10 @@ class Cutter(Devices):
         ast.copy_location(node.test, node.test.values[1])
         ast.fix_missing_locations(node)
         return node
+
+
+def _is_length(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len"
 
 
 def _form_of(target: ast.expr) -> tuple[Any, ...]:
@@ -205,6 +219,25 @@ class Enough:
             del self._counts[number]
             return False
         return True
+
+
+class Guards:
+    """Conditions that a length does not fulfil yet, because loops were cut: `forced`, they count as passed."""
+
+    def __init__(self) -> None:
+        self.forced = False
+        self.passed: dict[int, None] = {}
+        self.met = False
+
+    def __call__(self, waits: Any, row: int) -> Any:
+        """The condition in `row`, which keeps the program from going on."""
+        if not waits:
+            return waits
+        self.met = True
+        if not self.forced:
+            return waits
+        self.passed[row] = None
+        return False
 
 
 class Over:

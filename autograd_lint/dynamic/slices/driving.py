@@ -24,8 +24,10 @@ from autograd_lint.dynamic.slices.cutting import (
     REFUSED,
     ROUNDS,
     UNPACKED,
+    WAITS,
     Cutter,
     Enough,
+    Guards,
     Over,
     rounds,
 )
@@ -49,6 +51,8 @@ def drive(make, total):
 """The caller, which holds what it gives."""
 _ATTEMPTS: Final = 24
 _PASSES: Final = 3
+_SAME: Final = 4
+"""So many times a statement may fail at the same thing: it may take another tensor than the first that was changed."""
 _UNDEFINED: Final = re.compile(r"NameError: name '(\w+)' is not defined")
 _ABOUT_FILES: Final = re.compile(r"path|file|director|folder|exist|found|download", re.IGNORECASE)
 
@@ -74,6 +78,7 @@ class Slice:
     failures: list[str] = field(default_factory=list)
     supplied: list[str] = field(default_factory=list)
     omitted: list[int] = field(default_factory=list)
+    guards: Guards = field(default_factory=Guards)
     over: Over = field(default_factory=lambda: Over(is_autograds))
     tree: ast.Module = field(init=False)
     _given: dict[str, Any] = field(init=False)
@@ -97,6 +102,7 @@ class Slice:
             OVER: self.over,
         }
         tools.update({UNPACKED: partial(unpacked, self.guesses), PLAIN: plain})
+        tools[WAITS] = self.guards
         tools.update({LACKING: (OSError, AssertionError), ABSENT: self._absent})
         self.names.clear()
         self.names.update({**self._given, **tools, "__builtins__": builtins, "__file__": self.filename})
@@ -126,8 +132,9 @@ class Slice:
             self.run_module(script=True)
             if self.failures:
                 self._measure(self.failures[-1], reached)
-            same = known == (self.guesses.specs, self.guesses.results)
-            if not self.failures or same or set(rows) <= set(reached()):
+            changed = known != (self.guesses.specs, self.guesses.results)
+            waits, self.guards.forced = self.guards.met and not self.guards.forced, self.guards.met
+            if set(rows) <= set(reached()) or not (waits or (self.failures and changed)):
                 return
 
     def _measure(self, error: str, reached: _Reached) -> None:
@@ -151,7 +158,7 @@ class Slice:
                 self.omitted.append(statement.lineno)
 
     def _run_statement(self, statement: ast.stmt, *, script: bool) -> None:
-        before, last = len(self.failures), ""
+        before, last, same = len(self.failures), "", 0
         learnt: dict[str, Spec] = {}
         for number in range(_ATTEMPTS):
             if number:
@@ -164,7 +171,8 @@ class Slice:
                 self._stub_imports(statement)
                 return
             self.failures.append(error)
-            if error == last:
+            same = same + 1 if error == last else 0
+            if same == _SAME:
                 # The tensors come from statements that ran before: the first lesson counts when these run again.
                 self.guesses.specs.update(learnt)
                 return
@@ -210,6 +218,7 @@ class Slice:
         for row, path in self._definitions(rows, reached):
             for way in (_Way(), _Way(optional=True), _Way(direct=True)):
                 if row not in reached():
+                    self.guards.forced = way != _Way() and self.guards.met
                     self._until_it_goes(path, way, reached)
 
     def _until_it_goes(self, path: list[Definition], way: _Way, reached: _Reached) -> None:

@@ -12,6 +12,7 @@ from autograd_lint.dynamic.slices.guesses import Guesses
 from autograd_lint.dynamic.snippets.program import Program
 from autograd_lint.dynamic.testify import EnoughTime, Part, Witness, observed, settle
 from autograd_lint.dynamic.tracer import set_trace
+from autograd_lint.evidence import STEPPED_OVER
 
 
 def testify(program: Program) -> object:
@@ -44,7 +45,8 @@ def testify(program: Program) -> object:
             set_trace(trace)
             allow_report()
         left_out = [f"row {row} is left out" for row in sliced.omitted]
-        over = [f"row {row} raises, and is stepped over" for row in sliced.over.rows]
-        return (*modules.made, *sliced.supplied, *sliced.guesses.specs, *left_out, *over), sliced.ended
+        passed = [f"row {row} is taken to be passed" for row in sliced.guards.passed]
+        over = [f"row {row} {STEPPED_OVER}" for row in sliced.over.rows]
+        return (*modules.made, *sliced.supplied, *sliced.guesses.specs, *left_out, *passed, *over), sliced.ended
 
     return observed(program, run, extra=(DRIVER,))
