@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from autograd_lint.events import Event, How, Refusal, Write
+from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
 from autograd_lint.rule import Report, Rule, ways_in, writer
+from autograd_lint.showing import rewritten
 
 if TYPE_CHECKING:
     from autograd_lint.fixing.code import Code
@@ -87,6 +89,14 @@ class InplaceOnView(Rule):
     heard = True
     supersedes = ("AGL103", "AGL104")
 
+    def confirmed(self, seen: Seen) -> str:
+        """The error at the write; or where a view is used next whose base the flagged statement has written."""
+        later = next((said for said in seen.run.said if _LATER in said.text), None)
+        if later is None or seen.event is not None:
+            return super().confirmed(seen)
+        moved = rewritten(seen)
+        return f"{later.quote()}; {moved}" if moved else seen.quote_here(*_AT_THE_WRITE)
+
     def judge(self, event: Event) -> Iterator[Report]:
         """A write that torch refuses because of how the view was made."""
         if not isinstance(event, Write) or event.refusal not in _TOLD:
@@ -111,6 +121,9 @@ class InplaceOnView(Rule):
         return (out_of_place(code, event) or cloned_first(code, event)) if isinstance(event, Write) else None
 
 
+_LATER: Final = "its base or another view of its base has been modified"
+"""What torch says at the next use of such a view: that is no place of the fault."""
+_AT_THE_WRITE: Final = ("is being modified", "single memory location", "overlap", "inference tensor")
 _TOLD: Final = {
     Refusal.MULTI_VIEW: (
         "an output of a function that returns several views",

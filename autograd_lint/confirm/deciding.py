@@ -11,8 +11,8 @@ from autograd_lint.confirm.aims import tree_of
 from autograd_lint.confirm.matching import find_event, rules_for
 from autograd_lint.confirm.reasons import why_not_reached
 from autograd_lint.confirm.strategy import Nearness
-from autograd_lint.events import Event
-from autograd_lint.evidence import STEPPED_OVER, Said, Seen, Testimony, rows_of
+from autograd_lint.events import Event, Write
+from autograd_lint.evidence import CODE, STEPPED_OVER, Said, Seen, Testimony, rows_of
 from autograd_lint.finding import Confirmation, Finding, Verdict
 from autograd_lint.rule import Rule
 from autograd_lint.showing import times
@@ -38,6 +38,8 @@ def decide(finding: Finding, run: Testimony, numbers: Sequence[int], source: Sou
     bare = seen_of(finding, run, numbers, source)
     for rule in rules_for(finding):
         event = find_event(rule, finding, run)
+        if isinstance(event, Write) and not _is_about(finding, bare.text):
+            event = None  # another write
         seen = replace(bare, event=event)
         evidence = rule().confirmed(seen) if event is not None or rule.code == finding.code else ""
         if evidence:
@@ -54,6 +56,12 @@ def decide(finding: Finding, run: Testimony, numbers: Sequence[int], source: Sou
     nearness, reason = _why_not(bare, rule, source)
     reason = f"in a run of {where}: {reason}" if where else reason
     return Decision(_verdict(Verdict.INCONCLUSIVE, bare, reason), nearness)
+
+
+def _is_about(finding: Finding, text: str) -> bool:
+    """Whether `text`, the source at its place, has any of the names that a finding gives for what is written there."""
+    quoted = CODE.findall(finding.message)
+    return not quoted or any(name in text for name in quoted)
 
 
 def seen_of(finding: Finding, run: Testimony, numbers: Sequence[int], source: SourceFile) -> Seen:
