@@ -85,6 +85,7 @@ class InplaceOnSavedTensor(Rule):
     says = ("modified by an inplace operation",)
     talk = True
     supersedes = ("AGL103", "AGL104")
+    akin = ("AGL107",)
 
     def confirmed(self, seen: Seen) -> str:
         """Torch names the version at the backward; where another write had its share, this one moved it too."""
