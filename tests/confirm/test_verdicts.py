@@ -308,6 +308,21 @@ def train(args, judge: "missing.Judge", loader):
         optimizer.step()
 """,
     ),
+    "refused_where_it_is_used": (
+        "AGL106",
+        "has been modified",
+        """\
+import torch
+
+w = torch.rand(3, requires_grad=True)
+t = w.softmax(-1)
+for b in t.unbind(-1):
+    pass
+t[0] = 0.5
+z = torch.where(b > 0, b, b * 2)
+z.sum().backward()
+""",
+    ),
     "option_that_is_none": (
         "AGL101",
         "modified by an inplace operation",

@@ -18,6 +18,7 @@ from autograd_lint.dynamic.slices.words import OPTION_NAMES, by_name
 _TARGETS: Final = ("y", "target", "targets", "label", "labels", "gt", "truth", "expected")
 _TABLE_USES: Final = frozenset({"items", "keys"})
 _BATCHES: Final = ("batch", "sample", "data")
+_ANNOTATIONS: Final = {"Tensor": "tensor", "Module": "module", "Optim": "optimizer", "Loader": "loader"}
 _MODULE_USES: Final = frozenset({"parameters", "named_parameters", "train", "eval", "modules", "forward", "state_dict"})
 _TENSOR_USES: Final = frozenset({"shape", "size", "view", "backward", "detach", "item", "grad", "mean", "sum", "dim"})
 
@@ -117,28 +118,23 @@ class Inventor:
     def _kind(self, name: str, annotation: Any, uses: Mapping[str, bool]) -> Any:
         """`module`, `optimizer`, `loader`, `tensor`, `loss`, `options`, `unknown`; or the value itself."""
         told = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
-        told = "" if annotation is inspect.Parameter.empty else told
-        low = name.lower()
+        told = "" if annotation is inspect.Parameter.empty else str(told)
         if name in self._told:
             return "tensor"
-        if uses.get("()begins"):
-            return ""  # the beginning of any text
-        if low in _BATCHES and all(
-            use.startswith("()") or hasattr(torch.Tensor, use) or use in _TABLE_USES for use in uses
-        ):
-            return "batch" if (_TABLE_USES | {"()unpacked", "()keyed", "()iterated"}) & set(uses) else "tensor"
-        for word, kind in (("Tensor", "tensor"), ("Module", "module"), ("Optim", "optimizer"), ("Loader", "loader")):
-            if word in str(told):
+        for kind in (_kind_by_word(name.lower(), told, uses), self._kind_by_use(name, uses)):
+            if kind is not None:
                 return kind
-        if "optim" in low or (low in ("opt", "sgd") and "step" in uses):
-            return "optimizer"
-        if "sched" in low or "logger" in low or "writer" in low:
-            return "unknown"
-        if low in OPTION_NAMES:
-            return "options"
+        number = by_name(name) if told in ("int", "float", "bool", "str", "") and not _TENSOR_USES & set(uses) else None
+        if number is not None:
+            return SIZE * self.guesses.scale if number == SIZE else number
+        return {"int": SIZE * self.guesses.scale, "float": 0.5, "bool": True, "str": "name"}.get(told, "tensor")
+
+    def _kind_by_use(self, name: str, uses: Mapping[str, bool]) -> Any:
+        """What the code does with it tells."""
+        low = name.lower()
+        asked = [use for use in uses if not use.startswith("()")]
         if uses.get("()counted"):
             return 2
-        asked = [use for use in uses if not use.startswith("()")]
         if "loader" in low or "dataset" in low or uses.get("()iterated"):
             return "unknown" if asked else "loader"
         if uses.get("()made"):
@@ -151,12 +147,25 @@ class Inventor:
             return "module"
         if asked and not all(hasattr(torch.Tensor, use) for use in asked):
             return "unknown"
-        if uses.get("()forwarded"):
-            return "tensor"
-        number = by_name(low) if told in ("int", "float", "bool", "str", "") and not _TENSOR_USES & set(uses) else None
-        if number is not None:
-            return number * self.guesses.scale if number == SIZE and number is not True else number
-        return {"int": SIZE * self.guesses.scale, "float": 0.5, "bool": True, "str": "name"}.get(str(told), "tensor")
+        return "tensor" if uses.get("()forwarded") else None
+
+
+def _kind_by_word(low: str, told: str, uses: Mapping[str, bool]) -> str | None:
+    """What a name and an annotation tell."""
+    if uses.get("()begins"):
+        return ""  # the beginning of any text
+    if low in _BATCHES and all(
+        use.startswith("()") or hasattr(torch.Tensor, use) or use in _TABLE_USES for use in uses
+    ):
+        return "batch" if (_TABLE_USES | {"()unpacked", "()keyed", "()iterated"}) & set(uses) else "tensor"
+    for word, kind in _ANNOTATIONS.items():
+        if word in told:
+            return kind
+    if "optim" in low or (low in ("opt", "sgd") and "step" in uses):
+        return "optimizer"
+    if "sched" in low or "logger" in low or "writer" in low:
+        return "unknown"
+    return "options" if low in OPTION_NAMES else None
 
 
 def uses_of(node: ast.AST | None, name: str) -> dict[str, bool]:
