@@ -38,7 +38,7 @@ def decide(finding: Finding, run: Testimony, numbers: Sequence[int], source: Sou
     bare = seen_of(finding, run, numbers, source)
     for rule in rules_for(finding):
         event = find_event(rule, finding, run)
-        if isinstance(event, Write) and not _is_about(finding, bare.text):
+        if isinstance(event, Write) and not _is_about(finding, event, bare.text):
             event = None  # another write
         seen = replace(bare, event=event)
         evidence = rule().confirmed(seen) if event is not None or rule.code == finding.code else ""
@@ -58,10 +58,12 @@ def decide(finding: Finding, run: Testimony, numbers: Sequence[int], source: Sou
     return Decision(_verdict(Verdict.INCONCLUSIVE, bare, reason), nearness)
 
 
-def _is_about(finding: Finding, text: str) -> bool:
-    """Whether `text`, the source at its place, has any of the names that a finding gives for what is written there."""
-    quoted = CODE.findall(finding.message)
-    return not quoted or any(name in text for name in quoted)
+def _is_about(finding: Finding, write: Write, text: str) -> bool:
+    """Whether the operation that a finding begins with, or a name that it gives, is in `text`, the source there."""
+    _, *parts = finding.message.split("`")
+    operation = parts[0] if finding.message.startswith("`") else ""
+    names = CODE.findall(finding.message)
+    return operation in text or any(name in text or name in (write.argument, write.target.name) for name in names)
 
 
 def seen_of(finding: Finding, run: Testimony, numbers: Sequence[int], source: SourceFile) -> Seen:
