@@ -126,7 +126,7 @@ def test_shapes_that_docstrings_tell(text: str, name: str, shape: tuple[int, ...
 
 def test_reason_tells_where_the_run_turned_off(confirm_text: Callable[..., Confirmed]) -> None:
     text = (
-        "import missing\nimport torch\n\ndef f(memory):\n    if len(memory.kept) < 1000:\n        return None\n"
+        "import missing\nimport torch\n\ndef f(memory):\n    if memory.kept < 1000:\n        return None\n"
         "    y = torch.ones(3, requires_grad=True).exp()\n    y += 1\n    y.sum().backward()\n"
     )
     (told,) = confirm_text(text, only="slice").of("AGL101")

@@ -308,6 +308,22 @@ def train(args, judge: "missing.Judge", loader):
         optimizer.step()
 """,
     ),
+    "memory_that_is_not_full": (
+        "AGL101",
+        "modified by an inplace operation",
+        """\
+import missing
+import torch
+
+
+def learn(memory):
+    if len(memory.kept) < 1000:
+        return None
+    y = torch.ones(3, requires_grad=True).exp()
+    y += 1
+    y.sum().backward()
+""",
+    ),
     "refused_where_it_is_used": (
         "AGL106",
         "has been modified",
