@@ -134,6 +134,8 @@ def _of_nn_module(run: Run, base: NNModule, name: str, node: ir.Node) -> Value:
     if name in base.options:
         return base.options[name]
     value = base.attrs[name] = Unknown()
+    if name == "__class__":
+        value.put("__name__", Const(base.name.rpartition(".")[2]))
     return value
 
 
