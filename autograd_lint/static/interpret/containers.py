@@ -112,6 +112,12 @@ def write_dict(run: Run, base: Dict, index: Value, value: Value) -> None:
     base.items[next(same, index)] = value
 
 
+def may_grow(base: Dict, index: Value) -> bool:
+    """Whether a write to `base[index]` adds an entry that others of its kind follow: a text is the name of a slot."""
+    key = key_of(index)
+    return not isinstance(key, str) and (key is NO_KEY or key not in base.items)
+
+
 def _either(one: Value, other: Value) -> Value:
     """One of two values."""
     return Unknown(tuple(value for value in (one, other) if type(value) is Tensor))

@@ -12,7 +12,7 @@ from autograd_lint.static.interpret.attributes import delete_attribute, write_at
 from autograd_lint.static.interpret.branches import execute_if
 from autograd_lint.static.interpret.builtin_calls import iterate
 from autograd_lint.static.interpret.calls import enter_context, make_class, make_function
-from autograd_lint.static.interpret.containers import delete_item
+from autograd_lint.static.interpret.containers import delete_item, may_grow
 from autograd_lint.static.interpret.escape import escape
 from autograd_lint.static.interpret.expressions import combine, decide, evaluate, read_item
 from autograd_lint.static.interpret.generators import evaluate_driven, evaluate_iterated, loop_over, run_inside
@@ -95,12 +95,14 @@ def assign(run: Run, target: ir.Expr, value: Value, source: ir.Expr | None = Non
         _write_attribute(run, evaluate(run, target.base), target, value)
     elif isinstance(target, ir.Subscript):
         base = evaluate(run, target.base)
-        _write_item(run, base, evaluate(run, target.index), value, target, how=How.INDEX)
+        index = evaluate(run, target.index)
+        grows = isinstance(base, Dict) and may_grow(base, index)
+        _write_item(run, base, index, value, target, how=How.INDEX)
         if type(target.base) is not ir.Name:
             note_item(run, target, base, run.site(target))
         if run.watch.made:
             run.watch.store(base, value)
-        if run.machine.loops and isinstance(base, Dict) and source is not None:
+        if run.machine.loops and isinstance(base, Dict) and grows and source is not None:
             note_appended(run, target, base, value, source)
     elif isinstance(target, ir.Sequence):
         _unpack(run, target.elts, value, target)
