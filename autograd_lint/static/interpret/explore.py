@@ -148,7 +148,8 @@ def _programs(module: ir.Module, budget: Budget) -> Iterator[list[PathResult]]:
         if id(function) not in called and function.name in relevant and isinstance(value, Function):
             if value.node is function:
                 yield _alone(module, value, _paths(module, _function_entry(env, value), budget, called))
-    leads = helpers | relevant
+    in_place = {node.name for node in _classes(module.body) if node.scope.in_place}
+    leads = helpers | in_place | {function.name for function in _functions(module.body) if function.name in relevant}
     for node in _classes(module.body):
         value = env.names.get(node.name)
         if isinstance(value, Class) and value.node is node and _is_relevant(node.scope, leads):

@@ -37,6 +37,7 @@ class Context:
         self.scope, self.globals, self.nonlocals = outer
         if inner.triggers:
             self.scope.triggers = True
+        self.scope.in_place = self.scope.in_place or inner.in_place
         self.scope.calls |= inner.calls
         return inner
 

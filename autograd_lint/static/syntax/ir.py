@@ -417,11 +417,12 @@ class Scope:
     """What lowering learned about one body: a module's, a function's (nested ones included), a class's.
 
     `triggers`: something in it could lead to a finding. `calls`: the last names of everything it calls.
-    `is_generator`: it contains a `yield` of its own. `keeps`: it puts a list or dict display into an attribute;
-    `displays` are the names bound to one.
+    `in_place`: it makes something that works in place. `is_generator`: it contains a `yield` of its own. `keeps`: it
+    puts a list or dict display into an attribute; `displays` are the names bound to one.
     """
 
     triggers: bool = False
+    in_place: bool = False
     calls: set[str] = field(default_factory=set)
     is_generator: bool = False
     locals: set[str] = field(default_factory=set)

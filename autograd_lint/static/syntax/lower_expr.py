@@ -168,6 +168,7 @@ def arguments(ctx: Context, nodes: Sequence[cst.Arg]) -> tuple[ir.Arg, ...]:
         keyword = None if node.keyword is None else node.keyword.value
         if keyword in KEYWORDS:
             ctx.scope.triggers = True
+            ctx.scope.in_place = ctx.scope.in_place or keyword == "inplace"
         lowered.append(ir.Arg(node, EXPRESSIONS[type(value)](ctx, value), keyword, node.star))
     return tuple(lowered)
 
