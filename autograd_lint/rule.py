@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from autograd_lint.errors import RuleError
 from autograd_lint.events import Cut, Event, How, Site, Stale, Write
 from autograd_lint.evidence import Seen
+from autograd_lint.facts import table
 from autograd_lint.finding import Fix, Severity
 
 if TYPE_CHECKING:
@@ -57,6 +58,17 @@ def writer(event: Write) -> str:
     if event.op == "[]=":
         return "an index assignment"
     return f"`{event.op}`"
+
+
+def out_of_place_form(event: Write) -> str:
+    """The advice for an augmented assignment or a method that ends in `_`; torch has no `zero`, `fill` or `copy`."""
+    name = event.target.name or "x"
+    if event.how is How.AUGMENTED:
+        return f"use the out-of-place form, `{name} = {name} {event.op.removesuffix('=')} …`"
+    method = event.op.removesuffix("_")
+    if table.parameters(f"Tensor.{method}") is None:
+        return f"make a new tensor, `{name} = …`"
+    return f"use the out-of-place form, `{name} = {name}.{method}(…)`"
 
 
 def saved_and_needed(stale: Stale) -> tuple[tuple[str, Site], tuple[str, Site]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autograd_lint.events import Event, How, Stale, Write
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
-from autograd_lint.rule import Report, Rule, quoted, saved_and_needed, ways_in, writer
+from autograd_lint.rule import Report, Rule, out_of_place_form, quoted, saved_and_needed, ways_in, writer
 from autograd_lint.showing import raised_where_needed
 
 if TYPE_CHECKING:
@@ -131,15 +131,13 @@ def _help(event: Write, stale: Stale) -> str:
     if not stale.saved_result and stale.saved_name:
         keep = f"let `{stale.saved_by}` save a copy: `{stale.saved_name}.clone()`"
     match event.how:
-        case How.AUGMENTED:
-            return f"use the out-of-place form, `{name} = {name} {event.op.removesuffix('=')} …`, or {keep}"
         case How.INDEX | How.INDEX_AUGMENTED:
             return f"build the result without index writes (`torch.cat`, `torch.stack`, `torch.where`), or {keep}"
         case How.MODULE:
             return f"build the module with `inplace=False`, or {keep}"
         case How.OUT:
             return f"assign the result to a new name in place of `out=`, or {keep}"
-        case How.METHOD if event.op.endswith("_"):
-            return f"use the out-of-place form, `{name} = {name}.{event.op.removesuffix('_')}(…)`, or {keep}"
+        case _ if event.how is How.AUGMENTED or (event.how is How.METHOD and event.op.endswith("_")):
+            return f"{out_of_place_form(event)}, or {keep}"
         case _:
             return f"use the out-of-place form, or {keep}"

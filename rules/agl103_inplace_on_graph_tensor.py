@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autograd_lint.events import Event, How, Write
 from autograd_lint.evidence import Seen
 from autograd_lint.finding import Fix, Severity
-from autograd_lint.rule import Report, Rule, quoted, ways_in, writer
+from autograd_lint.rule import Report, Rule, out_of_place_form, quoted, ways_in, writer
 from autograd_lint.showing import made_changed, never_in_graph, of_quoted, rewritten, version_moved
 
 if TYPE_CHECKING:
@@ -108,11 +108,8 @@ _JUDGED_ELSEWHERE = (How.INDEX, How.INDEX_AUGMENTED, How.OPTIMIZER, How.STATE, H
 
 
 def _help(event: Write) -> str:
-    name = event.target.name or "x"
     if event.how is How.MODULE:
         return "build the module with `inplace=False`"
-    if event.how is How.AUGMENTED:
-        return f"use the out-of-place form: `{name} = {name} {event.op.removesuffix('=')} …`"
-    if event.how is How.METHOD and event.op.endswith("_"):
-        return f"use the out-of-place form: `{name} = {name}.{event.op.removesuffix('_')}(…)`"
+    if event.how is How.AUGMENTED or (event.how is How.METHOD and event.op.endswith("_")):
+        return out_of_place_form(event)
     return "use the out-of-place form, and bind its result to a name"
